@@ -1,0 +1,2 @@
+//! Vivarium.
+fn main() {}

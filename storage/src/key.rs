@@ -1,0 +1,154 @@
+//! Keys: bytes that sort like the values they encode, and the identities that they are built of.
+
+use crate::{Error, Result, Value, ValueRef};
+use serde::{Deserialize, Serialize};
+
+/// The longest key that the store takes (fjall panics past 65,535).
+pub const KEY_BYTES_MAX: usize = 4096;
+
+/// The bytes of a key. They compare as the values they encode do.
+pub type Key = Box<[u8]>;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub $inner);
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+    };
+}
+id!(
+    /// A database of this cluster. The first is 1.
+    DatabaseId(u32)
+);
+id!(
+    /// A collection, never reused within its database and unchanged by renames.
+    CollectionId(u32)
+);
+id!(
+    /// An index or one direction of an n-m relation, never reused within its database.
+    IndexId(u32)
+);
+id!(
+    /// A field within its collection or embedded type, never reused there.
+    FieldId(u16)
+);
+id!(
+    /// The position of a commit in the one order of all: microseconds since 1970, strictly increasing.
+    Version(u64)
+);
+
+/// The identity of a document: a UUIDv7 in big-endian bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DocumentId(pub [u8; 16]);
+
+impl std::fmt::Debug for DocumentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", uuid::Uuid::from_bytes(self.0))
+    }
+}
+
+/// Keys from `start` (included) to `end` (excluded).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRange {
+    /// The first key that is in the range.
+    pub start: Key,
+    /// The first key that is past the range.
+    pub end: Key,
+}
+
+impl KeyRange {
+    /// All keys that begin with `prefix`.
+    pub fn prefix(prefix: &[u8]) -> KeyRange {
+        let _ = prefix;
+        todo!()
+    }
+    /// True when `key` lies in the range.
+    pub fn covers(&self, key: &[u8]) -> bool {
+        *self.start <= *key && *key < *self.end
+    }
+    /// True when no key can lie in the range.
+    pub fn is_empty(&self) -> bool {
+        self.start >= self.end
+    }
+}
+
+/// Which way an element of a tuple sorts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// Smallest first, null before everything.
+    Ascending,
+    /// Greatest first, null after everything: every byte of the element inverted.
+    Descending,
+}
+
+/// The key of a document in [`crate::Space::Document`]: `[database][collection][id]`.
+pub fn document(database: DatabaseId, collection: CollectionId, id: DocumentId) -> Key {
+    let _ = (database, collection, id);
+    todo!()
+}
+
+/// All documents of a collection.
+pub fn documents(database: DatabaseId, collection: CollectionId) -> KeyRange {
+    let _ = (database, collection);
+    todo!()
+}
+
+/// The id at the end of a document's key, or of a non-unique index entry's key.
+///
+/// # Errors
+/// [`Error::Corrupt`] when the key is too short to hold one.
+pub fn document_id(key: &[u8]) -> Result<DocumentId> {
+    let _ = key;
+    todo!()
+}
+
+/// The first bytes of every entry of an index in [`crate::Space::Index`]: `[database][index]`.
+/// Append elements with [`encode`] and, unless the index is unique, the id with [`push_id`].
+pub fn index(database: DatabaseId, index: IndexId) -> Vec<u8> {
+    let _ = (database, index);
+    todo!()
+}
+
+/// Appends a document's id to an index entry's key.
+pub fn push_id(key: &mut Vec<u8>, id: DocumentId) {
+    key.extend_from_slice(&id.0);
+}
+
+/// Appends one element of a tuple. The order of encodings is the order of values: numbers of all
+/// types in one order, exact for i64, f64 and decimal.
+pub fn encode(value: ValueRef<'_>, direction: Direction, out: &mut Vec<u8>) {
+    let _ = (value, direction, out);
+    todo!()
+}
+
+/// As [`encode`], for an owned value.
+pub fn encode_value(value: &Value, direction: Direction, out: &mut Vec<u8>) {
+    let _ = (value, direction, out);
+    todo!()
+}
+
+/// Takes one element off the front of `bytes`. Numbers come back as Int where they are integers
+/// that fit, else as Decimal where exact, else as Float.
+///
+/// # Errors
+/// [`Error::Corrupt`] when the bytes are no element.
+pub fn decode(bytes: &mut &[u8], direction: Direction) -> Result<Value> {
+    let _ = (bytes, direction);
+    todo!()
+}
+
+/// Checks a finished key against [`KEY_BYTES_MAX`].
+///
+/// # Errors
+/// [`Error::KeyTooLong`].
+pub fn finish(key: Vec<u8>) -> Result<Key> {
+    if key.len() > KEY_BYTES_MAX {
+        return Err(Error::KeyTooLong { bytes: key.len(), limit: KEY_BYTES_MAX });
+    }
+    Ok(key.into_boxed_slice())
+}
