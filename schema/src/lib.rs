@@ -1,1 +1,22 @@
-//! Vivarium.
+//! What a request means: SDL to catalog, catalog to API, operation to plan, plan to answer, input to writes.
+//!
+//! A request goes one way: `database` -> `plan` -> `execute` (reads) and `write` (mutations) -> a transaction.
+
+pub mod api;
+pub mod catalog;
+pub mod database;
+mod error;
+pub mod execute;
+pub mod filter;
+mod global_id;
+mod input;
+pub mod plan;
+pub mod scalar;
+pub mod sdl;
+pub mod write;
+
+pub use catalog::Catalog;
+pub use database::{Database, Request, Response, Session};
+pub use error::{Abort, Code, Failure, PathItem};
+pub use global_id::GlobalId;
+pub use input::Input;

@@ -1,0 +1,1 @@
+//! Plan to answer: level by level, in batches, JSON straight into the buffer.

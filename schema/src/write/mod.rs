@@ -1,0 +1,75 @@
+//! Input to writes: documents, index entries and links, with every constraint checked in the transaction.
+//!
+//! Invariant: after each call the transaction's own writes satisfy all constraints and every index entry has its document.
+
+use crate::catalog::{Catalog, Collection};
+use crate::{Abort, Input, PathItem};
+use vivarium_consensus::Transaction;
+use vivarium_storage::runtime::Runtime;
+use vivarium_storage::{DatabaseId, DocumentId};
+
+pub use sequence::Sequences;
+
+mod sequence;
+
+/// Writes records of one database inside one transaction.
+pub struct Writer<'a> {
+    /// The catalog that the operation was planned with.
+    pub catalog: &'a Catalog,
+    /// The database written to.
+    pub database: DatabaseId,
+    /// Where reads and writes go.
+    pub transaction: &'a mut Transaction,
+    /// Time and chance for ids.
+    pub runtime: &'a Runtime,
+    /// Numbers for `@autoIncrement`.
+    pub sequences: &'a Sequences,
+    /// The transaction's time, in microseconds: `@default(now: true)`, `@updatedAt`.
+    pub now_micros: i64,
+}
+
+impl Writer<'_> {
+    /// Creates records from inputs of the collection's Create type, `connect` included. One batch of reads
+    /// however many there are. Each sees those before it.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`, `UNIQUE_VIOLATION`, `REFERENCE_VIOLATION`, `CHECK_VIOLATION`, `NOT_FOUND` with `inputPath`
+    /// below `path`.
+    pub async fn create(&mut self, collection: &Collection, data: &[Input], path: &[PathItem]) -> Result<Vec<DocumentId>, Abort> {
+        let _ = (collection, data, path);
+        todo!()
+    }
+    /// Updates one record from an input of the collection's Update type: absent = unchanged, null = clear;
+    /// relations take `connect` and `disconnect`.
+    ///
+    /// # Errors
+    /// As [`Writer::create`], and `NOT_FOUND` when there is no such record.
+    pub async fn update(&mut self, collection: &Collection, id: DocumentId, data: &Input, path: &[PathItem]) -> Result<(), Abort> {
+        let _ = (collection, id, data, path);
+        todo!()
+    }
+    /// Deletes one record and does to those who refer to it what their `onDelete` says.
+    ///
+    /// # Errors
+    /// `REFERENCE_VIOLATION` when one of them restricts; `NOT_FOUND`.
+    pub async fn delete(&mut self, collection: &Collection, id: DocumentId, path: &[PathItem]) -> Result<(), Abort> {
+        let _ = (collection, id, path);
+        todo!()
+    }
+}
+
+/// The record that an input of the collection's Key type names: by id or by a unique index.
+///
+/// # Errors
+/// `BAD_USER_INPUT` with `inputPath` below `path` for a value of the wrong form.
+pub async fn find(
+    catalog: &Catalog,
+    database: DatabaseId,
+    transaction: &mut Transaction,
+    collection: &Collection,
+    key: &Input,
+    path: &[PathItem],
+) -> Result<Option<DocumentId>, Abort> {
+    let _ = (catalog, database, transaction, collection, key, path);
+    todo!()
+}
