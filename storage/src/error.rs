@@ -1,6 +1,7 @@
 //! What can go wrong with data on disk, one variant per reaction.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// The result of every fallible call of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -19,11 +20,11 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Bytes that were once acknowledged are not what was written.
-    #[error("corrupt {what} in {}: {detail}", path.display())]
+    #[error("corrupt {what}{}: {detail}", Place(path))]
     Corrupt {
         /// The structure that is damaged: "log record", "document", "journal".
         what: &'static str,
-        /// Where it is kept.
+        /// Where it is kept; empty where only its bytes are at hand (see [`Error::within`]).
         path: PathBuf,
         /// What was expected and what was found.
         detail: String,
@@ -50,8 +51,22 @@ pub enum Error {
         /// The most that is taken.
         limit: usize,
     },
+    /// A document is longer than one may be.
+    #[error("document is longer than {limit} bytes")]
+    DocumentTooLong {
+        /// The most that is taken.
+        limit: usize,
+    },
+    /// Lists and objects stand in each other deeper than they may.
+    #[error("value is nested deeper than {limit} levels")]
+    ValueTooDeep {
+        /// The most that is taken.
+        limit: usize,
+    },
     /// A read below the history watermark: those versions may be gone.
-    #[error("version {version} is older than the history that is kept, which begins at {watermark}")]
+    #[error(
+        "version {version} is older than the history that is kept, which begins at {watermark}"
+    )]
     HistoryGone {
         /// The version that was asked for.
         version: crate::Version,
@@ -64,8 +79,37 @@ pub enum Error {
 }
 
 impl Error {
+    /// Bytes in memory that are not what was written.
+    pub(crate) fn corrupt(what: &'static str, detail: impl Into<String>) -> Error {
+        Error::Corrupt {
+            what,
+            path: PathBuf::new(),
+            detail: detail.into(),
+        }
+    }
+    /// Says where corrupt bytes were found, when that was not known yet.
+    pub fn within(mut self, place: impl Into<PathBuf>) -> Error {
+        if let Error::Corrupt { path, .. } = &mut self
+            && path.as_os_str().is_empty()
+        {
+            *path = place.into();
+        }
+        self
+    }
     /// True when the state on disk is unknown, so that the process must stop and recover.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Error::Io { .. } | Error::Stopped(_))
+    }
+}
+
+/// " in PATH", or nothing when there is none.
+struct Place<'a>(&'a Path);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.as_os_str().is_empty() {
+            return Ok(());
+        }
+        write!(f, " in {}", self.0.display())
     }
 }

@@ -1,7 +1,15 @@
 //! Keys: bytes that sort like the values they encode, and the identities that they are built of.
+//!
+//! Numbers in a key are big-endian and of fixed width, but for the elements of a tuple.
 
-use crate::{Error, Result, Value, ValueRef};
+mod number;
+mod tuple;
+
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+
+pub use tuple::{decode, encode, encode_prefix, encode_value};
 
 /// The longest key that the store takes (fjall panics past 65,535).
 pub const KEY_BYTES_MAX: usize = 4096;
@@ -14,8 +22,8 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub struct $name(pub $inner);
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}", self.0)
             }
         }
@@ -46,8 +54,14 @@ id!(
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DocumentId(pub [u8; 16]);
 
-impl std::fmt::Debug for DocumentId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for DocumentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", uuid::Uuid::from_bytes(self.0))
+    }
+}
+
+impl fmt::Display for DocumentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", uuid::Uuid::from_bytes(self.0))
     }
 }
@@ -64,8 +78,19 @@ pub struct KeyRange {
 impl KeyRange {
     /// All keys that begin with `prefix`.
     pub fn prefix(prefix: &[u8]) -> KeyRange {
-        let _ = prefix;
-        todo!()
+        let mut end = prefix.to_vec();
+        while end.last() == Some(&u8::MAX) {
+            end.pop();
+        }
+        match end.last_mut() {
+            Some(last) => *last += 1,
+            // No key sorts past all that begin so: end past the greatest key that the store takes.
+            None => end = vec![u8::MAX; KEY_BYTES_MAX + 1],
+        }
+        KeyRange {
+            start: prefix.into(),
+            end: end.into_boxed_slice(),
+        }
     }
     /// True when `key` lies in the range.
     pub fn covers(&self, key: &[u8]) -> bool {
@@ -88,14 +113,15 @@ pub enum Direction {
 
 /// The key of a document in [`crate::Space::Document`]: `[database][collection][id]`.
 pub fn document(database: DatabaseId, collection: CollectionId, id: DocumentId) -> Key {
-    let _ = (database, collection, id);
-    todo!()
+    let mut key = [0; 24];
+    key[..8].copy_from_slice(&pair(database.0, collection.0));
+    key[8..].copy_from_slice(&id.0);
+    Box::new(key)
 }
 
 /// All documents of a collection.
 pub fn documents(database: DatabaseId, collection: CollectionId) -> KeyRange {
-    let _ = (database, collection);
-    todo!()
+    KeyRange::prefix(&pair(database.0, collection.0))
 }
 
 /// The id at the end of a document's key, or of a non-unique index entry's key.
@@ -103,43 +129,27 @@ pub fn documents(database: DatabaseId, collection: CollectionId) -> KeyRange {
 /// # Errors
 /// [`Error::Corrupt`] when the key is too short to hold one.
 pub fn document_id(key: &[u8]) -> Result<DocumentId> {
-    let _ = key;
-    todo!()
+    key.last_chunk().map(|id| DocumentId(*id)).ok_or_else(|| {
+        let detail = format!(
+            "{} bytes are too few to end in the id of a document",
+            key.len()
+        );
+        Error::corrupt("key", detail)
+    })
 }
 
 /// The first bytes of every entry of an index in [`crate::Space::Index`]: `[database][index]`.
 /// Append elements with [`encode`] and, unless the index is unique, the id with [`push_id`].
 pub fn index(database: DatabaseId, index: IndexId) -> Vec<u8> {
-    let _ = (database, index);
-    todo!()
+    // Room for one element and an id, which most entries consist of.
+    let mut key = Vec::with_capacity(64);
+    key.extend_from_slice(&pair(database.0, index.0));
+    key
 }
 
 /// Appends a document's id to an index entry's key.
 pub fn push_id(key: &mut Vec<u8>, id: DocumentId) {
     key.extend_from_slice(&id.0);
-}
-
-/// Appends one element of a tuple. The order of encodings is the order of values: numbers of all
-/// types in one order, exact for i64, f64 and decimal.
-pub fn encode(value: ValueRef<'_>, direction: Direction, out: &mut Vec<u8>) {
-    let _ = (value, direction, out);
-    todo!()
-}
-
-/// As [`encode`], for an owned value.
-pub fn encode_value(value: &Value, direction: Direction, out: &mut Vec<u8>) {
-    let _ = (value, direction, out);
-    todo!()
-}
-
-/// Takes one element off the front of `bytes`. Numbers come back as Int where they are integers
-/// that fit, else as Decimal where exact, else as Float.
-///
-/// # Errors
-/// [`Error::Corrupt`] when the bytes are no element.
-pub fn decode(bytes: &mut &[u8], direction: Direction) -> Result<Value> {
-    let _ = (bytes, direction);
-    todo!()
 }
 
 /// Checks a finished key against [`KEY_BYTES_MAX`].
@@ -148,7 +158,14 @@ pub fn decode(bytes: &mut &[u8], direction: Direction) -> Result<Value> {
 /// [`Error::KeyTooLong`].
 pub fn finish(key: Vec<u8>) -> Result<Key> {
     if key.len() > KEY_BYTES_MAX {
-        return Err(Error::KeyTooLong { bytes: key.len(), limit: KEY_BYTES_MAX });
+        return Err(Error::KeyTooLong {
+            bytes: key.len(),
+            limit: KEY_BYTES_MAX,
+        });
     }
     Ok(key.into_boxed_slice())
+}
+
+fn pair(first: u32, second: u32) -> [u8; 8] {
+    ((u64::from(first) << 32) | u64::from(second)).to_be_bytes()
 }
