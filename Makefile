@@ -1,0 +1,33 @@
+# Every command that a contributor needs. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help check format lint test sim sim-quick bench serve deny
+
+SIM := RUSTFLAGS="--cfg madsim" CARGO_TARGET_DIR=target-sim cargo run --quiet --profile sim -p vivarium-simtests --
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+check: ## Everything that CI runs: format, lint, test, sim, deny
+	@./.ci/check
+
+format: ## Format the code
+	cargo fmt --all
+
+lint: ## Formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test: ## All Rust tests
+	cargo test --workspace --locked
+
+sim: ## The simulation quick set: determinism, crash points, planted bugs
+	./simtests/quick.sh
+
+bench: ## In-process figures of the storage, consensus and read paths
+	cargo bench --workspace
+
+serve: ## A database in ./vivarium-data on 127.0.0.1:4000
+	cargo run --release -- serve
+
+deny: ## Licences, bans and sources of all dependencies
+	cargo deny --offline check bans licenses sources
