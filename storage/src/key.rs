@@ -87,7 +87,10 @@ impl KeyRange {
             // No key sorts past all that begin so: end past the greatest key that the store takes.
             None => end = vec![u8::MAX; KEY_BYTES_MAX + 1],
         }
-        KeyRange { start: prefix.into(), end: end.into_boxed_slice() }
+        KeyRange {
+            start: prefix.into(),
+            end: end.into_boxed_slice(),
+        }
     }
     /// True when `key` lies in the range.
     pub fn covers(&self, key: &[u8]) -> bool {
@@ -127,7 +130,10 @@ pub fn documents(database: DatabaseId, collection: CollectionId) -> KeyRange {
 /// [`Error::Corrupt`] when the key is too short to hold one.
 pub fn document_id(key: &[u8]) -> Result<DocumentId> {
     key.last_chunk().map(|id| DocumentId(*id)).ok_or_else(|| {
-        let detail = format!("{} bytes are too few to end in the id of a document", key.len());
+        let detail = format!(
+            "{} bytes are too few to end in the id of a document",
+            key.len()
+        );
         Error::corrupt("key", detail)
     })
 }
@@ -152,7 +158,10 @@ pub fn push_id(key: &mut Vec<u8>, id: DocumentId) {
 /// [`Error::KeyTooLong`].
 pub fn finish(key: Vec<u8>) -> Result<Key> {
     if key.len() > KEY_BYTES_MAX {
-        return Err(Error::KeyTooLong { bytes: key.len(), limit: KEY_BYTES_MAX });
+        return Err(Error::KeyTooLong {
+            bytes: key.len(),
+            limit: KEY_BYTES_MAX,
+        });
     }
     Ok(key.into_boxed_slice())
 }
