@@ -2,6 +2,11 @@
 //!
 //! Kept as JSON in `Space::Meta` under `engine::catalog_key`, so that the next release reads it.
 
+mod lookup;
+mod names;
+
+pub use names::capitalize;
+
 use crate::Input;
 use serde::{Deserialize, Serialize};
 use vivarium_storage::key::Direction;
@@ -297,37 +302,3 @@ pub struct IndexElement {
     pub each: bool,
 }
 
-
-impl Catalog {
-    /// A collection by its GraphQL type name.
-    pub fn collection_named(&self, name: &str) -> Option<&Collection> {
-        self.collections.iter().find(|collection| collection.name == name)
-    }
-    /// A collection by id.
-    pub fn collection(&self, id: CollectionId) -> Option<&Collection> {
-        self.collections.binary_search_by_key(&id, |collection| collection.id).ok().map(|at| &self.collections[at])
-    }
-    /// An embedded type by id.
-    pub fn embedded(&self, id: TypeId) -> Option<&Embedded> {
-        self.embedded.binary_search_by_key(&id, |embedded| embedded.id).ok().map(|at| &self.embedded[at])
-    }
-    /// An enum by id.
-    pub fn enum_type(&self, id: TypeId) -> Option<&EnumType> {
-        self.enums.binary_search_by_key(&id, |enum_type| enum_type.id).ok().map(|at| &self.enums[at])
-    }
-}
-
-impl Collection {
-    /// A field by name.
-    pub fn field_named(&self, name: &str) -> Option<&Field> {
-        self.fields.iter().find(|field| field.name == name)
-    }
-    /// A field by number.
-    pub fn field(&self, id: FieldId) -> Option<&Field> {
-        self.fields.iter().find(|field| field.id == id)
-    }
-    /// An index by id.
-    pub fn index(&self, id: IndexId) -> Option<&Index> {
-        self.indexes.iter().find(|index| index.id == id)
-    }
-}

@@ -1,0 +1,212 @@
+//! The names that the API derives from a catalog: types, root fields, arguments.
+//!
+//! The generator, the planner and the writer all take them from here, so that they cannot disagree.
+
+use super::{Catalog, Collection, Embedded, EnumType, Field, FieldKind, Index, Scalar};
+
+/// `customer` to `Customer`.
+pub fn capitalize(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+impl Scalar {
+    /// Every scalar, in the order in which the API lists them.
+    pub const ALL: [Scalar; 15] = [
+        Scalar::Id,
+        Scalar::String,
+        Scalar::Int,
+        Scalar::Float,
+        Scalar::Boolean,
+        Scalar::BigInt,
+        Scalar::Decimal,
+        Scalar::DateTime,
+        Scalar::Date,
+        Scalar::Duration,
+        Scalar::Uuid,
+        Scalar::Bytes,
+        Scalar::Json,
+        Scalar::Email,
+        Scalar::CountryCode,
+    ];
+
+    /// The GraphQL scalar's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scalar::Id => "ID",
+            Scalar::String => "String",
+            Scalar::Int => "Int",
+            Scalar::Float => "Float",
+            Scalar::Boolean => "Boolean",
+            Scalar::BigInt => "BigInt",
+            Scalar::Decimal => "Decimal",
+            Scalar::DateTime => "DateTime",
+            Scalar::Date => "Date",
+            Scalar::Duration => "Duration",
+            Scalar::Uuid => "UUID",
+            Scalar::Bytes => "Bytes",
+            Scalar::Json => "JSON",
+            Scalar::Email => "Email",
+            Scalar::CountryCode => "CountryCode",
+        }
+    }
+
+    /// The scalar with this GraphQL name.
+    pub fn named(name: &str) -> Option<Scalar> {
+        Scalar::ALL.into_iter().find(|scalar| scalar.name() == name)
+    }
+
+    /// The scalar whose filter this one uses: an Email is searched like any string.
+    pub fn filtered_as(self) -> Scalar {
+        match self {
+            Scalar::Email | Scalar::CountryCode => Scalar::String,
+            other => other,
+        }
+    }
+}
+
+impl Collection {
+    /// `CustomerKey`: exactly one unique key.
+    pub fn key_type(&self) -> String {
+        format!("{}Key", self.name)
+    }
+    /// `CustomerWhere`.
+    pub fn where_type(&self) -> String {
+        format!("{}Where", self.name)
+    }
+    /// `CustomerOrder`: one sort key.
+    pub fn order_type(&self) -> String {
+        format!("{}Order", self.name)
+    }
+    /// `CustomerListFilter`: the filter of a field that lists these records.
+    pub fn list_filter_type(&self) -> String {
+        format!("{}ListFilter", self.name)
+    }
+    /// `CustomerConnection`.
+    pub fn connection_type(&self) -> String {
+        format!("{}Connection", self.name)
+    }
+    /// `CustomerEdge`.
+    pub fn edge_type(&self) -> String {
+        format!("{}Edge", self.name)
+    }
+    /// `CustomerCreate`.
+    pub fn create_type(&self) -> String {
+        format!("{}Create", self.name)
+    }
+    /// `CustomerUpdate`.
+    pub fn update_type(&self) -> String {
+        format!("{}Update", self.name)
+    }
+    /// `CustomerPayload`, of a create or an update of one.
+    pub fn payload_type(&self) -> String {
+        format!("{}Payload", self.name)
+    }
+    /// `CustomerDeletePayload`.
+    pub fn delete_payload_type(&self) -> String {
+        format!("{}DeletePayload", self.name)
+    }
+    /// `CustomersPayload`, of a create of several.
+    pub fn many_payload_type(&self) -> String {
+        format!("{}Payload", capitalize(&self.plural))
+    }
+    /// `createCustomer`.
+    pub fn create_field(&self) -> String {
+        format!("create{}", capitalize(&self.singular))
+    }
+    /// `createCustomers`.
+    pub fn create_many_field(&self) -> String {
+        format!("create{}", capitalize(&self.plural))
+    }
+    /// `updateCustomer`.
+    pub fn update_field(&self) -> String {
+        format!("update{}", capitalize(&self.singular))
+    }
+    /// `deleteCustomer`.
+    pub fn delete_field(&self) -> String {
+        format!("delete{}", capitalize(&self.singular))
+    }
+    /// `customerEdge`, in payloads.
+    pub fn edge_field(&self) -> String {
+        format!("{}Edge", self.singular)
+    }
+    /// `CustomerOrdersCreate`: what a relation field takes in `CustomerCreate`.
+    pub fn relation_create_type(&self, field: &Field) -> String {
+        format!("{}{}Create", self.name, capitalize(&field.name))
+    }
+    /// `CustomerOrdersUpdate`: what a relation field takes in `CustomerUpdate`.
+    pub fn relation_update_type(&self, field: &Field) -> String {
+        format!("{}{}Update", self.name, capitalize(&field.name))
+    }
+
+    /// The unique indexes that `CustomerKey` offers beside `id`: those that were declared.
+    pub fn keys(&self) -> impl Iterator<Item = &Index> {
+        self.indexes.iter().filter(|index| index.unique && !index.relation)
+    }
+    /// The unique index that a field of `CustomerKey` names.
+    pub fn key_named(&self, catalog: &Catalog, name: &str) -> Option<&Index> {
+        self.keys().find(|index| self.key_field(catalog, index) == name)
+    }
+    /// `email`, or `tenant_customerNo` for a compound key: a unique index's field in `CustomerKey`.
+    pub fn key_field(&self, catalog: &Catalog, index: &Index) -> String {
+        self.key_parts(catalog, index).join("_")
+    }
+    /// `CustomerTenantCustomerNoKey`: the input of a compound key.
+    pub fn compound_key_type(&self, catalog: &Catalog, index: &Index) -> String {
+        let parts: Vec<String> = self.key_parts(catalog, index).iter().map(|part| capitalize(part)).collect();
+        format!("{}{}Key", self.name, parts.concat())
+    }
+    /// The fields of a unique key, one for each element of its index: `tenant`, `address_zip`.
+    pub fn key_parts(&self, catalog: &Catalog, index: &Index) -> Vec<String> {
+        index.elements.iter().map(|element| self.path_names(catalog, &element.path).join("_")).collect()
+    }
+}
+
+impl Embedded {
+    /// `AddressInput`.
+    pub fn input_type(&self) -> String {
+        format!("{}Input", self.name)
+    }
+    /// `AddressWhere`.
+    pub fn where_type(&self) -> String {
+        format!("{}Where", self.name)
+    }
+    /// `AddressOrder`.
+    pub fn order_type(&self) -> String {
+        format!("{}Order", self.name)
+    }
+    /// `AddressListFilter`: the filter of a field that lists these values.
+    pub fn list_filter_type(&self) -> String {
+        format!("{}ListFilter", self.name)
+    }
+}
+
+impl EnumType {
+    /// `StatusFilter`.
+    pub fn filter_type(&self) -> String {
+        format!("{}Filter", self.name)
+    }
+    /// `StatusListFilter`.
+    pub fn list_filter_type(&self) -> String {
+        format!("{}ListFilter", self.name)
+    }
+    /// A value by name.
+    pub fn value_named(&self, name: &str) -> Option<&super::EnumValue> {
+        self.values.iter().find(|value| value.name == name)
+    }
+    /// A value by its stored number.
+    pub fn value(&self, number: i64) -> Option<&super::EnumValue> {
+        self.values.iter().find(|value| value.number == number)
+    }
+}
+
+impl Field {
+    /// True where the document holds the field: not the far side of a relation, not links.
+    pub fn is_stored(&self) -> bool {
+        matches!(self.kind, FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_) | FieldKind::ToOne { .. })
+    }
+    /// True where the API answers with a connection.
+    pub fn is_to_many(&self) -> bool {
+        matches!(self.kind, FieldKind::OneToMany { .. } | FieldKind::ManyToMany { .. })
+    }
+}
