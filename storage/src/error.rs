@@ -73,6 +73,16 @@ pub enum Error {
         /// The oldest version that can be read.
         watermark: crate::Version,
     },
+    /// More waits to be written than is allowed: try again once some of it is done.
+    #[error("{what} has {queued_bytes} bytes waiting, at most {limit} may")]
+    Busy {
+        /// Whose queue it is.
+        what: &'static str,
+        /// Bytes that wait.
+        queued_bytes: usize,
+        /// The most that may.
+        limit: usize,
+    },
     /// An earlier write failed with an unknown outcome: only a restart tells what is on disk.
     #[error("storage stopped after a failed write: {0}")]
     Stopped(String),

@@ -2,10 +2,21 @@
 //!
 //! A record that was reported durable is read back byte for byte or the log refuses to open.
 
+mod group;
+mod record;
+mod recovery;
+mod segment;
+mod shared;
+mod writer;
+
 use crate::Result;
-use crate::runtime::Runtime;
+use crate::runtime::{self, Runtime};
+use record::Item;
+use shared::Shared;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use writer::Writer;
 
 /// A Raft group on this node. At stage 1 there is one, number 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,8 +69,15 @@ pub struct WalOptions {
     pub segment_bytes: u64,
     /// Bytes of newest entries kept in memory.
     pub cache_bytes: usize,
-    /// Records that may wait for the writer before [`Wal::append`] is refused.
+    /// Bytes of records that may wait for the writer before [`Wal::append`] is refused with [`crate::Error::Busy`].
     pub queue_bytes_max: usize,
+}
+
+impl Default for WalOptions {
+    fn default() -> WalOptions {
+        // The queue's bound is a second of a slow disk; the cache serves followers that are close behind.
+        WalOptions { segment_bytes: 64 << 20, cache_bytes: 32 << 20, queue_bytes_max: 64 << 20 }
+    }
 }
 
 /// What one group left in the log.
@@ -81,8 +99,19 @@ pub type Completion = Box<dyn FnOnce(Result<()>) + Send>;
 /// The log of one node. Cheap to clone.
 #[derive(Clone)]
 pub struct Wal {
-    _private: (),
+    inner: Arc<Inner>,
 }
+
+struct Inner {
+    shared: Arc<Shared>,
+    writing: Mutex<Option<Writing>>,
+}
+
+/// What runs the writer.
+#[cfg(not(madsim))]
+type Writing = std::thread::JoinHandle<()>;
+#[cfg(madsim)]
+type Writing = (runtime::Task, Arc<Mutex<Writer>>);
 
 impl Wal {
     /// Opens or creates the log in `dir`, cuts a torn tail, and rebuilds the positions of all entries.
@@ -90,41 +119,106 @@ impl Wal {
     /// # Errors
     /// [`crate::Error::Corrupt`] for a bad record with a valid one after it.
     pub fn open(dir: &Path, options: WalOptions, runtime: &Runtime) -> Result<Wal> {
-        let _ = (dir, options, runtime);
-        todo!()
+        assert!(options.queue_bytes_max < 1 << 31, "a batch is below 4 GiB");
+        let mut opened = recovery::open(dir, &options, runtime)?;
+        let groups = std::mem::take(&mut opened.groups);
+        let unproven = opened.unproven.take();
+        let shared = Arc::new(Shared::new(dir.into(), &options, groups, opened.segments.clone()));
+        let mut writer = Writer::new(dir.into(), options.segment_bytes, opened, shared.clone());
+        if let Some(unproven) = unproven {
+            writer.repeat(&unproven)?;
+        }
+        let writing = write(writer, shared.clone(), runtime);
+        Ok(Wal { inner: Arc::new(Inner { shared, writing: Mutex::new(Some(writing)) }) })
     }
-    /// What a group left in the log.
+    /// What a group left in the log, with what was appended since.
     pub fn recovered(&self, group: GroupId) -> Recovered {
-        let _ = group;
-        todo!()
+        self.inner.shared.recovered(group)
     }
     /// Queues records, in order, and calls `done` when they are durable. Never blocks: the writer takes
     /// all that waits, writes once, syncs once, completes all. After a failed write or fsync every
-    /// completion, this one included, gets [`crate::Error::Stopped`].
+    /// completion, this one included, gets [`crate::Error::Stopped`]. When too much waits already, `done`
+    /// gets [`crate::Error::Busy`] at once and nothing is queued.
+    ///
+    /// # Panics
+    /// When an entry leaves a gap, or lies in the part that is purged.
     pub fn append(&self, group: GroupId, records: Vec<Record>, done: Completion) {
-        let _ = (group, records, done);
-        todo!()
+        let items = records.into_iter().map(|record| Item::new(group, record)).collect();
+        if let Err((done, error)) = self.inner.shared.queue(items, done) {
+            done(Err(error));
+        }
     }
-    /// Entries `range.start..range.end` as (term, payload), at most `bytes_max` of them but at least one.
-    /// Entries that are queued but not yet durable are included.
+    /// Entries `range.start..range.end` as (index, term, payload), at most `bytes_max` of them but at least one.
+    /// Entries that are queued but not yet durable are included. Empty when the log does not hold the first.
     ///
     /// # Errors
     /// [`crate::Error::Corrupt`] when a record fails its checksum on reading.
     pub fn entries(&self, group: GroupId, range: Range<u64>, bytes_max: u64) -> Result<Vec<(u64, u64, Vec<u8>)>> {
-        let _ = (group, range, bytes_max);
-        todo!()
+        self.inner.shared.entries(group, range, bytes_max)
     }
-    /// The term of an entry, if the log has it.
+    /// The term of an entry, if the log has it, or of the last that was purged.
     pub fn term(&self, group: GroupId, index: u64) -> Option<u64> {
-        let _ = (group, index);
-        todo!()
+        self.inner.shared.term(group, index)
     }
     /// Bytes of segments on disk.
     pub fn disk_bytes(&self) -> u64 {
-        todo!()
+        self.inner.shared.disk_bytes()
     }
     /// Stops the writer after what is queued. Later appends fail with [`crate::Error::Stopped`].
     pub fn close(&self) {
-        todo!()
+        self.inner.close();
+    }
+}
+
+#[cfg(not(madsim))]
+fn write(mut writer: Writer, shared: Arc<Shared>, _runtime: &Runtime) -> Writing {
+    runtime::thread("log", move || {
+        while shared.wait() {
+            writer.turn();
+        }
+        writer.seal();
+    })
+}
+
+#[cfg(madsim)]
+fn write(writer: Writer, shared: Arc<Shared>, runtime: &Runtime) -> Writing {
+    let writer = Arc::new(Mutex::new(writer));
+    let (runtime, turning) = (runtime.clone(), writer.clone());
+    let task = runtime::spawn("log", async move {
+        while shared.wait().await {
+            // What a write and an fsync take on a disk; the calls themselves take no virtual time.
+            let micros = 100 + runtime.random() % 1_900;
+            runtime::sleep(std::time::Duration::from_micros(micros)).await;
+            turning.lock().expect("the writer does not panic").turn();
+        }
+    });
+    (task, writer)
+}
+
+impl Inner {
+    fn close(&self) {
+        self.shared.close();
+        let Some(writing) = self.writing.lock().expect("nothing panics while closing").take() else { return };
+        #[cfg(not(madsim))]
+        if writing.thread().id() != std::thread::current().id() {
+            let ended = writing.join();
+            assert!(ended.is_ok(), "the log's writer panicked");
+        }
+        #[cfg(madsim)]
+        {
+            let mut writer = writing.1.lock().expect("the writer does not panic");
+            while self.shared.waits() {
+                writer.turn();
+            }
+            writer.seal();
+        }
+    }
+}
+
+// In simulation a dropped log is a crashed one: it must leave the disk alone.
+#[cfg(not(madsim))]
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
     }
 }

@@ -1,0 +1,169 @@
+//! The one writer of a log: takes all that waits, writes once, syncs once, completes all, and begins again.
+//!
+//! A failed write or fsync is final: the state of the page cache is unknown, so nothing is ever tried twice.
+
+use super::group::Durable;
+use super::record::{BATCH_HEADER, BLOCK, BatchWriter, Item, Kind, Place};
+use super::recovery::{Opened, Unproven};
+use super::segment::{self, SegmentHeader, io};
+use super::shared::{Job, Shared};
+use super::GroupId;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Bytes after which a batch takes no further append: about 2 ms of a slow disk.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    dir: PathBuf,
+    log: u64,
+    segment_bytes: u64,
+    durable: BTreeMap<GroupId, Durable>,
+    batch: BatchWriter,
+    file: Arc<File>,
+    number: u32,
+    bytes: u64,
+    offset: u64,
+    sequence: u64,
+    chain: u32,
+}
+
+/// What a batch holds and where in the sequence it stands.
+struct Draft<'a> {
+    items: &'a [Item],
+    stands_for: u64,
+    previous: u32,
+}
+
+impl Writer {
+    pub fn new(dir: PathBuf, segment_bytes: u64, opened: Opened, shared: Arc<Shared>) -> Writer {
+        let (number, (file, bytes)) = opened.segments.last_key_value().expect("a log has a segment");
+        Writer {
+            shared,
+            dir,
+            log: opened.log,
+            segment_bytes: segment_bytes.next_multiple_of(BLOCK as u64),
+            durable: opened.durable,
+            batch: BatchWriter::new(),
+            file: file.clone(),
+            number: *number,
+            bytes: *bytes,
+            offset: opened.offset,
+            sequence: opened.sequence,
+            chain: opened.chain,
+        }
+    }
+    /// Writes the last batch once more. It was read back, but that its sync succeeded nobody knows, and after a
+    /// failed fsync the page cache shows what the disk never got.
+    pub fn repeat(&mut self, unproven: &Unproven) -> Result<()> {
+        let draft = Draft { items: &unproven.items, stands_for: unproven.stands_for, previous: unproven.previous };
+        let places = self.write(&draft)?;
+        self.shared.place(&unproven.items, &places);
+        Ok(())
+    }
+    /// Takes a batch off the queue, makes it durable and completes it.
+    pub fn turn(&mut self) {
+        let jobs = self.shared.drain(BATCH_BYTES_MAX);
+        if jobs.is_empty() {
+            return;
+        }
+        let mut items = Vec::new();
+        let mut completions = Vec::with_capacity(jobs.len());
+        for Job { items: mut some, done } in jobs {
+            items.append(&mut some);
+            completions.push(done);
+        }
+        let purges = items.iter().any(|item| matches!(item.kind, Kind::PurgePrefix | Kind::Checkpoint));
+        let stopped = self.shared.stopped();
+        let outcome = match stopped {
+            Some(reason) => Err(reason),
+            None => self.commit(&items).map_err(|error| self.shared.stop(&error)),
+        };
+        for done in completions {
+            done(outcome.clone().map_err(Error::Stopped));
+        }
+        if purges && outcome.is_ok() && let Err(error) = self.purge() {
+            self.shared.stop(&error);
+        }
+    }
+    /// Ends the log: an empty batch proves that the one before it was synced.
+    pub fn seal(&mut self) {
+        if self.shared.stopped().is_none() && self.offset > BLOCK as u64 {
+            let draft = Draft { items: &[], stands_for: self.sequence, previous: self.chain };
+            if let Err(error) = self.write(&draft) {
+                self.shared.stop(&error);
+            }
+        }
+    }
+    fn commit(&mut self, items: &[Item]) -> Result<()> {
+        let draft = Draft { items, stands_for: self.sequence, previous: self.chain };
+        let places = self.write(&draft)?;
+        self.shared.place(items, &places);
+        Ok(())
+    }
+    fn write(&mut self, draft: &Draft<'_>) -> Result<Vec<Place>> {
+        self.batch.begin(draft.previous);
+        let spots: Vec<_> = draft.items.iter().map(|item| self.batch.push(item)).collect();
+        let span = self.batch.span() as u64;
+        if self.offset + span > self.bytes {
+            self.roll(draft, span)?;
+        }
+        let (bytes, chain) = self.batch.finish(self.log, self.sequence, draft.stands_for);
+        let path = segment::path(&self.dir, self.number);
+        self.file.write_all_at(bytes, self.offset).map_err(io("write", &path))?;
+        self.file.sync_data().map_err(io("fsync", &path))?;
+        let place = |(offset, bytes, previous): (usize, usize, u32)| Place {
+            segment: self.number,
+            offset: u32::try_from(self.offset + offset as u64).expect("a segment is below 4 GiB"),
+            bytes: bytes as u32,
+            previous,
+        };
+        let places = spots.into_iter().map(place).collect();
+        self.offset += span;
+        self.sequence += 1;
+        self.chain = chain;
+        for item in draft.items {
+            self.durable.entry(item.group).or_default().note(item, self.number);
+        }
+        Ok(places)
+    }
+    /// Goes on in a new segment, large enough for a batch of `span` bytes.
+    fn roll(&mut self, draft: &Draft<'_>, span: u64) -> Result<()> {
+        let number = self.number.checked_add(1).expect("4 billion segments are 256 PiB");
+        let header = SegmentHeader { log: self.log, number, sequence: draft.stands_for, previous: draft.previous };
+        let bytes = self.segment_bytes.max(BLOCK as u64 + span);
+        self.file = Arc::new(segment::create(&self.dir, &header, bytes)?);
+        self.number = number;
+        self.bytes = bytes;
+        self.offset = BLOCK as u64;
+        self.shared.add_segment(number, self.file.clone(), bytes);
+        Ok(())
+    }
+    /// Deletes segments that no group needs, after writing again the markers that lie in them.
+    fn purge(&mut self) -> Result<()> {
+        let needed = self.durable.values().filter_map(Durable::first_segment).min().unwrap_or(self.number);
+        let first = self.shared.first_segment();
+        if first >= needed {
+            return Ok(());
+        }
+        let carried: Vec<Item> = self.durable.values().flat_map(|group| group.markers_before(needed)).cloned().collect();
+        if !carried.is_empty() {
+            self.commit(&carried)?;
+        }
+        for number in first..needed {
+            let path = segment::path(&self.dir, number);
+            std::fs::remove_file(&path).map_err(io("delete", &path))?;
+            // One by one and oldest first: a crash must not leave a gap.
+            segment::sync_folder(&self.dir)?;
+            self.shared.remove_segment(number);
+        }
+        Ok(())
+    }
+}
+
+const _: () = assert!(BATCH_HEADER < BLOCK, "a header lies in one block");
