@@ -7,6 +7,9 @@ mod record;
 mod recovery;
 mod segment;
 mod shared;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod writer;
 
 use crate::Result;

@@ -1,0 +1,344 @@
+//! The log under torn tails, flipped bits, rolls, purges and reopening.
+
+use super::*;
+use crate::Error;
+use std::path::PathBuf;
+use std::sync::mpsc;
+
+const GROUP: GroupId = GroupId(1);
+
+fn options(segment_bytes: u64) -> WalOptions {
+    WalOptions { segment_bytes, cache_bytes: 4096, queue_bytes_max: 1 << 20 }
+}
+
+fn open(dir: &Path, segment_bytes: u64) -> Result<Wal> {
+    Wal::open(dir, options(segment_bytes), &Runtime::seeded(7))
+}
+
+/// Appends and waits.
+fn append(wal: &Wal, records: Vec<Record>) -> Result<()> {
+    append_to(wal, GROUP, records)
+}
+
+fn append_to(wal: &Wal, group: GroupId, records: Vec<Record>) -> Result<()> {
+    let (sender, receiver) = mpsc::channel();
+    wal.append(group, records, Box::new(move |outcome| sender.send(outcome).expect("the test waits")));
+    receiver.recv().expect("every append is completed")
+}
+
+fn payload(index: u64) -> Vec<u8> {
+    (0..index % 211).map(|byte| (byte ^ index) as u8).collect()
+}
+
+fn entry(term: u64, index: u64) -> Record {
+    Record::Entry { term, index, payload: payload(index) }
+}
+
+fn hard_state(byte: u8) -> Record {
+    Record::HardState { payload: vec![byte; 3] }
+}
+
+/// A copy of a log's folder, as a crash that keeps the page cache leaves it.
+fn copy(dir: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    copy
+}
+
+fn segment(dir: &Path, number: u32) -> PathBuf {
+    segment::path(dir, number)
+}
+
+#[test]
+fn what_was_durable_is_read_back_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 64 << 10).unwrap();
+    assert_eq!(wal.recovered(GROUP), Recovered::default());
+    for index in 1..=300 {
+        append(&wal, vec![entry(1 + index / 100, index), hard_state(index as u8)]).unwrap();
+    }
+    let read = wal.entries(GROUP, 1..301, u64::MAX).unwrap();
+    assert_eq!(read.len(), 300);
+    drop(wal);
+    for _ in 0..3 {
+        let wal = open(dir.path(), 64 << 10).unwrap();
+        assert_eq!(wal.entries(GROUP, 1..301, u64::MAX).unwrap(), read);
+        let recovered = wal.recovered(GROUP);
+        assert_eq!((recovered.first, recovered.last), ((0, 0), (300, 4)));
+        assert_eq!(recovered.hard_state, Some(vec![300u64 as u8; 3]));
+        assert_eq!((wal.term(GROUP, 0), wal.term(GROUP, 99), wal.term(GROUP, 301)), (Some(0), Some(1), None));
+    }
+    assert_eq!(read[210], (211, 3, payload(211)));
+}
+
+#[test]
+fn entries_are_bounded_by_bytes_but_at_least_one_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 64 << 10).unwrap();
+    append(&wal, (1..=20).map(|index| Record::Entry { term: 1, index, payload: vec![0; 100] }).collect()).unwrap();
+    assert_eq!(wal.entries(GROUP, 1..21, 0).unwrap().len(), 1);
+    assert_eq!(wal.entries(GROUP, 1..21, 250).unwrap().len(), 2);
+    assert_eq!(wal.entries(GROUP, 19..40, 1 << 20).unwrap().len(), 2);
+    assert_eq!(wal.entries(GROUP, 21..40, 1 << 20).unwrap().len(), 0);
+    assert_eq!(wal.entries(GroupId(2), 1..2, 1 << 20).unwrap().len(), 0);
+}
+
+#[test]
+fn a_torn_last_batch_is_cut_at_every_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 32 << 10).unwrap();
+    append(&wal, vec![entry(1, 1), hard_state(1)]).unwrap();
+    append(&wal, vec![Record::Entry { term: 1, index: 2, payload: vec![0xAB; 5000] }]).unwrap();
+    let image = copy(dir.path());
+    let path = segment(image.path(), 1);
+    let bytes = std::fs::read(&path).unwrap();
+    let end = 8192 + 40 + 29 + 5000;
+    for torn in (8192..end).step_by(97).chain(8192..8300).chain(end - 50..end) {
+        let mut damaged = bytes.clone();
+        damaged[torn..].fill(0);
+        std::fs::write(&path, &damaged).unwrap();
+        for _ in 0..2 {
+            let wal = open(image.path(), 32 << 10).unwrap();
+            assert_eq!(wal.recovered(GROUP).last, (1, 1), "torn at {torn}");
+        }
+        // What is written next is not chained onto garbage.
+        let wal = open(image.path(), 32 << 10).unwrap();
+        append(&wal, vec![entry(2, 2), entry(2, 3)]).unwrap();
+        drop(wal);
+        let wal = open(image.path(), 32 << 10).unwrap();
+        assert_eq!(wal.recovered(GROUP).last, (3, 2), "torn at {torn}");
+        drop(wal);
+        for number in 2..9 {
+            let _ = std::fs::remove_file(segment(image.path(), number));
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_before_the_last_batch_is_corruption() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 32 << 10).unwrap();
+    append(&wal, vec![entry(1, 1), hard_state(1)]).unwrap();
+    append(&wal, vec![entry(1, 2)]).unwrap();
+    let image = copy(dir.path());
+    let path = segment(image.path(), 1);
+    let bytes = std::fs::read(&path).unwrap();
+    let padding = (64..4096).step_by(89).chain((4096 + 150..8192).step_by(89));
+    for at in (0..64).chain(4096..4096 + 150).chain(padding) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 8);
+        std::fs::write(&path, &damaged).unwrap();
+        let outcome = open(image.path(), 32 << 10);
+        assert!(matches!(outcome, Err(Error::Corrupt { .. })), "bit at {at}: {:?}", outcome.err());
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(open(image.path(), 32 << 10).unwrap().recovered(GROUP).last, (2, 1));
+}
+
+#[test]
+fn a_closed_log_detects_a_flipped_bit_in_its_last_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 32 << 10).unwrap();
+    append(&wal, vec![entry(1, 1)]).unwrap();
+    wal.close();
+    let path = segment(dir.path(), 1);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096 + 60] ^= 4;
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(matches!(open(dir.path(), 32 << 10), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn a_batch_whose_sync_was_not_proven_survives_in_its_repetition() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 32 << 10).unwrap();
+    append(&wal, vec![entry(1, 1)]).unwrap();
+    append(&wal, vec![entry(1, 2), hard_state(9)]).unwrap();
+    let image = copy(dir.path());
+    // The page cache showed the second batch when the log was opened again; the disk never got it.
+    let reopened = open(image.path(), 32 << 10).unwrap();
+    let after = copy(image.path());
+    drop(reopened);
+    let path = segment(after.path(), 1);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[8192..12288].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+    for round in 0..3 {
+        let wal = open(after.path(), 32 << 10).unwrap();
+        let recovered = wal.recovered(GROUP);
+        assert_eq!((recovered.last, recovered.hard_state), ((2, 1), Some(vec![9; 3])), "round {round}");
+        assert_eq!(wal.entries(GROUP, 1..3, 1 << 20).unwrap()[1], (2, 1, payload(2)));
+    }
+}
+
+#[test]
+fn segments_roll_and_a_missing_one_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 16 << 10).unwrap();
+    for index in 1..=20 {
+        append(&wal, vec![entry(1, index)]).unwrap();
+    }
+    // Larger than a segment.
+    append(&wal, vec![Record::Entry { term: 1, index: 21, payload: vec![7; 40_000] }]).unwrap();
+    append(&wal, vec![entry(1, 22)]).unwrap();
+    wal.close();
+    assert!(std::fs::read_dir(dir.path()).unwrap().count() >= 8);
+    let wal = open(dir.path(), 16 << 10).unwrap();
+    let read = wal.entries(GROUP, 1..23, u64::MAX).unwrap();
+    assert_eq!((read.len(), read[20].2.len()), (22, 40_000));
+    drop(wal);
+    for number in [1, 3] {
+        let image = copy(dir.path());
+        std::fs::remove_file(segment(image.path(), number)).unwrap();
+        assert!(matches!(open(image.path(), 16 << 10), Err(Error::Corrupt { .. })), "without segment {number}");
+    }
+}
+
+#[test]
+fn purged_segments_go_and_the_markers_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = GroupId(2);
+    let wal = open(dir.path(), 16 << 10).unwrap();
+    append_to(&wal, other, vec![Record::HardState { payload: vec![2] }]).unwrap();
+    append(&wal, vec![Record::Checkpoint { index: 10, term: 3, payload: vec![5; 5] }, hard_state(1)]).unwrap();
+    for index in 11..=100 {
+        append(&wal, vec![entry(3, index)]).unwrap();
+    }
+    let before = wal.disk_bytes();
+    append(&wal, vec![Record::PurgePrefix { index: 95, term: 3 }]).unwrap();
+    append(&wal, vec![entry(4, 101)]).unwrap();
+    assert!(wal.disk_bytes() < before / 4, "{} of {before} bytes are left", wal.disk_bytes());
+    assert!(!segment(dir.path(), 1).exists());
+    let read = wal.entries(GROUP, 96..102, u64::MAX).unwrap();
+    assert_eq!(read.len(), 6);
+    assert_eq!(wal.entries(GROUP, 95..102, u64::MAX).unwrap().len(), 0);
+    for round in 0..2 {
+        let image = copy(dir.path());
+        let wal = open(image.path(), 16 << 10).unwrap();
+        let recovered = wal.recovered(GROUP);
+        assert_eq!((recovered.first, recovered.last), ((95, 3), (101, 4)), "round {round}");
+        assert_eq!((recovered.hard_state, recovered.checkpoint), (Some(vec![1; 3]), Some(vec![5; 5])));
+        assert_eq!(wal.recovered(other).hard_state, Some(vec![2]));
+        assert_eq!(wal.entries(GROUP, 96..102, u64::MAX).unwrap(), read);
+        assert_eq!((wal.term(GROUP, 95), wal.term(GROUP, 94)), (Some(3), None));
+    }
+}
+
+#[test]
+fn a_truncated_suffix_is_gone_and_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 16 << 10).unwrap();
+    append(&wal, (1..=10).map(|index| entry(1, index)).collect()).unwrap();
+    append(&wal, vec![Record::TruncateSuffix { index: 6 }]).unwrap();
+    assert_eq!(wal.recovered(GROUP).last, (5, 1));
+    append(&wal, vec![entry(2, 6)]).unwrap();
+    append(&wal, vec![entry(3, 4)]).unwrap();
+    wal.close();
+    let wal = open(dir.path(), 16 << 10).unwrap();
+    assert_eq!(wal.recovered(GROUP).last, (4, 3));
+    assert_eq!(wal.entries(GROUP, 3..9, u64::MAX).unwrap(), vec![(3, 1, payload(3)), (4, 3, payload(4))]);
+}
+
+#[test]
+fn a_checkpoint_beyond_the_log_replaces_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 16 << 10).unwrap();
+    append(&wal, (1..=10).map(|index| entry(1, index)).collect()).unwrap();
+    append(&wal, vec![Record::Checkpoint { index: 50, term: 4, payload: vec![1] }, entry(4, 51)]).unwrap();
+    wal.close();
+    let wal = open(dir.path(), 16 << 10).unwrap();
+    let recovered = wal.recovered(GROUP);
+    assert_eq!((recovered.first, recovered.last), ((50, 4), (51, 4)));
+    assert_eq!(wal.entries(GROUP, 5..6, u64::MAX).unwrap().len(), 0);
+}
+
+#[test]
+fn completions_come_in_order_and_queued_entries_are_readable() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 1 << 20).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    for index in 1..=500u64 {
+        let sender = sender.clone();
+        wal.append(
+            GROUP,
+            vec![entry(1, index)],
+            Box::new(move |outcome| sender.send((index, outcome.is_ok())).expect("the test waits")),
+        );
+        assert_eq!(wal.term(GROUP, index), Some(1));
+        assert_eq!(wal.entries(GROUP, index..index + 1, 1).unwrap()[0].2, payload(index));
+    }
+    wal.close();
+    let completed: Vec<_> = receiver.try_iter().collect();
+    assert_eq!(completed, (1..=500).map(|index| (index, true)).collect::<Vec<_>>());
+    assert!(matches!(append(&wal, vec![entry(1, 501)]), Err(Error::Stopped(_))));
+}
+
+#[test]
+fn an_append_beyond_the_queue_is_refused_without_effect() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 1 << 20).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let mut refused = 0;
+    for nth in 0..40 {
+        let sender = sender.clone();
+        let index = wal.recovered(GROUP).last.0 + 1;
+        let record = Record::Entry { term: 1, index, payload: vec![nth; 600_000] };
+        wal.append(GROUP, vec![record], Box::new(move |outcome| sender.send(outcome).expect("the test waits")));
+    }
+    wal.close();
+    for outcome in receiver.try_iter() {
+        match outcome {
+            Ok(()) => {}
+            Err(Error::Busy { .. }) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(wal.recovered(GROUP).last.0 + refused, 40);
+}
+
+#[test]
+fn a_failed_write_stops_the_log_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 8 << 10).unwrap();
+    append(&wal, vec![entry(1, 1)]).unwrap();
+    // The next segment cannot be made.
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    for _ in 0..3 {
+        let index = wal.recovered(GROUP).last.0 + 1;
+        assert!(matches!(append(&wal, vec![entry(1, index)]), Err(Error::Stopped(_))));
+    }
+}
+
+#[test]
+fn damage_after_opening_is_found_when_an_entry_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 64 << 10).unwrap();
+    for index in 1..=10 {
+        append(&wal, vec![Record::Entry { term: 1, index, payload: vec![index as u8; 2000] }]).unwrap();
+    }
+    let path = segment(dir.path(), 1);
+    let file = segment::open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"x", 4096 + 200).unwrap();
+    assert!(matches!(wal.entries(GROUP, 1..2, 1), Err(Error::Corrupt { .. })));
+    assert_eq!(wal.entries(GROUP, 2..11, u64::MAX).unwrap().len(), 9);
+}
+
+#[test]
+fn the_bytes_of_a_segment_are_on_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = open(dir.path(), 8 << 10).unwrap();
+    append(&wal, vec![Record::Entry { term: 2, index: 1, payload: b"abc".to_vec() }, hard_state(7)]).unwrap();
+    wal.close();
+    let bytes = std::fs::read(segment(dir.path(), 1)).unwrap();
+    let hex = |range: Range<usize>| bytes[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    insta::assert_snapshot!([hex(0..40), hex(4096..4136), hex(4136..4168), hex(4168..4200)].join("\n"), @r"
+    56495657414c0d0a01000000c1962058befba86ae9e0c20701000000000000000100000000000000
+    564c42546d9f89000100000000000000010000000000000000000000020000004000000000000000
+    03000000c49dd32f010000000102000000000000000100000000000000616263
+    03000000f51ad20f010000000200000000000000000000000000000000070707
+    ");
+    assert!(bytes[4200..].iter().all(|byte| *byte == 0));
+}
