@@ -5,6 +5,8 @@
 
 mod check;
 mod encode;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use crate::value::DEPTH_MAX;
@@ -77,26 +79,17 @@ impl<'a> Document<'a> {
     }
     /// The version at which it was created; `None` when that is the version of its own cell.
     pub fn created(&self) -> Option<Version> {
-        let created = self.bytes[8..]
-            .first_chunk()
-            .expect("a checked document has a header");
+        let created = self.bytes[8..].first_chunk().expect("a checked document has a header");
         Some(Version(u64::from_le_bytes(*created))).filter(|created| created.0 != 0)
     }
     /// The catalog version that it was written under.
     pub fn schema(&self) -> u32 {
-        u32::from_le_bytes(
-            *self.bytes[4..]
-                .first_chunk()
-                .expect("a checked document has a header"),
-        )
+        u32::from_le_bytes(*self.bytes[4..].first_chunk().expect("a checked document has a header"))
     }
     #[inline]
     fn table(&self) -> Table<'a> {
         let count = usize::from(u16::from_le_bytes([self.bytes[2], self.bytes[3]]));
-        Table::of(
-            &self.bytes[HEADER_BYTES..self.bytes.len() - CHECKSUM_BYTES],
-            count,
-        )
+        Table::of(&self.bytes[HEADER_BYTES..self.bytes.len() - CHECKSUM_BYTES], count)
     }
 }
 
@@ -114,19 +107,12 @@ impl DocumentBuilder {
     }
     /// A document with the fields of another, to change some of them.
     pub fn from_document(document: Document<'_>) -> DocumentBuilder {
-        DocumentBuilder {
-            fields: document
-                .iter()
-                .map(|(field, value)| (field, value.to_value()))
-                .collect(),
-        }
+        DocumentBuilder { fields: document.iter().map(|(field, value)| (field, value.to_value())).collect() }
     }
     /// Sets a field, over an earlier value. Null removes it.
     pub fn set(&mut self, field: FieldId, value: Value) {
         let position = match self.fields.last() {
-            Some((last, _)) if *last >= field => {
-                self.fields.binary_search_by_key(&field, |(id, _)| *id)
-            }
+            Some((last, _)) if *last >= field => self.fields.binary_search_by_key(&field, |(id, _)| *id),
             _ => Err(self.fields.len()),
         };
         match (position, value) {
@@ -151,9 +137,7 @@ impl DocumentBuilder {
         let checksum = crc32c::crc32c(&out);
         out.extend_from_slice(&checksum.to_le_bytes());
         if out.len() > DOCUMENT_BYTES_MAX {
-            return Err(Error::DocumentTooLong {
-                limit: DOCUMENT_BYTES_MAX,
-            });
+            return Err(Error::DocumentTooLong { limit: DOCUMENT_BYTES_MAX });
         }
         debug_assert!(Document::open(&out).is_ok(), "what is written opens");
         Ok(out)

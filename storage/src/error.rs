@@ -64,9 +64,7 @@ pub enum Error {
         limit: usize,
     },
     /// A read below the history watermark: those versions may be gone.
-    #[error(
-        "version {version} is older than the history that is kept, which begins at {watermark}"
-    )]
+    #[error("version {version} is older than the history that is kept, which begins at {watermark}")]
     HistoryGone {
         /// The version that was asked for.
         version: crate::Version,
@@ -91,11 +89,7 @@ pub enum Error {
 impl Error {
     /// Bytes in memory that are not what was written.
     pub(crate) fn corrupt(what: &'static str, detail: impl Into<String>) -> Error {
-        Error::Corrupt {
-            what,
-            path: PathBuf::new(),
-            detail: detail.into(),
-        }
+        Error::Corrupt { what, path: PathBuf::new(), detail: detail.into() }
     }
     /// Says where corrupt bytes were found, when that was not known yet.
     pub fn within(mut self, place: impl Into<PathBuf>) -> Error {

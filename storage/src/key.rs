@@ -3,6 +3,8 @@
 //! Numbers in a key are big-endian and of fixed width, but for the elements of a tuple.
 
 mod number;
+#[cfg(test)]
+mod tests;
 mod tuple;
 
 use crate::{Error, Result};
@@ -87,10 +89,7 @@ impl KeyRange {
             // No key sorts past all that begin so: end past the greatest key that the store takes.
             None => end = vec![u8::MAX; KEY_BYTES_MAX + 1],
         }
-        KeyRange {
-            start: prefix.into(),
-            end: end.into_boxed_slice(),
-        }
+        KeyRange { start: prefix.into(), end: end.into_boxed_slice() }
     }
     /// True when `key` lies in the range.
     pub fn covers(&self, key: &[u8]) -> bool {
@@ -130,10 +129,7 @@ pub fn documents(database: DatabaseId, collection: CollectionId) -> KeyRange {
 /// [`Error::Corrupt`] when the key is too short to hold one.
 pub fn document_id(key: &[u8]) -> Result<DocumentId> {
     key.last_chunk().map(|id| DocumentId(*id)).ok_or_else(|| {
-        let detail = format!(
-            "{} bytes are too few to end in the id of a document",
-            key.len()
-        );
+        let detail = format!("{} bytes are too few to end in the id of a document", key.len());
         Error::corrupt("key", detail)
     })
 }
@@ -158,10 +154,7 @@ pub fn push_id(key: &mut Vec<u8>, id: DocumentId) {
 /// [`Error::KeyTooLong`].
 pub fn finish(key: Vec<u8>) -> Result<Key> {
     if key.len() > KEY_BYTES_MAX {
-        return Err(Error::KeyTooLong {
-            bytes: key.len(),
-            limit: KEY_BYTES_MAX,
-        });
+        return Err(Error::KeyTooLong { bytes: key.len(), limit: KEY_BYTES_MAX });
     }
     Ok(key.into_boxed_slice())
 }

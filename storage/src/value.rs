@@ -2,6 +2,9 @@
 //!
 //! Their one order is that of the key codec; here it is computed without encoding anything.
 
+#[cfg(test)]
+pub(crate) mod sample;
+
 use crate::key::{self, DocumentId, FieldId};
 use std::cmp::Ordering;
 
@@ -97,20 +100,13 @@ impl ValueRef<'_> {
             ValueRef::Date(days) => Value::Date(days),
             ValueRef::Duration(micros) => Value::Duration(micros),
             ValueRef::Uuid(id) => Value::Uuid(id),
-            ValueRef::List(list) => {
-                Value::List(list.iter().map(|element| element.to_value()).collect())
+            ValueRef::List(list) => Value::List(list.iter().map(|element| element.to_value()).collect()),
+            ValueRef::Record(record) => {
+                Value::Record(record.iter().map(|(field, value)| (field, value.to_value())).collect())
             }
-            ValueRef::Record(record) => Value::Record(
-                record
-                    .iter()
-                    .map(|(field, value)| (field, value.to_value()))
-                    .collect(),
-            ),
-            ValueRef::Map(map) => Value::Map(
-                map.iter()
-                    .map(|(key, value)| (key.to_owned(), value.to_value()))
-                    .collect(),
-            ),
+            ValueRef::Map(map) => {
+                Value::Map(map.iter().map(|(key, value)| (key.to_owned(), value.to_value())).collect())
+            }
         }
     }
     /// True for null.
@@ -120,15 +116,13 @@ impl ValueRef<'_> {
     /// Order of two values as the key codec sorts them, without encoding either.
     pub fn compare(&self, other: &ValueRef<'_>) -> Ordering {
         match (self, other) {
-            (ValueRef::List(a), ValueRef::List(b)) => {
-                in_order(a.iter(), b.iter(), |a, b| a.compare(&b))
+            (ValueRef::List(a), ValueRef::List(b)) => in_order(a.iter(), b.iter(), |a, b| a.compare(&b)),
+            (ValueRef::Record(a), ValueRef::Record(b)) => {
+                in_order(a.iter(), b.iter(), |a, b| a.0.cmp(&b.0).then_with(|| a.1.compare(&b.1)))
             }
-            (ValueRef::Record(a), ValueRef::Record(b)) => in_order(a.iter(), b.iter(), |a, b| {
-                a.0.cmp(&b.0).then_with(|| a.1.compare(&b.1))
-            }),
-            (ValueRef::Map(a), ValueRef::Map(b)) => in_order(a.iter(), b.iter(), |a, b| {
-                a.0.cmp(b.0).then_with(|| a.1.compare(&b.1))
-            }),
+            (ValueRef::Map(a), ValueRef::Map(b)) => {
+                in_order(a.iter(), b.iter(), |a, b| a.0.cmp(b.0).then_with(|| a.1.compare(&b.1)))
+            }
             _ => compare_scalars(*self, *other),
         }
     }
@@ -178,27 +172,25 @@ impl Value {
     pub fn compare(&self, other: &Value) -> Ordering {
         match (self, other) {
             (Value::List(a), Value::List(b)) => in_order(a.iter(), b.iter(), Value::compare),
-            (Value::Record(a), Value::Record(b)) => in_order(present(a), present(b), |a, b| {
-                a.0.cmp(&b.0).then_with(|| a.1.compare(b.1))
-            }),
-            (Value::Map(a), Value::Map(b)) => in_order(a.iter(), b.iter(), |a, b| {
-                a.0.cmp(&b.0).then_with(|| a.1.compare(&b.1))
-            }),
+            (Value::Record(a), Value::Record(b)) => {
+                in_order(present(a), present(b), |a, b| a.0.cmp(&b.0).then_with(|| a.1.compare(b.1)))
+            }
+            (Value::Map(a), Value::Map(b)) => {
+                in_order(a.iter(), b.iter(), |a, b| a.0.cmp(&b.0).then_with(|| a.1.compare(&b.1)))
+            }
             _ => compare_scalars(self.outline(), other.outline()),
         }
     }
     /// Order of an owned against a borrowed value, as the key codec sorts them.
     pub fn compare_ref(&self, other: &ValueRef<'_>) -> Ordering {
         match (self, other) {
-            (Value::List(a), ValueRef::List(b)) => {
-                in_order(a.iter(), b.iter(), |a, b| a.compare_ref(&b))
+            (Value::List(a), ValueRef::List(b)) => in_order(a.iter(), b.iter(), |a, b| a.compare_ref(&b)),
+            (Value::Record(a), ValueRef::Record(b)) => {
+                in_order(present(a), b.iter(), |a, b| a.0.cmp(&b.0).then_with(|| a.1.compare_ref(&b.1)))
             }
-            (Value::Record(a), ValueRef::Record(b)) => in_order(present(a), b.iter(), |a, b| {
-                a.0.cmp(&b.0).then_with(|| a.1.compare_ref(&b.1))
-            }),
-            (Value::Map(a), ValueRef::Map(b)) => in_order(a.iter(), b.iter(), |a, b| {
-                a.0.as_str().cmp(b.0).then_with(|| a.1.compare_ref(&b.1))
-            }),
+            (Value::Map(a), ValueRef::Map(b)) => {
+                in_order(a.iter(), b.iter(), |a, b| a.0.as_str().cmp(b.0).then_with(|| a.1.compare_ref(&b.1)))
+            }
             _ => compare_scalars(self.outline(), *other),
         }
     }
@@ -215,10 +207,7 @@ impl Value {
 
 /// The fields of a record as they are kept: without nulls, which read the same when absent.
 pub(crate) fn present(record: &[(FieldId, Value)]) -> impl Iterator<Item = (FieldId, &Value)> {
-    record
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(field, value)| (*field, value))
+    record.iter().filter(|(_, value)| !value.is_null()).map(|(field, value)| (*field, value))
 }
 
 /// Order of two values that are not both lists, both records or both maps.
@@ -259,8 +248,7 @@ fn compare_int_with_float(int: i64, float: f64) -> Ordering {
         return Ordering::Greater;
     }
     let whole = float.trunc();
-    int.cmp(&(whole as i64))
-        .then_with(|| compare_floats(whole, float))
+    int.cmp(&(whole as i64)).then_with(|| compare_floats(whole, float))
 }
 
 /// A float that is no integer stands for its shortest decimal, as in keys, so that 0.1 meets 0.1.
@@ -268,11 +256,7 @@ fn compare_int_with_float(int: i64, float: f64) -> Ordering {
 fn compare_float_with_decimal(float: f64, decimal: Decimal) -> Ordering {
     let (mut a, mut b) = (Vec::with_capacity(32), Vec::with_capacity(32));
     key::encode(ValueRef::Float(float), key::Direction::Ascending, &mut a);
-    key::encode(
-        ValueRef::Decimal(decimal),
-        key::Direction::Ascending,
-        &mut b,
-    );
+    key::encode(ValueRef::Decimal(decimal), key::Direction::Ascending, &mut b);
     a.cmp(&b)
 }
 

@@ -26,17 +26,11 @@ fn structure(bytes: &[u8]) -> Checked<()> {
     if body[0] != FORMAT || body[1] != 0 {
         return Err("its format is unknown to this release");
     }
-    fields(
-        usize::from(u16::from_le_bytes([body[2], body[3]])),
-        &body[HEADER_BYTES..],
-        0,
-    )
+    fields(usize::from(u16::from_le_bytes([body[2], body[3]])), &body[HEADER_BYTES..], 0)
 }
 
 fn fields(count: usize, bytes: &[u8], depth: usize) -> Checked<()> {
-    let (rows, values) = bytes
-        .split_at_checked(count * ROW_BYTES)
-        .ok_or("a table is cut short")?;
+    let (rows, values) = bytes.split_at_checked(count * ROW_BYTES).ok_or("a table is cut short")?;
     let (rows, _) = rows.as_chunks();
     if !rows.is_sorted_by(|a, b| view::id(a) < view::id(b)) {
         return Err("the fields of a table do not ascend");
@@ -44,20 +38,14 @@ fn fields(count: usize, bytes: &[u8], depth: usize) -> Checked<()> {
     let mut start = 0;
     for row in rows {
         let end = view::end(row);
-        let bytes = values
-            .get(start..end)
-            .ok_or("a field lies outside its table")?;
+        let bytes = values.get(start..end).ok_or("a field lies outside its table")?;
         if bytes == [TAG_NULL] {
             return Err("a field that is present is null");
         }
         value(bytes, depth)?;
         start = end;
     }
-    if start != values.len() {
-        Err("a table does not fill its bytes")
-    } else {
-        Ok(())
-    }
+    if start != values.len() { Err("a table does not fill its bytes") } else { Ok(()) }
 }
 
 fn value(bytes: &[u8], depth: usize) -> Checked<()> {
@@ -65,16 +53,14 @@ fn value(bytes: &[u8], depth: usize) -> Checked<()> {
     let fits = match *tag {
         TAG_NULL | TAG_FALSE | TAG_TRUE => body.is_empty(),
         TAG_INT => matches!(body.len(), 1 | 2 | 4 | 8),
-        TAG_FLOAT => body
-            .as_array()
-            .is_some_and(|bits| f64::from_le_bytes(*bits).is_finite()),
+        TAG_FLOAT => body.as_array().is_some_and(|bits| f64::from_le_bytes(*bits).is_finite()),
         TAG_DECIMAL => decimal(body),
         TAG_STRING => std::str::from_utf8(body).is_ok(),
         TAG_BYTES => true,
         TAG_DATE => body.len() == 4,
         TAG_DATE_TIME | TAG_DURATION => body.len() == 8,
         TAG_UUID => body.len() == 16,
-        TAG_LIST | TAG_RECORD | TAG_MAP if depth == DEPTH_MAX => false,
+        TAG_LIST | TAG_RECORD | TAG_MAP if depth == DEPTH_MAX => return Err("lists and objects nest too deep"),
         TAG_LIST => return list(body, depth + 1),
         TAG_MAP => return map(body, depth + 1),
         TAG_RECORD => {
@@ -83,11 +69,7 @@ fn value(bytes: &[u8], depth: usize) -> Checked<()> {
         }
         _ => false,
     };
-    if fits {
-        Ok(())
-    } else {
-        Err("a value is not what its tag says")
-    }
+    if fits { Ok(()) } else { Err("a value is not what its tag says") }
 }
 
 fn decimal(body: &[u8]) -> bool {
@@ -101,11 +83,7 @@ fn list(mut bytes: &[u8], depth: usize) -> Checked<()> {
     for _ in 0..take_length(&mut bytes)? {
         value(take_measured(&mut bytes)?, depth)?;
     }
-    if bytes.is_empty() {
-        Ok(())
-    } else {
-        Err("a list does not fill its bytes")
-    }
+    if bytes.is_empty() { Ok(()) } else { Err("a list does not fill its bytes") }
 }
 
 fn map(mut bytes: &[u8], depth: usize) -> Checked<()> {
@@ -113,26 +91,18 @@ fn map(mut bytes: &[u8], depth: usize) -> Checked<()> {
         std::str::from_utf8(take_measured(&mut bytes)?).map_err(|_| "a key is not UTF-8")?;
         value(take_measured(&mut bytes)?, depth)?;
     }
-    if bytes.is_empty() {
-        Ok(())
-    } else {
-        Err("a map does not fill its bytes")
-    }
+    if bytes.is_empty() { Ok(()) } else { Err("a map does not fill its bytes") }
 }
 
 fn take_length(bytes: &mut &[u8]) -> Checked<usize> {
-    let (length, rest) = bytes
-        .split_first_chunk::<3>()
-        .ok_or("a length is cut short")?;
+    let (length, rest) = bytes.split_first_chunk::<3>().ok_or("a length is cut short")?;
     *bytes = rest;
     Ok(u32::from_le_bytes([length[0], length[1], length[2], 0]) as usize)
 }
 
 fn take_measured<'a>(bytes: &mut &'a [u8]) -> Checked<&'a [u8]> {
     let length = take_length(bytes)?;
-    let (measured, rest) = bytes
-        .split_at_checked(length)
-        .ok_or("a value is cut short")?;
+    let (measured, rest) = bytes.split_at_checked(length).ok_or("a value is cut short")?;
     *bytes = rest;
     Ok(measured)
 }

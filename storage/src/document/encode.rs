@@ -11,10 +11,7 @@ pub(super) const ROW_BYTES: usize = 5;
 
 /// Appends a table and the values behind it, and returns how many fields there are.
 pub(super) fn fields(record: &[(FieldId, Value)], depth: usize, out: &mut Vec<u8>) -> Result<u16> {
-    assert!(
-        record.is_sorted_by(|a, b| a.0 < b.0),
-        "the fields of a record ascend"
-    );
+    assert!(record.is_sorted_by(|a, b| a.0 < b.0), "the fields of a record ascend");
     let count = present(record).count();
     let mut row = out.len();
     let values = row + count * ROW_BYTES;
@@ -114,11 +111,7 @@ fn push_decimal(decimal: Decimal, out: &mut Vec<u8>) {
     let magnitude = mantissa.unsigned_abs();
     let bytes = 16 - (magnitude.leading_zeros() / 8) as usize;
     out.push(TAG_DECIMAL);
-    out.push(if mantissa < 0 {
-        scale | DECIMAL_NEGATIVE
-    } else {
-        scale
-    });
+    out.push(if mantissa < 0 { scale | DECIMAL_NEGATIVE } else { scale });
     out.extend_from_slice(&magnitude.to_le_bytes()[..bytes]);
 }
 
@@ -136,8 +129,6 @@ fn length(length: usize) -> Result<[u8; 3]> {
             let [low, middle, high, _] = length.to_le_bytes();
             Ok([low, middle, high])
         }
-        _ => Err(Error::DocumentTooLong {
-            limit: DOCUMENT_BYTES_MAX,
-        }),
+        _ => Err(Error::DocumentTooLong { limit: DOCUMENT_BYTES_MAX }),
     }
 }

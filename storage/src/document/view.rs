@@ -22,16 +22,12 @@ impl<'a> Table<'a> {
     #[inline]
     pub(super) fn of(bytes: &'a [u8], count: usize) -> Table<'a> {
         let (rows, values) = bytes.split_at(count * ROW_BYTES);
-        Table {
-            rows: rows.as_chunks().0,
-            values,
-        }
+        Table { rows: rows.as_chunks().0, values }
     }
 
     #[inline]
     pub(super) fn field(&self, field: FieldId) -> ValueRef<'a> {
-        self.position(field)
-            .map_or(ValueRef::Null, |position| self.value(position))
+        self.position(field).map_or(ValueRef::Null, |position| self.value(position))
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = (FieldId, ValueRef<'a>)> + use<'a> {
@@ -48,9 +44,7 @@ impl<'a> Table<'a> {
         if self.id(guess) == field {
             return Some(guess);
         }
-        self.rows[..guess]
-            .binary_search_by_key(&field, |row| id(row))
-            .ok()
+        self.rows[..guess].binary_search_by_key(&field, id).ok()
     }
 
     #[inline]
@@ -60,11 +54,7 @@ impl<'a> Table<'a> {
 
     #[inline]
     fn value(&self, position: usize) -> ValueRef<'a> {
-        let start = if position == 0 {
-            0
-        } else {
-            end(&self.rows[position - 1])
-        };
+        let start = if position == 0 { 0 } else { end(&self.rows[position - 1]) };
         value(&self.values[start..end(&self.rows[position])])
     }
 }
@@ -118,11 +108,7 @@ fn decimal(body: &[u8]) -> Decimal {
     let mut magnitude = [0; 16];
     magnitude[..mantissa.len()].copy_from_slice(mantissa);
     let magnitude = u128::from_le_bytes(magnitude) as i128;
-    let mantissa = if scale & DECIMAL_NEGATIVE != 0 {
-        -magnitude
-    } else {
-        magnitude
-    };
+    let mantissa = if scale & DECIMAL_NEGATIVE != 0 { -magnitude } else { magnitude };
     Decimal::from_i128_with_scale(mantissa, u32::from(scale & !DECIMAL_NEGATIVE))
 }
 
@@ -212,9 +198,7 @@ impl<'a> MapRef<'a> {
 
     /// The value under a key, if there is one.
     pub fn get(&self, key: &str) -> Option<ValueRef<'a>> {
-        self.raw()
-            .find(|(name, _)| *name == key.as_bytes())
-            .map(|(_, bytes)| value(bytes))
+        self.raw().find(|(name, _)| *name == key.as_bytes()).map(|(_, bytes)| value(bytes))
     }
     /// The entries in the order in which they were written.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, ValueRef<'a>)> + use<'a> {

@@ -40,11 +40,7 @@ pub(super) fn push_int(int: i64, out: &mut Vec<u8>) {
     let shifted = magnitude << 1;
     let skip = shifted.leading_zeros() / 8;
     let bytes = 8 - skip as u8;
-    let (tag, body) = if int < 0 {
-        (ZERO - bytes, !shifted)
-    } else {
-        (ZERO + bytes, shifted)
-    };
+    let (tag, body) = if int < 0 { (ZERO - bytes, !shifted) } else { (ZERO + bytes, shifted) };
     out.push(tag);
     out.extend_from_slice(&body.to_be_bytes()[skip as usize..]);
 }
@@ -107,13 +103,7 @@ fn read_long(negative: bool, reader: &mut Reader<'_>) -> Result<Value, Malformed
         // More than 16 bytes end in a zero byte, which is not odd: all bits are in `shifted`.
         return read_fraction(negative, shifted >> 1, reader);
     }
-    let number = Number {
-        negative,
-        whole: shifted,
-        shift: zero_bits,
-        digits: 0,
-        places: 0,
-    };
+    let number = Number { negative, whole: shifted, shift: zero_bits, digits: 0, places: 0 };
     number.halved().into_integer()
 }
 
@@ -140,25 +130,12 @@ fn read_fraction(negative: bool, whole: u128, reader: &mut Reader<'_>) -> Result
         digits /= 10;
         places -= 1;
     }
-    Number {
-        negative,
-        whole,
-        shift: 0,
-        digits,
-        places,
-    }
-    .into_fraction()
+    Number { negative, whole, shift: 0, digits, places }.into_fraction()
 }
 
 impl Number {
     fn whole(negative: bool, magnitude: u64) -> Number {
-        Number {
-            negative,
-            whole: u128::from(magnitude),
-            shift: 0,
-            digits: 0,
-            places: 0,
-        }
+        Number { negative, whole: u128::from(magnitude), shift: 0, digits: 0, places: 0 }
     }
 
     fn from_decimal(decimal: Decimal) -> Number {
@@ -167,13 +144,7 @@ impl Number {
         let one = 10u128.pow(places);
         let magnitude = mantissa.unsigned_abs();
         let negative = mantissa < 0;
-        Number {
-            negative,
-            whole: magnitude / one,
-            shift: 0,
-            digits: magnitude % one,
-            places,
-        }
+        Number { negative, whole: magnitude / one, shift: 0, digits: magnitude % one, places }
     }
 
     fn from_float(float: f64) -> Number {
@@ -190,13 +161,7 @@ impl Number {
         let bits = magnitude.to_bits();
         let whole = u128::from((bits & ((1 << 52) - 1)) | (1 << 52));
         let shift = (bits >> 52) as u32 - 1075;
-        Number {
-            negative,
-            whole,
-            shift,
-            digits: 0,
-            places: 0,
-        }
+        Number { negative, whole, shift, digits: 0, places: 0 }
     }
 
     fn from_shortest_decimal(negative: bool, magnitude: f64) -> Number {
@@ -212,17 +177,10 @@ impl Number {
             digits = digits * 10 + u128::from(digit - b'0');
             length += 1;
         }
-        let places = u32::try_from(length - 1 - exponent)
-            .expect("a float that is no integer has decimal places");
+        let places = u32::try_from(length - 1 - exponent).expect("a float that is no integer has decimal places");
         // At most 17 digits: with more places than that, nothing stands before the point.
         let one = 10u128.pow(places.min(18));
-        Number {
-            negative,
-            whole: digits / one,
-            shift: 0,
-            digits: digits % one,
-            places,
-        }
+        Number { negative, whole: digits / one, shift: 0, digits: digits % one, places }
     }
 
     /// Appends the tag, the magnitude doubled, its lowest bit telling of a fraction, and the fraction.
@@ -233,14 +191,9 @@ impl Number {
         let zero_bytes = (doubled / 8) as usize;
         let head_bytes = head.to_be_bytes();
         let head_bytes = &head_bytes[(head.leading_zeros() / 8) as usize..];
-        let length =
-            u8::try_from(head_bytes.len() + zero_bytes).expect("the greatest float has 129 bytes");
+        let length = u8::try_from(head_bytes.len() + zero_bytes).expect("the greatest float has 129 bytes");
         if length <= SHORT_BYTES_MAX {
-            out.push(if self.negative {
-                ZERO - length
-            } else {
-                ZERO + length
-            });
+            out.push(if self.negative { ZERO - length } else { ZERO + length });
         } else {
             out.push(if self.negative { LONG_NEGATIVE } else { LONG });
         }
@@ -261,11 +214,7 @@ impl Number {
     /// Pairs of digits: how many lead with zero (more sort lower), each pair plus one, a zero byte.
     fn push_fraction(&self, out: &mut Vec<u8>) {
         let odd = self.places % 2;
-        let mut digits = if odd == 1 {
-            self.digits * 10
-        } else {
-            self.digits
-        };
+        let mut digits = if odd == 1 { self.digits * 10 } else { self.digits };
         let places = (self.places + odd) / 2;
         let mut pairs = [0; PAIRS_MAX + 1];
         let mut length = 0;
@@ -275,8 +224,7 @@ impl Number {
             length += 1;
         }
         let trailing = pairs.iter().take_while(|pair| **pair == 0).count();
-        let leading =
-            u8::try_from(places as usize - length).expect("the least float has 162 pairs");
+        let leading = u8::try_from(places as usize - length).expect("the least float has 162 pairs");
         out.push(u8::MAX - leading);
         out.extend(pairs[trailing..length].iter().rev().map(|pair| pair + 1));
         out.push(0);
@@ -305,11 +253,7 @@ impl Number {
             return Err(Malformed("a number is greater or more exact than any type"));
         }
         let magnitude = self.whole as f64 * f64::from_bits((u64::from(self.shift) + 1023) << 52);
-        Ok(Value::Float(if self.negative {
-            -magnitude
-        } else {
-            magnitude
-        }))
+        Ok(Value::Float(if self.negative { -magnitude } else { magnitude }))
     }
 
     fn into_fraction(self) -> Result<Value, Malformed> {
@@ -318,22 +262,14 @@ impl Number {
         }
         let places = self.places as usize;
         let text = format!("{}.{:0places$}", self.whole, self.digits);
-        let magnitude: f64 = text
-            .parse()
-            .map_err(|_| Malformed("a number is no number"))?;
+        let magnitude: f64 = text.parse().map_err(|_| Malformed("a number is no number"))?;
         let same = Number::from_float(magnitude);
-        let exact = same.whole == self.whole
-            && same.shift == 0
-            && same.digits == self.digits
-            && same.places == self.places;
+        let exact =
+            same.whole == self.whole && same.shift == 0 && same.digits == self.digits && same.places == self.places;
         if !exact {
             return Err(Malformed("a number is more exact than any type"));
         }
-        Ok(Value::Float(if self.negative {
-            -magnitude
-        } else {
-            magnitude
-        }))
+        Ok(Value::Float(if self.negative { -magnitude } else { magnitude }))
     }
 
     fn as_decimal(&self) -> Option<Decimal> {
@@ -341,13 +277,8 @@ impl Number {
             return None;
         }
         let whole = self.whole.checked_mul(10u128.pow(self.places))?;
-        let mantissa = whole
-            .checked_add(self.digits)
-            .filter(|mantissa| *mantissa < DECIMAL_PAST)? as i128;
-        Some(Decimal::from_i128_with_scale(
-            if self.negative { -mantissa } else { mantissa },
-            self.places,
-        ))
+        let mantissa = whole.checked_add(self.digits).filter(|mantissa| *mantissa < DECIMAL_PAST)? as i128;
+        Some(Decimal::from_i128_with_scale(if self.negative { -mantissa } else { mantissa }, self.places))
     }
 }
 

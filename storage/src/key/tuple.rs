@@ -80,10 +80,7 @@ pub fn decode(bytes: &mut &[u8], direction: Direction) -> Result<Value> {
         }
         Err(Malformed(reason)) => {
             let at = bytes.len() - reader.rest.len();
-            Err(Error::corrupt(
-                "key",
-                format!("{reason}, {at} bytes into an element"),
-            ))
+            Err(Error::corrupt("key", format!("{reason}, {at} bytes into an element")))
         }
     }
 }
@@ -206,10 +203,7 @@ impl Reader<'_> {
     }
 
     fn array<const N: usize>(&mut self) -> std::result::Result<[u8; N], Malformed> {
-        let (first, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or(Malformed("the bytes end"))?;
+        let (first, rest) = self.rest.split_first_chunk().ok_or(Malformed("the bytes end"))?;
         self.rest = rest;
         Ok(first.map(|byte| byte ^ self.mask))
     }
@@ -242,11 +236,7 @@ fn read(reader: &mut Reader<'_>, depth: usize) -> std::result::Result<Value, Mal
     read_tagged(tag, reader, depth)
 }
 
-fn read_tagged(
-    tag: u8,
-    reader: &mut Reader<'_>,
-    depth: usize,
-) -> std::result::Result<Value, Malformed> {
+fn read_tagged(tag: u8, reader: &mut Reader<'_>, depth: usize) -> std::result::Result<Value, Malformed> {
     if depth > DEPTH_MAX {
         return Err(Malformed("lists and objects nest too deep"));
     }

@@ -4,6 +4,8 @@
 
 mod probes;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use crate::{DocumentId, Version};
 use rand::rngs::StdRng;
@@ -58,25 +60,14 @@ impl Runtime {
     }
 
     fn with_chance(generator: StdRng) -> Runtime {
-        let chance = Mutex::new(Chance {
-            generator,
-            millis: 0,
-            counter: 0,
-        });
-        Runtime {
-            inner: Arc::new(Inner {
-                skew_micros: AtomicI64::new(0),
-                chance,
-            }),
-        }
+        let chance = Mutex::new(Chance { generator, millis: 0, counter: 0 });
+        Runtime { inner: Arc::new(Inner { skew_micros: AtomicI64::new(0), chance }) }
     }
 
     /// The wall clock, in microseconds since 1970. It may jump; nothing correct depends on it.
     #[allow(clippy::disallowed_methods)]
     pub fn now_micros(&self) -> u64 {
-        let since = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
         micros.saturating_add_signed(self.inner.skew_micros.load(Ordering::Relaxed))
     }
@@ -119,11 +110,7 @@ impl Runtime {
 
     fn with_locked<T>(&self, act: impl FnOnce(&mut Chance) -> T) -> T {
         // Chance is whole after every step, also when another holder of the lock panicked.
-        act(&mut self
-            .inner
-            .chance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.inner.chance.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -14,10 +14,7 @@ pub struct Task {
 /// Starts a task. Dropping the handle ends it at its next suspension.
 #[allow(clippy::disallowed_methods)]
 pub fn spawn(name: &'static str, future: impl Future<Output = ()> + Send + 'static) -> Task {
-    Task {
-        name,
-        handle: Some(tokio::spawn(future)),
-    }
+    Task { name, handle: Some(tokio::spawn(future)) }
 }
 
 impl Task {
@@ -58,10 +55,7 @@ impl Drop for Task {
 /// When the operating system refuses the thread. A node starts its threads once, before it serves.
 #[cfg(not(madsim))]
 #[allow(clippy::disallowed_methods)]
-pub fn thread(
-    name: &'static str,
-    body: impl FnOnce() + Send + 'static,
-) -> std::thread::JoinHandle<()> {
+pub fn thread(name: &'static str, body: impl FnOnce() + Send + 'static) -> std::thread::JoinHandle<()> {
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(body)
