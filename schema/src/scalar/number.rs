@@ -40,14 +40,12 @@ pub(super) fn coerce_float(input: &Input) -> Result<Value, String> {
         // The nearest double: what GraphQL's Float means by a whole number too.
         #[allow(clippy::cast_precision_loss, reason = "a Float is the nearest double")]
         Input::Int(value) => *value as f64,
-        Input::Number(digits) => {
-            digits.parse().map_err(|_| format!("A Float is a number, not {}.", found(input)))?
-        }
+        Input::Number(digits) => digits.parse().map_err(|_| format!("A Float is a number, not {}.", found(input)))?,
         other => return Err(format!("A Float is a number, not {}.", found(other))),
     };
-    finite(value).map(Value::Float).ok_or_else(|| {
-        format!("A Float is at most 1.7976931348623157e308 in size, which {} is not.", found(input))
-    })
+    finite(value)
+        .map(Value::Float)
+        .ok_or_else(|| format!("A Float is at most 1.7976931348623157e308 in size, which {} is not.", found(input)))
 }
 
 /// The number, with one zero only, so that equal numbers are stored alike; `None` when it is no number or infinite.

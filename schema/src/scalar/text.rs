@@ -30,7 +30,10 @@ pub(super) fn coerce_uuid(input: &Input) -> Result<Value, String> {
 pub(super) fn coerce_bytes(input: &Input) -> Result<Value, String> {
     const FORM: &str = "Bytes are a string of base64 with its padding, such as \"3q2+7w==\"";
     let text = string(input, FORM)?;
-    STANDARD.decode(text).map(Value::Bytes).map_err(|error| format!("{FORM}, not {}: {error}.", quoted(text)))
+    STANDARD
+        .decode(text)
+        .map(Value::Bytes)
+        .map_err(|error| format!("{FORM}, not {}: {}.", quoted(text), error.to_string().trim_end_matches('.')))
 }
 
 /// The longest address that mail takes (RFC 5321, 4.5.3.1.3, without the angle brackets).

@@ -160,7 +160,8 @@ pub(super) fn coerce_duration(input: &Input) -> Result<Value, String> {
 
 /// ISO 8601 in units of one length: weeks, days, hours, minutes, seconds, in this order.
 fn duration(text: &str) -> Result<i64, &'static str> {
-    const FORM: &str = "write it as ISO 8601 with weeks, days, hours, minutes and seconds, such as \"P1DT12H\" or \"PT0.5S\".";
+    const FORM: &str =
+        "write it as ISO 8601 with weeks, days, hours, minutes and seconds, such as \"P1DT12H\" or \"PT0.5S\".";
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
