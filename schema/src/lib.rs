@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod database;
 mod error;
 pub mod execute;
+mod fetch;
 pub mod filter;
 mod global_id;
 mod input;

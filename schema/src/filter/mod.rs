@@ -1,14 +1,32 @@
 //! Where: predicates over records, checked when compiled, evaluated in batches.
+//!
+//! Truth has three values, as in SQL: what is compared with null is unknown, and only what is true matches.
 
-use crate::catalog::{Catalog, Check, Collection};
-use crate::{Abort, Failure, Input};
+mod compile;
+mod fold;
+mod json;
+mod predicate;
+mod relations;
+mod test;
+
+use crate::catalog::{Catalog, Check, Collection, Embedded};
+use crate::{Abort, Failure, Input, PathItem};
+use compile::Compiler;
+use predicate::{Scope, Truth, Unresolved};
 use vivarium_consensus::Transaction;
-use vivarium_storage::{Cell, DatabaseId, DocumentId};
+use vivarium_storage::value::RecordRef;
+use vivarium_storage::{Cell, CollectionId, DatabaseId, Document, DocumentId};
+
+pub(crate) use predicate::{Predicate, Relation, RelationKind};
+pub(crate) use test::{Operator, Test, TextOperator};
 
 /// A compiled predicate over the records of one collection.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    _private: (),
+    pub(crate) collection: CollectionId,
+    pub(crate) root: Predicate,
+    /// The relations that the predicate follows, as [`Predicate::Related`] numbers them.
+    pub(crate) relations: Vec<Relation>,
 }
 
 /// A record under evaluation.
@@ -20,15 +38,27 @@ pub struct Record {
     pub cell: Cell,
 }
 
+impl Record {
+    /// The record's document. Its bytes were checked when they were read.
+    pub fn document(&self) -> Document<'_> {
+        Document::trusted(&self.cell.value)
+    }
+}
+
 impl Filter {
     /// Compiles an input of the collection's Where type.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` with `inputPath` (below `path`): empty object, null operator, bad regex, wrong value.
-    pub fn compile(catalog: &Catalog, collection: &Collection, predicate: &Input, path: &[crate::PathItem]) -> Result<Filter, Failure> {
-        let _ = (catalog, collection, predicate, path);
-        todo!()
+    pub fn compile(
+        catalog: &Catalog,
+        collection: &Collection,
+        predicate: &Input,
+        path: &[PathItem],
+    ) -> Result<Filter, Failure> {
+        Compiler::new(catalog, path).filter(collection, predicate)
     }
+
     /// Which of the records match. Relations are followed in batches through the transaction.
     ///
     /// # Errors
@@ -40,15 +70,28 @@ impl Filter {
         transaction: &mut Transaction,
         records: &[Record],
     ) -> Result<Vec<bool>, Abort> {
-        let _ = (catalog, database, transaction, records);
-        todo!()
+        let first = |record: &Record| self.root.truth(&Scope::document(record), &Unresolved);
+        let mut truths: Vec<Truth> = records.iter().map(first).collect();
+        if self.relations.is_empty() {
+            return Ok(truths.into_iter().map(|truth| truth == Truth::True).collect());
+        }
+        // What is decided without relations needs none of them read.
+        let open: Vec<usize> = (0..records.len()).filter(|at| truths[*at] == Truth::Open).collect();
+        if !open.is_empty() {
+            let asked: Vec<&Record> = open.iter().map(|at| &records[*at]).collect();
+            let resolved = relations::resolve(self, catalog, database, transaction, &asked).await?;
+            for (at, record) in open.into_iter().zip(asked) {
+                truths[at] = self.root.truth(&Scope::document(record), &resolved);
+            }
+        }
+        Ok(truths.into_iter().map(|truth| truth == Truth::True).collect())
     }
 }
 
 /// A compiled `@check` of a collection or an embedded type: needs no transaction.
 #[derive(Clone, Debug)]
 pub struct CompiledCheck {
-    _private: (),
+    predicate: Predicate,
 }
 
 impl CompiledCheck {
@@ -57,12 +100,35 @@ impl CompiledCheck {
     /// # Errors
     /// A sentence: relations cannot be followed in a check, unknown fields, wrong values.
     pub fn compile(catalog: &Catalog, collection: &Collection, check: &Check) -> Result<CompiledCheck, String> {
-        let _ = (catalog, collection, check);
-        todo!()
+        let filter = Filter::compile(catalog, collection, &check.predicate, &[]).map_err(|failure| failure.message)?;
+        CompiledCheck::of(filter.root, &filter.relations)
     }
+
+    /// Compiles a check of an embedded type.
+    ///
+    /// # Errors
+    /// As [`CompiledCheck::compile`].
+    pub fn compile_embedded(catalog: &Catalog, embedded: &Embedded, check: &Check) -> Result<CompiledCheck, String> {
+        let mut compiler = Compiler::new(catalog, &[]);
+        let predicate = compiler.embedded(embedded, &check.predicate).map_err(|failure| failure.message)?;
+        CompiledCheck::of(predicate, &compiler.into_relations())
+    }
+
     /// True when the document satisfies the check. A predicate over null is satisfied, as in SQL.
-    pub fn holds(&self, document: vivarium_storage::Document<'_>) -> bool {
-        let _ = document;
-        todo!()
+    pub fn holds(&self, document: Document<'_>) -> bool {
+        self.predicate.truth(&Scope::bare(document), &Unresolved) != Truth::False
+    }
+
+    /// True when an embedded value satisfies the check.
+    pub fn holds_in(&self, record: RecordRef<'_>) -> bool {
+        self.predicate.truth(&Scope::Embedded(record), &Unresolved) != Truth::False
+    }
+
+    fn of(predicate: Predicate, relations: &[Relation]) -> Result<CompiledCheck, String> {
+        if relations.is_empty() {
+            Ok(CompiledCheck { predicate })
+        } else {
+            Err("A check cannot follow relations: it sees one record only.".to_owned())
+        }
     }
 }
