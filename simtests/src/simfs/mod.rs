@@ -1,0 +1,13 @@
+//! A disk that tears, loses and lies: file calls of this process below one folder are recorded, and failed on purpose.
+//!
+//! The kernel (a tmpfs) does the work; `model` knows what of it a power failure may keep, `image` draws one such state.
+
+pub mod faults;
+pub mod image;
+pub mod interpose;
+pub mod model;
+
+pub use faults::{Fault, Faults, Files, Kind, Reason};
+pub use image::{DataRule, EntryRule, Image, Policy};
+pub use interpose::Recording;
+pub use model::{Disk, Ino, Op};
