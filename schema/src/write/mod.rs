@@ -8,8 +8,11 @@ use vivarium_consensus::Transaction;
 use vivarium_storage::runtime::Runtime;
 use vivarium_storage::{DatabaseId, DocumentId};
 
+pub use entries::of_document;
 pub use sequence::Sequences;
 
+pub mod entries;
+mod place;
 mod sequence;
 
 /// Writes records of one database inside one transaction.

@@ -1,0 +1,51 @@
+//! Where in an operation's arguments a value stands: what failures call `inputPath`.
+//!
+//! A place is a chain on the stack, so that inputs without errors cost no allocation.
+
+use crate::{Code, Failure, PathItem};
+
+/// A place in the arguments.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// Where the caller said that the input stands.
+    Root(&'a [PathItem]),
+    /// A field of an input object.
+    Name(&'a Place<'a>, &'a str),
+    /// An element of a list.
+    Index(&'a Place<'a>, usize),
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn name(&'a self, name: &'a str) -> Place<'a> {
+        Place::Name(self, name)
+    }
+
+    pub(super) fn at(&'a self, index: usize) -> Place<'a> {
+        Place::Index(self, index)
+    }
+
+    /// The whole path.
+    pub(super) fn path(&self) -> Vec<PathItem> {
+        match self {
+            Place::Root(path) => path.to_vec(),
+            Place::Name(up, name) => with(up.path(), PathItem::Name((*name).to_owned())),
+            Place::Index(up, index) => with(up.path(), PathItem::Index(*index)),
+        }
+    }
+
+    /// A failure here.
+    pub(super) fn fail(&self, code: Code, message: impl Into<String>) -> Failure {
+        self.blame(Failure::new(code, message))
+    }
+
+    /// The same failure, said to be here.
+    pub(super) fn blame(&self, failure: Failure) -> Failure {
+        let path = serde_json::to_value(self.path()).expect("names and numbers are JSON");
+        failure.with("inputPath", path)
+    }
+}
+
+fn with(mut path: Vec<PathItem>, item: PathItem) -> Vec<PathItem> {
+    path.push(item);
+    path
+}
