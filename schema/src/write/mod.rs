@@ -2,6 +2,10 @@
 //!
 //! Invariant: after each call the transaction's own writes satisfy all constraints and every index entry has its document.
 
+pub mod entries;
+mod place;
+mod sequence;
+
 use crate::catalog::{Catalog, Collection};
 use crate::{Abort, Input, PathItem};
 use vivarium_consensus::Transaction;
@@ -10,10 +14,6 @@ use vivarium_storage::{DatabaseId, DocumentId};
 
 pub use entries::of_document;
 pub use sequence::Sequences;
-
-pub mod entries;
-mod place;
-mod sequence;
 
 /// Writes records of one database inside one transaction.
 pub struct Writer<'a> {
@@ -32,13 +32,31 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Creates one record from an input of the collection's Create type, which stands at `path`.
+    ///
+    /// # Errors
+    /// As [`Writer::create`].
+    pub async fn create_one(
+        &mut self,
+        collection: &Collection,
+        data: &Input,
+        path: &[PathItem],
+    ) -> Result<DocumentId, Abort> {
+        let _ = (collection, data, path);
+        todo!()
+    }
     /// Creates records from inputs of the collection's Create type, `connect` included. One batch of reads
-    /// however many there are. Each sees those before it.
+    /// however many there are. Each sees those before it. The first stands at `path` + 0, and so on.
     ///
     /// # Errors
     /// `BAD_USER_INPUT`, `UNIQUE_VIOLATION`, `REFERENCE_VIOLATION`, `CHECK_VIOLATION`, `NOT_FOUND` with `inputPath`
     /// below `path`.
-    pub async fn create(&mut self, collection: &Collection, data: &[Input], path: &[PathItem]) -> Result<Vec<DocumentId>, Abort> {
+    pub async fn create(
+        &mut self,
+        collection: &Collection,
+        data: &[Input],
+        path: &[PathItem],
+    ) -> Result<Vec<DocumentId>, Abort> {
         let _ = (collection, data, path);
         todo!()
     }
@@ -47,14 +65,20 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// As [`Writer::create`], and `NOT_FOUND` when there is no such record.
-    pub async fn update(&mut self, collection: &Collection, id: DocumentId, data: &Input, path: &[PathItem]) -> Result<(), Abort> {
+    pub async fn update(
+        &mut self,
+        collection: &Collection,
+        id: DocumentId,
+        data: &Input,
+        path: &[PathItem],
+    ) -> Result<(), Abort> {
         let _ = (collection, id, data, path);
         todo!()
     }
     /// Deletes one record and does to those who refer to it what their `onDelete` says.
     ///
     /// # Errors
-    /// `REFERENCE_VIOLATION` when one of them restricts; `NOT_FOUND`.
+    /// `REFERENCE_VIOLATION` when one of them restricts; `NOT_FOUND`; `AFFECTED_LIMIT_EXCEEDED`.
     pub async fn delete(&mut self, collection: &Collection, id: DocumentId, path: &[PathItem]) -> Result<(), Abort> {
         let _ = (collection, id, path);
         todo!()
@@ -74,5 +98,21 @@ pub async fn find(
     path: &[PathItem],
 ) -> Result<Option<DocumentId>, Abort> {
     let _ = (catalog, database, transaction, collection, key, path);
+    todo!()
+}
+
+/// As [`find`], for many keys in one batch of reads: the key at `i` stands at `path` + `i`.
+///
+/// # Errors
+/// As [`find`].
+pub async fn find_many(
+    catalog: &Catalog,
+    database: DatabaseId,
+    transaction: &mut Transaction,
+    collection: &Collection,
+    keys: &[Input],
+    path: &[PathItem],
+) -> Result<Vec<Option<DocumentId>>, Abort> {
+    let _ = (catalog, database, transaction, collection, keys, path);
     todo!()
 }
