@@ -2,8 +2,8 @@
 //!
 //! Invariant: entry `first.index + 1 + n` is `slots[n]`; `last` is the last slot, or `first` when there is none.
 
-use super::record::{Item, Kind, Place};
 use super::Recovered;
+use super::record::{Item, Kind, Place};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -116,7 +116,10 @@ impl GroupLog {
     /// What is missing when entries begin later than the prefix that was purged ends.
     pub fn settle(&mut self) -> Result<(), String> {
         if self.guessed && !self.slots.is_empty() && self.first.0 > 0 {
-            return Err(format!("entries before {} are missing, and no record says that they were purged", self.first.0 + 1));
+            return Err(format!(
+                "entries before {} are missing, and no record says that they were purged",
+                self.first.0 + 1
+            ));
         }
         if self.guessed && self.slots.is_empty() {
             self.first = (0, 0);

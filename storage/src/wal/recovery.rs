@@ -3,7 +3,7 @@
 //! A batch is written only after the one before it was synced. So a bad batch with a later one after it was
 //! acknowledged once, and is corruption; a bad batch with nothing after it is the write that a crash tore.
 
-use super::group::{GroupLog, Durable};
+use super::group::{Durable, GroupLog};
 use super::record::{BLOCK, BatchHeader, Found, Item, Place, RECORD_HEADER, read_batch};
 use super::segment::{self, SegmentHeader, io};
 use super::{GroupId, WalOptions};
@@ -139,7 +139,9 @@ impl<'a> Reader<'a> {
     fn enter(&mut self, path: &Path, number: u32, bytes: &[u8]) -> Result<()> {
         let header = SegmentHeader::decode(bytes, path)?;
         if header.number != number || self.log.is_some_and(|log| log != header.log) {
-            return Err(self.corrupt(path, format!("the header is that of segment {} of log {:x}", header.number, header.log)));
+            return Err(
+                self.corrupt(path, format!("the header is that of segment {} of log {:x}", header.number, header.log))
+            );
         }
         if let Some((before, _)) = self.segments.last_key_value() {
             if before + 1 != number {
@@ -155,7 +157,9 @@ impl<'a> Reader<'a> {
                 let before = segment::path(self.dir, *before);
                 let detail = format!(
                     "batch {} at offset {} is damaged, but segment {number} begins after batch {}",
-                    self.next, self.offset, header.sequence.saturating_sub(1)
+                    self.next,
+                    self.offset,
+                    header.sequence.saturating_sub(1)
                 );
                 return Err(self.corrupt(&before, detail));
             }
@@ -220,7 +224,8 @@ impl<'a> Reader<'a> {
             };
             debug_assert!(found.span.len() >= RECORD_HEADER, "a record has a header");
             let headless = self.headless;
-            let group = self.groups.entry(found.group).or_insert_with(|| GroupLog { guessed: headless, ..GroupLog::default() });
+            let group =
+                self.groups.entry(found.group).or_insert_with(|| GroupLog { guessed: headless, ..GroupLog::default() });
             if let Err(detail) = group.take(&item, Some(place)) {
                 let detail = format!("group {} at offset {}: {detail}", found.group.0, found.span.start);
                 return Err(self.corrupt(path, detail));

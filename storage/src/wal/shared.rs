@@ -191,7 +191,8 @@ impl Shared {
                 Ok(bytes)
             }
             _ => {
-                let detail = format!("entry {index} of group {} at offset {} fails its checksum", group.0, place.offset);
+                let detail =
+                    format!("entry {index} of group {} at offset {} fails its checksum", group.0, place.offset);
                 Err(Error::Corrupt { what: "log record", path, detail })
             }
         }

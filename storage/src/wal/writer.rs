@@ -2,12 +2,12 @@
 //!
 //! A failed write or fsync is final: the state of the page cache is unknown, so nothing is ever tried twice.
 
+use super::GroupId;
 use super::group::Durable;
 use super::record::{BATCH_HEADER, BLOCK, BatchWriter, Item, Kind, Place};
 use super::recovery::{Opened, Unproven};
 use super::segment::{self, SegmentHeader, io};
 use super::shared::{Job, Shared};
-use super::GroupId;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -87,7 +87,10 @@ impl Writer {
         for done in completions {
             done(outcome.clone().map_err(Error::Stopped));
         }
-        if purges && outcome.is_ok() && let Err(error) = self.purge() {
+        if purges
+            && outcome.is_ok()
+            && let Err(error) = self.purge()
+        {
             self.shared.stop(&error);
         }
     }
@@ -151,7 +154,8 @@ impl Writer {
         if first >= needed {
             return Ok(());
         }
-        let carried: Vec<Item> = self.durable.values().flat_map(|group| group.markers_before(needed)).cloned().collect();
+        let carried: Vec<Item> =
+            self.durable.values().flat_map(|group| group.markers_before(needed)).cloned().collect();
         if !carried.is_empty() {
             self.commit(&carried)?;
         }

@@ -1,0 +1,215 @@
+//! The store against a model of all versions, and under damage.
+
+use super::*;
+use crate::{DocumentBuilder, Error, FieldId, Value};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Every version of every cell, in memory.
+#[derive(Default, Debug)]
+struct Model {
+    /// By space and key: (version, value), ascending.
+    cells: BTreeMap<(Space, Vec<u8>), Vec<(u64, Option<Vec<u8>>)>>,
+    version: u64,
+    index: u64,
+    watermark: u64,
+}
+
+impl Model {
+    fn get(&self, space: Space, key: &[u8], at: u64) -> Option<(u64, Vec<u8>)> {
+        let versions = self.cells.get(&(space, key.to_vec()))?;
+        let at = if space.history().is_some() { at } else { u64::MAX };
+        let (version, value) = versions.iter().rev().find(|(version, _)| *version <= at)?;
+        Some((*version, value.clone()?))
+    }
+    fn put(&mut self, mutation: &Mutation) {
+        let value = mutation.value.as_deref().map(<[u8]>::to_vec);
+        let same = self.get(mutation.space, &mutation.key, u64::MAX).map(|(_, value)| value) == value;
+        if mutation.space == Space::Index && same {
+            return;
+        }
+        self.cells.entry((mutation.space, mutation.key.to_vec())).or_default().push((self.version, value));
+    }
+    fn scan(&self, space: Space, scan: &Scan, at: u64) -> Vec<(Vec<u8>, u64, Vec<u8>)> {
+        let keys = self.cells.keys().filter(|(of, key)| *of == space && scan.range.covers(key));
+        let mut rows: Vec<_> = keys
+            .filter_map(|(_, key)| self.get(space, key, at).map(|(version, value)| (key.clone(), version, value)))
+            .collect();
+        if scan.reverse {
+            rows.reverse();
+        }
+        rows.truncate(scan.limit);
+        rows
+    }
+}
+
+fn document(number: u8) -> Vec<u8> {
+    let mut document = DocumentBuilder::new();
+    document.set(FieldId(1), Value::Int(i64::from(number)));
+    document.set(FieldId(2), Value::String("x".repeat(usize::from(number) % 40)));
+    document.finish(1, None).unwrap()
+}
+
+/// Keys that are prefixes of one another, with zeros and what escapes look like.
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop::sample::select(vec![0u8, 1, 2, 0xFE, 0xFF]), 1..4).prop_map(|mut key| {
+        key.insert(0, 9);
+        key
+    })
+}
+
+fn space() -> impl Strategy<Value = Space> {
+    prop::sample::select(vec![Space::Meta, Space::Document, Space::Index, Space::KeyValue])
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Apply(Vec<Vec<(Space, Vec<u8>, Option<u8>)>>),
+    Get { space: Space, keys: Vec<Vec<u8>>, back: u64 },
+    Scan { space: Space, start: Vec<u8>, end: Vec<u8>, reverse: bool, limit: usize, back: u64 },
+    Watermark { back: u64 },
+    Maintain,
+    Persist,
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let write = (space(), key(), prop::option::weighted(0.75, 0u8..6));
+    let entry = prop::collection::vec(write, 0..6);
+    prop_oneof![
+        8 => prop::collection::vec(entry, 1..5).prop_map(Step::Apply),
+        6 => (space(), prop::collection::vec(key(), 1..5), 0u64..12)
+            .prop_map(|(space, keys, back)| Step::Get { space, keys, back }),
+        8 => (space(), key(), key(), any::<bool>(), prop::sample::select(vec![1, 3, 1000]), 0u64..12)
+            .prop_map(|(space, start, end, reverse, limit, back)| Step::Scan { space, start, end, reverse, limit, back }),
+        1 => (0u64..12).prop_map(|back| Step::Watermark { back }),
+        2 => Just(Step::Maintain),
+        1 => Just(Step::Persist),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+fn options() -> StoreOptions {
+    // Small enough that tables are flushed and merged within a test.
+    StoreOptions { workers: 0, cache_bytes: 1 << 20, memtable_bytes: 600 }
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(&dir.join("store"), options()).unwrap()
+}
+
+/// Runs steps on the store and the model, and compares what both answer.
+fn check(steps: &[Step]) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let mut model = Model::default();
+    let mut held = Vec::new();
+    for step in steps {
+        match step {
+            Step::Apply(entries) => apply(&store, &mut model, entries),
+            Step::Get { space, keys, back } => {
+                let at = model.version.saturating_sub(*back);
+                for snapshot in [&store.snapshot()].into_iter().chain(&held) {
+                    check_get(snapshot, &model, *space, keys, at);
+                }
+            }
+            Step::Scan { space, start, end, reverse, limit, back } => {
+                let range = KeyRange { start: start.as_slice().into(), end: end.as_slice().into() };
+                let scan = Scan { range, reverse: *reverse, limit: *limit };
+                let at = model.version.saturating_sub(*back);
+                for snapshot in [&store.snapshot()].into_iter().chain(&held) {
+                    check_scan(snapshot, &model, *space, &scan, at);
+                }
+                held.push(store.snapshot());
+            }
+            Step::Watermark { back } => {
+                store.set_watermark(Version(model.version.saturating_sub(*back)));
+                model.watermark = model.watermark.max(model.version.saturating_sub(*back));
+                apply(&store, &mut model, &[vec![]]);
+            }
+            Step::Maintain => store.maintain().unwrap(),
+            Step::Persist => assert_eq!(store.persist().unwrap(), store.position()),
+            Step::Reopen => {
+                held.clear();
+                let position = store.position();
+                drop(store);
+                store = open(dir.path());
+                assert_eq!((position, store.snapshot().watermark().0), (store.position(), model.watermark));
+            }
+        }
+    }
+}
+
+fn apply(store: &Store, model: &mut Model, entries: &[Vec<(Space, Vec<u8>, Option<u8>)>]) {
+    let mut applies = Vec::new();
+    for entry in entries {
+        let writes: BTreeMap<_, _> = entry.iter().map(|(space, key, value)| ((*space, key), *value)).collect();
+        let mutations: Vec<_> = writes
+            .into_iter()
+            .map(|((space, key), value)| Mutation {
+                space,
+                key: key.as_slice().into(),
+                value: value.map(|value| document(value).into()),
+            })
+            .collect();
+        model.index += 1;
+        model.version += u64::from(!mutations.is_empty()) * 2;
+        for mutation in &mutations {
+            model.put(mutation);
+        }
+        let position = Position { index: model.index, term: 3, version: Version(model.version) };
+        applies.push((position, mutations));
+    }
+    let entries: Vec<_> =
+        applies.iter().map(|(position, mutations)| Apply { position: *position, mutations }).collect();
+    store.apply(&entries).unwrap();
+    // What is applied already is skipped.
+    store.apply(&entries).unwrap();
+    assert_eq!(store.position(), entries[entries.len() - 1].position);
+}
+
+/// What a snapshot should answer as of `at`, or nothing when it must refuse.
+fn readable(snapshot: &Snapshot, at: u64) -> bool {
+    at >= snapshot.watermark().0 && at <= snapshot.version().0
+}
+
+fn check_get(snapshot: &Snapshot, model: &Model, space: Space, keys: &[Vec<u8>], at: u64) {
+    if at > snapshot.version().0 || (space.history().is_none() && model.version > snapshot.version().0) {
+        return;
+    }
+    let keys: Vec<Key> = keys.iter().map(|key| key.as_slice().into()).collect();
+    let found = snapshot.get_many(space, &keys, Version(at));
+    if !readable(snapshot, at) {
+        assert!(matches!(found, Err(Error::HistoryGone { .. })));
+        return;
+    }
+    for (key, cell) in keys.iter().zip(found.unwrap()) {
+        let cell = cell.map(|cell| (cell.version.0, cell.value.to_vec()));
+        assert_eq!(cell, model.get(space, key, at), "{space:?} {key:?} at {at} of {}", snapshot.version());
+    }
+}
+
+fn check_scan(snapshot: &Snapshot, model: &Model, space: Space, scan: &Scan, at: u64) {
+    if at > snapshot.version().0 || (space.history().is_none() && model.version > snapshot.version().0) {
+        return;
+    }
+    let rows = snapshot.scan(space, scan, Version(at));
+    if !readable(snapshot, at) {
+        assert!(matches!(rows.err(), Some(Error::HistoryGone { .. })));
+        return;
+    }
+    let rows: Vec<_> = rows
+        .unwrap()
+        .map(|row| row.map(|(key, cell)| (key.to_vec(), cell.version.0, cell.value.to_vec())).unwrap())
+        .collect();
+    assert_eq!(rows, model.scan(space, scan, at), "{space:?} {scan:?} at {at} of {}", snapshot.version());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn the_store_answers_as_the_model_does(steps in prop::collection::vec(step(), 1..50)) {
+        check(&steps);
+    }
+}
