@@ -2,9 +2,20 @@
 //!
 //! Invariant: after each call the transaction's own writes satisfy all constraints and every index entry has its document.
 
+mod change;
+mod checks;
+mod coerce;
+mod create;
+pub(crate) mod delete;
+mod desk;
 pub mod entries;
+mod locate;
 mod place;
+mod print;
+mod relation;
 mod sequence;
+mod update;
+mod violation;
 
 use crate::catalog::{Catalog, Collection};
 use crate::{Abort, Input, PathItem};
@@ -12,6 +23,11 @@ use vivarium_consensus::Transaction;
 use vivarium_storage::runtime::Runtime;
 use vivarium_storage::{DatabaseId, DocumentId};
 
+use desk::Desk;
+use place::Place;
+
+pub use change::SET_MAX;
+pub use delete::CASCADE_MAX;
 pub use entries::of_document;
 pub use sequence::Sequences;
 
@@ -42,8 +58,8 @@ impl Writer<'_> {
         data: &Input,
         path: &[PathItem],
     ) -> Result<DocumentId, Abort> {
-        let _ = (collection, data, path);
-        todo!()
+        let ids = create::create(self, collection, &[(data, Place::Root(path))]).await?;
+        Ok(ids[0])
     }
     /// Creates records from inputs of the collection's Create type, `connect` included. One batch of reads
     /// however many there are. Each sees those before it. The first stands at `path` + 0, and so on.
@@ -57,8 +73,9 @@ impl Writer<'_> {
         data: &[Input],
         path: &[PathItem],
     ) -> Result<Vec<DocumentId>, Abort> {
-        let _ = (collection, data, path);
-        todo!()
+        let root = Place::Root(path);
+        let placed: Vec<(&Input, Place<'_>)> = data.iter().enumerate().map(|(at, data)| (data, root.at(at))).collect();
+        create::create(self, collection, &placed).await
     }
     /// Updates one record from an input of the collection's Update type: absent = unchanged, null = clear;
     /// relations take `connect` and `disconnect`.
@@ -72,16 +89,18 @@ impl Writer<'_> {
         data: &Input,
         path: &[PathItem],
     ) -> Result<(), Abort> {
-        let _ = (collection, id, data, path);
-        todo!()
+        update::update(self, collection, id, data, &Place::Root(path)).await
     }
     /// Deletes one record and does to those who refer to it what their `onDelete` says.
     ///
     /// # Errors
     /// `REFERENCE_VIOLATION` when one of them restricts; `NOT_FOUND`; `AFFECTED_LIMIT_EXCEEDED`.
     pub async fn delete(&mut self, collection: &Collection, id: DocumentId, path: &[PathItem]) -> Result<(), Abort> {
-        let _ = (collection, id, path);
-        todo!()
+        delete::delete(&mut self.desk(), collection, id, &Place::Whole(path)).await
+    }
+
+    fn desk(&mut self) -> Desk<'_> {
+        Desk::new(self.catalog, self.database, self.transaction, self.now_micros)
     }
 }
 
@@ -97,8 +116,9 @@ pub async fn find(
     key: &Input,
     path: &[PathItem],
 ) -> Result<Option<DocumentId>, Abort> {
-    let _ = (catalog, database, transaction, collection, key, path);
-    todo!()
+    let locator = locate::locate(catalog, database, collection, key, &Place::Root(path))?;
+    let found = locate::find_all(database, transaction, collection, &[locator]).await?;
+    Ok(found[0])
 }
 
 /// As [`find`], for many keys in one batch of reads: the key at `i` stands at `path` + `i`.
@@ -113,6 +133,6 @@ pub async fn find_many(
     keys: &[Input],
     path: &[PathItem],
 ) -> Result<Vec<Option<DocumentId>>, Abort> {
-    let _ = (catalog, database, transaction, collection, keys, path);
-    todo!()
+    let locators = locate::locate_all(catalog, database, collection, keys, path)?;
+    locate::find_all(database, transaction, collection, &locators).await
 }

@@ -9,6 +9,8 @@ use crate::{Code, Failure, PathItem};
 pub(super) enum Place<'a> {
     /// Where the caller said that the input stands.
     Root(&'a [PathItem]),
+    /// As `Root`, but what is written there is not part of the input: all below it counts as here.
+    Whole(&'a [PathItem]),
     /// A field of an input object.
     Name(&'a Place<'a>, &'a str),
     /// An element of a list.
@@ -27,9 +29,18 @@ impl<'a> Place<'a> {
     /// The whole path.
     pub(super) fn path(&self) -> Vec<PathItem> {
         match self {
-            Place::Root(path) => path.to_vec(),
+            Place::Root(path) | Place::Whole(path) => path.to_vec(),
+            Place::Name(up, _) | Place::Index(up, _) if up.is_whole() => up.path(),
             Place::Name(up, name) => with(up.path(), PathItem::Name((*name).to_owned())),
             Place::Index(up, index) => with(up.path(), PathItem::Index(*index)),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        match self {
+            Place::Root(_) => false,
+            Place::Whole(_) => true,
+            Place::Name(up, _) | Place::Index(up, _) => up.is_whole(),
         }
     }
 
