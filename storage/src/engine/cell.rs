@@ -95,3 +95,56 @@ pub(super) fn history_range(range: &KeyRange) -> (Vec<u8>, Vec<u8>) {
 fn corrupt(what: &'static str, detail: &str) -> Error {
     Error::Corrupt { what, path: PathBuf::from("store"), detail: detail.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(prop::sample::select(vec![0u8, 1, 7, 0xFE, 0xFF]), 0..6)
+    }
+
+    fn covered(range: &(Vec<u8>, Vec<u8>), row: &Vec<u8>) -> bool {
+        range.0 <= *row && *row < range.1
+    }
+
+    proptest! {
+        #[test]
+        fn history_keys_sort_as_key_and_end_and_come_apart(
+            (one, other) in (key(), key()),
+            (end, other_end) in (any::<u64>(), any::<u64>()),
+        ) {
+            let row = history_key(&one, Version(end));
+            let other_row = history_key(&other, Version(other_end));
+            prop_assert_eq!((&one, end).cmp(&(&other, other_end)), row.cmp(&other_row));
+            prop_assert_eq!(split_history_key(&row).unwrap(), (one, Version(end)));
+        }
+
+        #[test]
+        fn a_history_range_holds_the_rows_of_its_keys_and_no_others(
+            (start, end, key) in (key(), key(), key()),
+            version in prop::sample::select(vec![0, 1, 0xFF00, u64::MAX]),
+        ) {
+            let range = KeyRange { start: start.into(), end: end.into() };
+            let row = history_key(&key, Version(version));
+            prop_assert_eq!(covered(&history_range(&range), &row), range.covers(&key));
+        }
+
+        #[test]
+        fn malformed_rows_are_errors(row in prop::collection::vec(any::<u8>(), 0..24)) {
+            if let Ok((key, end)) = split_history_key(&row) {
+                prop_assert_eq!(history_key(&key, end), row);
+            }
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_rows_are_on_record() {
+        assert_eq!(encode(Version(0x0102), b"abc"), b"\0\0\0\0\0\0\x01\x02abc");
+        assert_eq!(history_key(b"a\0b", Version(3)), b"a\0\xFFb\0\0\0\0\0\0\0\0\0\x03");
+        let cell = Cell::decode(&Bytes::from(&b"\0\0\0\0\0\0\x01\x02abc"[..])).unwrap();
+        assert_eq!((cell.version, &*cell.value), (Version(0x0102), &b"abc"[..]));
+        assert!(Cell::decode(&Bytes::from(&b"1234567"[..])).is_err());
+    }
+}

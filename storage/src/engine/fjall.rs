@@ -94,7 +94,11 @@ impl Table {
             Table::KeyValue => "kv",
         }
     }
-    fn holds_history(self) -> bool {
+    /// How checkpoints name it. For ever: docs/format.md.
+    pub fn tag(self) -> u8 {
+        self as u8 + 1
+    }
+    pub fn holds_history(self) -> bool {
         matches!(self, Table::DocumentHistory | Table::IndexHistory)
     }
 }

@@ -4,6 +4,7 @@
 
 mod cache;
 mod cell;
+mod checkpoint;
 mod doctor;
 mod fjall;
 mod snapshot;
@@ -11,15 +12,18 @@ mod store;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod verify;
 
 use crate::{DatabaseId, Key, KeyRange, Version};
 use fjall::Table;
 use serde::{Deserialize, Serialize};
 
 pub use cell::Cell;
+pub use checkpoint::Export;
 pub use fjall::Bytes;
 pub use snapshot::Snapshot;
 pub use store::Store;
+pub use verify::{TableVerification, Verification};
 
 /// Where keys of [`Space::Meta`] begin; what sorts before is the store's own.
 const META_OWN_END: &[u8] = &[1];

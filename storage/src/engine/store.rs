@@ -5,6 +5,7 @@ use super::cell::{Cell, encode, history_key};
 use super::fjall::{Bytes, Table, TableOptions, Tables, View};
 use super::snapshot::{Engine, Snapshot};
 use super::{Apply, CATALOG, META_OWN_END, Position, Space, StoreOptions, Usage};
+use crate::disk::{io, sync_folder, sync_parent};
 use crate::{DatabaseId, Error, Result, Version};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -291,6 +292,14 @@ pub(super) fn open_tables(
     Tables::open(dir, table_options)
 }
 
+/// Says at which place in the log tables that were filled from elsewhere stand.
+pub(super) fn put_origin(tables: &Tables, position: Position, watermark: Version) -> Result<()> {
+    let mut batch = tables.batch();
+    tables.put(&mut batch, Table::Meta, KEY_POSITION, &encode_position(position));
+    tables.put(&mut batch, Table::Meta, KEY_WATERMARK, &watermark.0.to_be_bytes());
+    tables.commit(batch)
+}
+
 fn check_format(dir: &Path, tables: &Tables, view: &View) -> Result<()> {
     let found = tables.get(view, Table::Meta, KEY_FORMAT)?;
     match found.as_deref().map(<[u8; 4]>::try_from) {
@@ -312,7 +321,7 @@ pub(super) fn encode_position(position: Position) -> [u8; 24] {
     row
 }
 
-fn decode_position(row: &[u8]) -> Option<Position> {
+pub(super) fn decode_position(row: &[u8]) -> Option<Position> {
     let number = |at: usize| Some(u64::from_be_bytes(row.get(at..at + 8)?.try_into().ok()?));
     let position = Position { index: number(0)?, term: number(8)?, version: Version(number(16)?) };
     (row.len() == 24).then_some(position)
@@ -337,16 +346,4 @@ fn catalogs(tables: &Tables, view: &View) -> Result<BTreeMap<DatabaseId, Version
 
 fn corrupt(dir: &Path, row: &str) -> Error {
     Error::Corrupt { what: "store", path: dir.into(), detail: format!("its {row} is missing or malformed") }
-}
-
-fn sync_parent(dir: &Path) -> Result<()> {
-    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
-}
-
-fn sync_folder(dir: &Path) -> Result<()> {
-    std::fs::File::open(dir).and_then(|folder| folder.sync_all()).map_err(io("fsync", dir))
-}
-
-fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + 'a {
-    move |source| Error::Io { action, path: path.to_path_buf(), source }
 }

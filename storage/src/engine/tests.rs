@@ -90,12 +90,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn options() -> StoreOptions {
+pub(super) fn options() -> StoreOptions {
     // Small enough that tables are flushed and merged within a test.
     StoreOptions { workers: 0, cache_bytes: 1 << 20, memtable_bytes: 600 }
 }
 
-fn open(dir: &Path) -> Store {
+pub(super) fn open(dir: &Path) -> Store {
     Store::open(&dir.join("store"), options()).unwrap()
 }
 
@@ -206,10 +206,131 @@ fn check_scan(snapshot: &Snapshot, model: &Model, space: Space, scan: &Scan, at:
     assert_eq!(rows, model.scan(space, scan, at), "{space:?} {scan:?} at {at} of {}", snapshot.version());
 }
 
+/// Applies entries that a seed decides, with a watermark now and then.
+pub(super) fn applied(store: &Store, seed: u64, entries: u64) {
+    let runtime = crate::runtime::Runtime::seeded(seed);
+    let mut model = Model { version: store.position().version.0, index: store.position().index, ..Model::default() };
+    for _ in 0..entries {
+        let mut writes = Vec::new();
+        for _ in 0..runtime.random() % 6 {
+            let space = [Space::Meta, Space::Document, Space::Index, Space::KeyValue][runtime.random() as usize % 4];
+            let key = vec![9, runtime.random() as u8 % 5, runtime.random() as u8 % 3];
+            let value = Some(runtime.random() as u8).filter(|value| value % 4 > 0);
+            writes.push((space, key, value));
+        }
+        if runtime.random() % 16 == 0 {
+            store.set_watermark(Version(model.version.saturating_sub(40)));
+        }
+        apply(store, &mut model, &[writes]);
+        if runtime.random() % 8 == 0 {
+            store.maintain().unwrap();
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
     #[test]
     fn the_store_answers_as_the_model_does(steps in prop::collection::vec(step(), 1..50)) {
         check(&steps);
     }
+}
+
+#[test]
+fn a_store_with_workers_answers_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let path = dir.path().join("with workers");
+    let other = Store::open(&path, StoreOptions { workers: 1, ..options() }).unwrap();
+    for seed in 0..3 {
+        applied(&store, seed, 100);
+        applied(&other, seed, 100);
+        let chunks = |store: &Store| store.snapshot().export().collect::<crate::Result<Vec<_>>>().unwrap();
+        assert_eq!(chunks(&store), chunks(&other));
+    }
+    drop(other);
+    let other = Store::open(&path, StoreOptions::default()).unwrap();
+    assert_eq!(other.position(), store.position());
+    assert!(other.snapshot().verify().is_whole());
+}
+
+#[test]
+fn a_catalog_is_followed_by_its_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (one, two) = (DatabaseId(1), DatabaseId(2));
+    let put = |index: u64, database: DatabaseId| {
+        let mutations = [Mutation { space: Space::Meta, key: catalog_key(database), value: Some([7].into()) }];
+        let position = Position { index, term: 1, version: Version(index * 10) };
+        store.apply(&[Apply { position, mutations: &mutations }]).unwrap();
+    };
+    put(1, one);
+    put(2, two);
+    let before = store.snapshot();
+    put(3, one);
+    let versions = |snapshot: &Snapshot| [one, two, DatabaseId(3)].map(|database| snapshot.catalog_version(database).0);
+    assert_eq!(versions(&before), [10, 20, 0]);
+    assert_eq!(versions(&store.snapshot()), [30, 20, 0]);
+    drop(before);
+    drop(store);
+    assert_eq!(versions(&open(dir.path()).snapshot()), [30, 20, 0]);
+    assert_eq!(&*catalog_key(two), [1, 0, 0, 0, 2]);
+}
+
+#[test]
+fn the_document_cache_serves_no_stale_and_no_future_cell() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let key: Key = [9, 1].into();
+    let put = |index: u64, value: Option<u8>| {
+        let value = value.map(|value| document(value).into());
+        let mutations = [Mutation { space: Space::Document, key: key.clone(), value }];
+        let position = Position { index, term: 1, version: Version(index) };
+        store.apply(&[Apply { position, mutations: &mutations }]).unwrap();
+    };
+    let read = |snapshot: &Snapshot| {
+        let cells = snapshot.get_many(Space::Document, std::slice::from_ref(&key), snapshot.version()).unwrap();
+        cells[0].as_ref().map(|cell| cell.version.0)
+    };
+    put(1, Some(1));
+    let first = store.snapshot();
+    assert_eq!(read(&first), Some(1));
+    assert_eq!((read(&first), store.usage().cache_hits), (Some(1), 1));
+    put(2, Some(2));
+    let second = store.snapshot();
+    // The reader of an old snapshot must not bring its cell back for those of new ones.
+    assert_eq!((read(&first), read(&second), read(&first)), (Some(1), Some(2), Some(1)));
+    put(3, None);
+    let third = store.snapshot();
+    assert_eq!((read(&first), read(&second), read(&third)), (Some(1), Some(2), None));
+    put(4, Some(4));
+    assert_eq!((read(&third), read(&store.snapshot()), read(&second)), (None, Some(4), Some(2)));
+}
+
+#[test]
+fn a_damaged_document_is_reported_when_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut bytes = document(7);
+    bytes[9] ^= 1;
+    let key: Key = [9, 1].into();
+    let mutations = [Mutation { space: Space::Document, key: key.clone(), value: Some(bytes.into()) }];
+    let position = Position { index: 1, term: 1, version: Version(1) };
+    store.apply(&[Apply { position, mutations: &mutations }]).unwrap();
+    for _ in 0..2 {
+        let found = store.snapshot().get_many(Space::Document, std::slice::from_ref(&key), Version(1));
+        assert!(matches!(found, Err(Error::Corrupt { .. })));
+    }
+    assert_eq!(store.snapshot().verify().tables[1].damaged, 1);
+}
+
+#[test]
+fn a_store_in_use_and_a_folder_that_is_none_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    assert!(matches!(Store::open(&dir.path().join("store"), options()), Err(Error::Locked { .. })));
+    drop(store);
+    let aside = Store::set_aside(&dir.path().join("store")).unwrap();
+    assert!(aside.ends_with("store.damaged-1") && aside.exists());
+    assert_eq!(open(dir.path()).position(), Position::default());
 }

@@ -5,8 +5,9 @@
 
 use super::group::{Durable, GroupLog};
 use super::record::{BLOCK, BatchHeader, Found, Item, Place, RECORD_HEADER, read_batch};
-use super::segment::{self, SegmentHeader, io};
+use super::segment::{self, SegmentHeader};
 use super::{GroupId, WalOptions};
+use crate::disk::{io, sync_folder, sync_parent};
 use crate::runtime::Runtime;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -41,12 +42,10 @@ pub(super) fn open(dir: &Path, options: &WalOptions, runtime: &Runtime) -> Resul
     if !dir.exists() {
         std::fs::create_dir_all(dir).map_err(io("create", dir))?;
     }
-    if let Some(parent) = dir.parent() {
-        segment::sync_folder(parent)?;
-    }
+    sync_parent(dir)?;
     let numbers = segment::list(dir)?;
     // What a killed process left in the page cache is read as if it were durable; from here on it is.
-    segment::sync_folder(dir)?;
+    sync_folder(dir)?;
     if numbers.is_empty() {
         return create(dir, options, runtime);
     }

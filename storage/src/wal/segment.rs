@@ -3,6 +3,7 @@
 //! A file has its final name only once it is filled and synced: a segment with a bad header is damage.
 
 use super::record::{BLOCK, u32_at, u64_at};
+use crate::disk::{io, sync_folder};
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -120,13 +121,4 @@ pub(super) fn fill(file: &File, path: &Path, start: u64, end: u64) -> Result<()>
 
 pub(super) fn open(path: &Path) -> Result<File> {
     OpenOptions::new().read(true).write(true).open(path).map_err(io("open", path))
-}
-
-/// Makes creations, renames and deletions in a folder durable.
-pub(super) fn sync_folder(dir: &Path) -> Result<()> {
-    File::open(dir).and_then(|folder| folder.sync_all()).map_err(io("fsync", dir))
-}
-
-pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    move |source| Error::Io { action, path: path.to_path_buf(), source }
 }

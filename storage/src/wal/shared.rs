@@ -5,6 +5,7 @@
 use super::group::GroupLog;
 use super::record::{Found, Item, Kind, Place, RECORD_HEADER};
 use super::{Completion, GroupId, Recovered, segment};
+use crate::disk::io;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -184,7 +185,7 @@ impl Shared {
     fn read(&self, file: &File, place: Place, group: GroupId, index: u64) -> Result<Vec<u8>> {
         let path = segment::path(&self.dir, place.segment);
         let mut bytes = vec![0; place.bytes as usize];
-        file.read_exact_at(&mut bytes, u64::from(place.offset)).map_err(segment::io("read", &path))?;
+        file.read_exact_at(&mut bytes, u64::from(place.offset)).map_err(io("read", &path))?;
         match Found::read(&bytes, 0, place.previous) {
             Some((found, _)) if found.group == group && found.index == index => {
                 bytes.drain(..RECORD_HEADER);

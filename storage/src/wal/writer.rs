@@ -6,8 +6,9 @@ use super::GroupId;
 use super::group::Durable;
 use super::record::{BATCH_HEADER, BLOCK, BatchWriter, Item, Kind, Place};
 use super::recovery::{Opened, Unproven};
-use super::segment::{self, SegmentHeader, io};
+use super::segment::{self, SegmentHeader};
 use super::shared::{Job, Shared};
+use crate::disk::{io, sync_folder};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -163,7 +164,7 @@ impl Writer {
             let path = segment::path(&self.dir, number);
             std::fs::remove_file(&path).map_err(io("delete", &path))?;
             // One by one and oldest first: a crash must not leave a gap.
-            segment::sync_folder(&self.dir)?;
+            sync_folder(&self.dir)?;
             self.shared.remove_segment(number);
         }
         Ok(())

@@ -1,0 +1,35 @@
+//! File calls that every part of storage makes in the same way, with errors that name the file.
+
+use crate::{Error, Result};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// Turns the operating system's error into ours.
+pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + 'a {
+    move |source| Error::Io { action, path: path.to_path_buf(), source }
+}
+
+/// Makes creations, renames and deletions in a folder durable.
+pub(crate) fn sync_folder(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|folder| folder.sync_all()).map_err(io("fsync", dir))
+}
+
+/// As [`sync_folder`], for the folder that holds `path`.
+pub(crate) fn sync_parent(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        Some(_) => sync_folder(Path::new(".")),
+        None => Ok(()),
+    }
+}
+
+/// Writes a small file so that after a crash it has either all of its old content or all of the new one.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let unfinished = path.with_extension("new");
+    let mut file = File::create(&unfinished).map_err(io("create", &unfinished))?;
+    file.write_all(bytes).map_err(io("write", &unfinished))?;
+    file.sync_all().map_err(io("fsync", &unfinished))?;
+    std::fs::rename(&unfinished, path).map_err(io("rename", &unfinished))?;
+    sync_parent(path)
+}
