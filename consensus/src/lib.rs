@@ -2,10 +2,23 @@
 //!
 //! A commit is one entry of the log. It is answered when a majority has it on disk and this node has applied it.
 
+mod applier;
+mod command;
+mod driver;
 mod error;
+mod footprint;
 mod node;
+mod outcome;
+mod overlay;
+mod progress;
+mod raft;
+mod recovery;
 mod transaction;
+mod transport;
+mod window;
 
 pub use error::{Error, Result};
 pub use node::{Node, NodeOptions, Role, Status};
-pub use transaction::{CommitOptions, Consistency, IdempotencyKey, Outcome, Transaction};
+pub use transaction::{
+    CommitOptions, Consistency, IDEMPOTENCY_MINUTES, IdempotencyKey, Outcome, TRANSACTION_BYTES_MAX, Transaction,
+};

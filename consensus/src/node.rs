@@ -1,11 +1,22 @@
 //! One node of a cluster: it owns the store, the log, the driver and the applier.
 
-use crate::{Consistency, IdempotencyKey, Outcome, Result, Transaction};
+use crate::applier::{self, Applier};
+use crate::driver::{self, Driver, GROUP, Letter, Mailbox, Standing};
+use crate::progress::{Progress, by};
+use crate::raft::{Group, GroupOptions};
+use crate::recovery::{self, Recovery};
+use crate::{Consistency, Error, IdempotencyKey, Outcome, Result, Transaction, outcome};
+use arc_swap::ArcSwap;
 use serde::Serialize;
 use std::path::PathBuf;
-use std::sync::Arc;
-use vivarium_storage::runtime::{Instant, Runtime};
-use vivarium_storage::{Store, StoreOptions, Version, WalOptions};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use vivarium_storage::runtime::{self, Instant, Runtime, Task};
+use vivarium_storage::{DataFolder, Identity, Store, StoreOptions, Version, Wal, WalOptions};
+
+/// The longest replay: a log of five segments is applied in seconds, on a slow disk in minutes.
+const OPEN_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// How a node is opened.
 #[derive(Clone)]
@@ -65,7 +76,24 @@ pub struct Status {
 /// One node of a cluster. Cheap to clone; the last clone does not close it, [`Node::close`] does.
 #[derive(Clone)]
 pub struct Node {
-    _inner: Arc<()>,
+    inner: Arc<Inner>,
+}
+
+/// What a node is made of, shared with its transactions.
+pub(crate) struct Inner {
+    pub store: Store,
+    pub progress: Arc<Progress>,
+    pub mailbox: Mailbox,
+    /// The most that the log takes in one entry, however large a transaction may be.
+    pub transaction_bytes_max: usize,
+    wal: Wal,
+    runtime: Runtime,
+    identity: Identity,
+    /// Held as long as anybody uses what lies in it.
+    _folder: DataFolder,
+    standing: Arc<ArcSwap<Standing>>,
+    /// The applier and the driver. Dropped with the node, taken when it closes.
+    tasks: Mutex<Option<[Task; 2]>>,
 }
 
 impl Node {
@@ -75,46 +103,203 @@ impl Node {
     /// # Errors
     /// Those of storage: locked, foreign or corrupt folder, and what the operating system refuses.
     pub async fn open(options: NodeOptions) -> Result<Node> {
-        let _ = options;
-        todo!()
+        let NodeOptions { dir, store, wal, runtime } = options;
+        let folder = DataFolder::open(&dir)?;
+        let identity = recovery::identify(&folder, &runtime)?;
+        let Recovery { store: opened, wal: log, recovered } = recovery::recover(&folder, &store, &wal, &runtime)?;
+        let position = opened.position();
+        let transaction_bytes_max = wal.queue_bytes_max / 4;
+        let group = Group::open(
+            log.clone(),
+            &recovered,
+            GroupOptions {
+                id: GROUP,
+                node: identity.node,
+                seed: runtime.random(),
+                applied: position.index,
+                uncommitted_bytes_max: wal.queue_bytes_max / 2,
+                configuration: applier::stored_configuration(&opened.snapshot())?,
+            },
+        )
+        .map_err(|broken| Error::Stopped(broken.to_string()))?;
+        let committed = group.committed_index();
+        let alone = group.is_lone_voter();
+
+        let progress = Arc::new(Progress::new(position));
+        let (mailbox, inbox) = driver::mailbox();
+        let (work, queue) = mpsc::unbounded_channel();
+        let applier = Applier::new(applier::Parts {
+            store: opened.clone(),
+            wal: log.clone(),
+            progress: progress.clone(),
+            mailbox: mailbox.clone(),
+            queue,
+            segment_bytes: wal.segment_bytes,
+            maintains: store.workers == 0,
+        });
+        let driver = Driver::new(driver::Parts {
+            group,
+            wal: log.clone(),
+            store: opened.clone(),
+            runtime: runtime.clone(),
+            progress: progress.clone(),
+            mailbox: mailbox.clone(),
+            inbox,
+            applier: work,
+        });
+        let standing = driver.standing();
+        let tasks = [runtime::spawn("applier", applier.run()), runtime::spawn("driver", driver.run())];
+        let node = Node {
+            inner: Arc::new(Inner {
+                store: opened,
+                progress,
+                mailbox,
+                transaction_bytes_max,
+                wal: log,
+                runtime,
+                identity,
+                _folder: folder,
+                standing,
+                tasks: Mutex::new(Some(tasks)),
+            }),
+        };
+        // What was acknowledged is committed. A lone voter does not know how much of its log that is before it
+        // leads: then all of it. Others learn it from their leader, and strong reads wait for that.
+        let deadline = runtime::now() + OPEN_TIME_MAX;
+        node.inner.progress.reach_index(committed, deadline).await?;
+        if alone {
+            node.reach_read_index(deadline).await?;
+        }
+        Ok(node)
     }
+
     /// Begins a transaction at the newest version (strong: no older than any commit acknowledged before).
     ///
     /// # Errors
     /// `Unavailable`, `DeadlineExceeded`, `VersionGone`, `Stopped`.
     pub async fn begin(&self, consistency: Consistency, deadline: Instant) -> Result<Transaction> {
-        let _ = (consistency, deadline);
-        todo!()
+        match consistency {
+            Consistency::Strong => self.reach_newest(deadline).await?,
+            Consistency::Stale => self.inner.progress.check()?,
+            Consistency::At(version) => return self.begin_at(version, deadline).await,
+            Consistency::AtLeast(version) => self.inner.progress.reach_version(version, deadline).await?,
+        }
+        let snapshot = self.inner.store.snapshot();
+        let version = snapshot.version();
+        Ok(Transaction::new(self.inner.clone(), snapshot, version))
     }
+
+    async fn begin_at(&self, version: Version, deadline: Instant) -> Result<Transaction> {
+        self.inner.progress.check()?;
+        if version > self.inner.progress.version() {
+            let (answer, settled) = oneshot::channel();
+            self.inner.mailbox.request(Letter::Settle(version, answer))?;
+            self.answered(settled, deadline).await?;
+            self.inner.progress.reach_version(version, deadline).await?;
+        }
+        let snapshot = self.inner.store.snapshot();
+        let oldest = snapshot.watermark();
+        if version < oldest {
+            return Err(Error::VersionGone { version, oldest });
+        }
+        Ok(Transaction::new(self.inner.clone(), snapshot, version))
+    }
+
+    /// Waits until the store has every commit that was acknowledged before.
+    async fn reach_newest(&self, deadline: Instant) -> Result<()> {
+        // A node that leads alone needs to ask nobody. Every commit is acknowledged by this process, and only
+        // after it was applied here; what earlier processes acknowledged was applied before the flag was set.
+        // No other node can acknowledge anything: that takes a vote or an append that only this node could
+        // grant. The driver clears the flag before a second voter counts.
+        if self.inner.progress.leads_alone() {
+            return Ok(());
+        }
+        self.reach_read_index(deadline).await
+    }
+
+    async fn reach_read_index(&self, deadline: Instant) -> Result<()> {
+        self.inner.progress.check()?;
+        let (answer, index) = oneshot::channel();
+        self.inner.mailbox.request(Letter::ReadIndex(answer))?;
+        let index = self.answered(index, deadline).await?;
+        self.inner.progress.reach_index(index, deadline).await
+    }
+
+    async fn answered<T>(&self, answer: oneshot::Receiver<Result<T>>, deadline: Instant) -> Result<T> {
+        match by(deadline, answer).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(_)) => Err(self.inner.progress.stop_error()),
+            None => Err(Error::DeadlineExceeded),
+        }
+    }
+
     /// What became of the mutation with this key, if it committed and is still remembered.
     ///
     /// # Errors
     /// As [`Node::begin`] with strong consistency.
     pub async fn outcome(&self, key: &IdempotencyKey, deadline: Instant) -> Result<Option<Outcome>> {
-        let _ = (key, deadline);
-        todo!()
+        self.reach_newest(deadline).await?;
+        let remembered = outcome::find(&self.inner.store.snapshot(), key)?;
+        Ok(remembered.map(|remembered| remembered.outcome))
     }
+
     /// What this node knows of itself.
     pub fn status(&self) -> Status {
-        todo!()
+        let standing = self.inner.standing.load();
+        let progress = &self.inner.progress;
+        Status {
+            cluster: self.inner.identity.cluster.to_string(),
+            node: self.inner.identity.node,
+            role: standing.role,
+            term: standing.term,
+            leader: standing.leader,
+            voters: standing.voters.clone(),
+            last_index: standing.last_index,
+            committed_index: standing.committed_index,
+            applied_index: progress.applied(),
+            version: progress.version(),
+            log_bytes: self.inner.wal.disk_bytes(),
+            store_bytes: self.inner.store.usage().disk_bytes,
+            stopped: progress.stop_reason(),
+        }
     }
+
     /// Resolves when the node has stopped by itself, after a storage failure, with the reason.
     pub async fn stopped(&self) -> String {
-        todo!()
+        self.inner.progress.stopped().await
     }
+
     /// The store, for status, verification and export.
     pub fn store(&self) -> &Store {
-        todo!()
+        &self.inner.store
     }
+
     /// The time and chance that it was opened with.
     pub fn runtime(&self) -> &Runtime {
-        todo!()
+        &self.inner.runtime
     }
-    /// Refuses new work, finishes what is under way, makes everything durable and closes.
+
+    /// Refuses new work, finishes what is under way, makes everything durable and closes. A node that is
+    /// closed already has nothing left to do. The folder stays locked until the last clone is dropped.
     ///
     /// # Errors
-    /// Those of the last fsyncs.
+    /// Those of the last fsyncs; `Stopped` when the node had stopped by itself.
     pub async fn close(&self) -> Result<()> {
-        todo!()
+        let tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some([applier, driver]) = tasks else { return Ok(()) };
+        self.inner.progress.begin_closing();
+        self.inner.mailbox.tell(Letter::Close);
+        if let Some(reason) = self.inner.progress.stop_reason() {
+            return Err(Error::Stopped(reason));
+        }
+        // In this order: the applier ends when the driver has handed over everything.
+        driver.join().await;
+        applier.join().await;
+        if let Some(reason) = self.inner.progress.stop_reason() {
+            return Err(Error::Stopped(reason));
+        }
+        self.inner.store.persist()?;
+        self.inner.wal.close();
+        Ok(())
     }
 }

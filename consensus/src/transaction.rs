@@ -2,10 +2,20 @@
 //!
 //! Reads see the snapshot and the transaction's own writes. Nothing is visible to others before commit.
 
-use crate::Result;
-use vivarium_storage::engine::{Bytes, Scan};
-use vivarium_storage::runtime::Instant;
-use vivarium_storage::{Cell, DatabaseId, Key, Space, Version};
+use crate::command::{Draft, Write};
+use crate::driver::{Claim, Letter, Proposal, ticket};
+use crate::footprint::{Footprint, successor};
+use crate::node::Inner;
+use crate::outcome;
+use crate::overlay::{Overlay, own};
+use crate::progress::by;
+use crate::{Error, Result};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use vivarium_storage::engine::{Bytes, Scan, catalog_key};
+use vivarium_storage::key::KEY_BYTES_MAX;
+use vivarium_storage::runtime::{Instant, mutant, now, sometimes};
+use vivarium_storage::{Cell, DatabaseId, Key, KeyRange, Snapshot, Space, Version};
 
 /// Which snapshot a transaction reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,68 +57,222 @@ pub struct CommitOptions {
 
 /// How long outcomes are remembered at least.
 pub const IDEMPOTENCY_MINUTES: u64 = 24 * 60;
+/// The most that one transaction writes: an entry must fit into memory many times over, on every node.
+pub const TRANSACTION_BYTES_MAX: usize = 16 << 20;
 
 /// A transaction. Dropping it without committing leaves nothing behind.
 pub struct Transaction {
-    _private: (),
+    node: Arc<Inner>,
+    snapshot: Arc<Snapshot>,
+    version: Version,
+    writes: Overlay,
+    footprint: Footprint,
+    recording: bool,
 }
 
 impl Transaction {
+    /// The version of cells that this transaction wrote itself and that are not committed yet.
+    pub const OWN: Version = Version(u64::MAX);
+
+    pub(crate) fn new(node: Arc<Inner>, snapshot: Arc<Snapshot>, version: Version) -> Transaction {
+        Transaction {
+            node,
+            snapshot,
+            version,
+            writes: Overlay::default(),
+            footprint: Footprint::default(),
+            recording: true,
+        }
+    }
+
     /// The version that it reads.
     pub fn version(&self) -> Version {
-        todo!()
+        self.version
     }
+
     /// The commit that last changed the catalog of `database`, as of the snapshot. Joins the footprint, so
     /// that a commit planned under an older catalog conflicts.
     pub fn catalog_version(&mut self, database: DatabaseId) -> Version {
-        let _ = database;
-        todo!()
+        if self.recording {
+            self.footprint.key(Space::Meta, &catalog_key(database));
+        }
+        self.snapshot.catalog_version(database)
     }
+
     /// From here on reads are not recorded: for read-only operations, which need no validation.
     pub fn read_only(&mut self) {
-        todo!()
+        assert!(self.writes.is_empty(), "a read-only transaction has no writes");
+        self.recording = false;
     }
+
     /// The cells of `keys`, in the order of `keys`, own writes included. Sorted keys are fetched fastest.
     /// A cell that this transaction wrote itself has version [`Transaction::OWN`].
     ///
     /// # Errors
     /// `VersionGone`, `Storage`.
     pub async fn get_many(&mut self, space: Space, keys: &[Key]) -> Result<Vec<Option<Cell>>> {
-        let _ = (space, keys);
-        todo!()
+        if self.recording {
+            keys.iter().for_each(|key| self.footprint.key(space, key));
+        }
+        let mut cells = self.snapshot.get_many(space, keys, self.version).map_err(gone)?;
+        if !self.writes.is_untouched(space) {
+            for (key, cell) in keys.iter().zip(&mut cells) {
+                if let Some(written) = self.writes.get(space, key) {
+                    *cell = written.map(own);
+                }
+            }
+        }
+        Ok(cells)
     }
+
     /// The rows of each scan, own writes included. Only what was really looked at joins the footprint.
     ///
     /// # Errors
     /// `VersionGone`, `Storage`.
     pub async fn scan_many(&mut self, space: Space, scans: &[Scan]) -> Result<Vec<Vec<(Bytes, Cell)>>> {
-        let _ = (space, scans);
-        todo!()
+        let mut all = Vec::with_capacity(scans.len());
+        for scan in scans {
+            let rows = self.scan(space, scan)?;
+            if self.recording && !mutant("txn-03") {
+                self.footprint.range(space, looked_at(scan, &rows));
+            }
+            all.push(rows);
+        }
+        Ok(all)
     }
+
+    fn scan(&self, space: Space, scan: &Scan) -> Result<Vec<(Bytes, Cell)>> {
+        if scan.limit == 0 || scan.range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: vivarium_storage::Result<Vec<(Bytes, Cell)>> = if self.writes.is_untouched(space) {
+            let stored = self.snapshot.scan(space, scan, self.version).map_err(gone)?;
+            stored.take(scan.limit).collect()
+        } else {
+            let widened = self.writes.widened(space, scan);
+            let stored = self.snapshot.scan(space, &widened, self.version).map_err(gone)?;
+            self.writes.merge(space, scan, stored).take(scan.limit).collect()
+        };
+        rows.map_err(gone)
+    }
+
     /// Buffers a write.
     pub fn put(&mut self, space: Space, key: Key, value: Vec<u8>) {
-        let _ = (space, key, value);
-        todo!()
+        self.write(space, key, Some(value));
     }
+
     /// Buffers a removal.
     pub fn delete(&mut self, space: Space, key: Key) {
-        let _ = (space, key);
-        todo!()
+        self.write(space, key, None);
     }
+
+    fn write(&mut self, space: Space, key: Key, value: Option<Vec<u8>>) {
+        assert!(self.recording, "a read-only transaction writes nothing");
+        assert!(!key.is_empty(), "every key has a first byte");
+        self.writes.write(space, key, value);
+    }
+
     /// True when there is nothing to commit.
     pub fn is_read_only(&self) -> bool {
-        todo!()
+        self.writes.is_empty()
     }
+
     /// Commits all writes or none, and returns when they are durable on a majority and applied here.
-    /// Without writes it validates nothing and returns the snapshot's version.
+    /// Without writes and without an idempotency key it validates nothing and returns the snapshot's version.
+    /// With a key that has an outcome already it writes nothing and returns that outcome.
     ///
     /// # Errors
     /// `Conflict` (nothing written: run again), `Unavailable` and `DeadlineExceeded` (nothing written),
-    /// `UnknownOutcome` (ask [`crate::Node::outcome`]), `TooLarge`, `Stopped`.
+    /// `UnknownOutcome` (the deadline passed or the node stopped after the log had taken the commit over: ask
+    /// [`crate::Node::outcome`]), `TooLarge`, `Stopped` (nothing written), `Storage` for a key that is too long.
     pub async fn commit(self, options: CommitOptions, deadline: Instant) -> Result<Outcome> {
-        let _ = (options, deadline);
-        todo!()
+        let CommitOptions { idempotency, answer } = options;
+        if self.writes.is_empty() && idempotency.is_none() {
+            return Ok(Outcome { version: self.version, answer });
+        }
+        self.node.progress.check()?;
+        if let Some(key) = &idempotency
+            && let Some(earlier) = self.earlier_outcome(key)?
+        {
+            sometimes("a retry finds its first outcome");
+            return Ok(earlier);
+        }
+        let bytes = self.writes.bytes() + answer.len();
+        let limit = TRANSACTION_BYTES_MAX.min(self.node.transaction_bytes_max);
+        if bytes > limit {
+            return Err(Error::TooLarge { bytes, limit });
+        }
+        let draft = self.draft(idempotency.as_ref().map(|key| (key, &answer[..])))?;
+        if now() >= deadline {
+            return Err(Error::DeadlineExceeded);
+        }
+        let Transaction { node, version: snapshot, writes, mut footprint, .. } = self;
+        footprint.settle();
+        let (ticket, claim, outcome) = ticket();
+        let proposal = Proposal { snapshot, footprint, written: writes.into_keys(), draft, ticket };
+        node.mailbox.request(Letter::Commit(Box::new(proposal)))?;
+        await_outcome(&node, claim, outcome, deadline).await
     }
-    /// The version of cells that this transaction wrote itself and that are not committed yet.
-    pub const OWN: Version = Version(u64::MAX);
+
+    fn earlier_outcome(&self, key: &IdempotencyKey) -> Result<Option<Outcome>> {
+        if mutant("txn-06") {
+            return Ok(None);
+        }
+        // The newest snapshot, not this transaction's: the first try may have committed since.
+        let newest = self.node.store.snapshot();
+        let remembered = outcome::find(&newest, key)?;
+        Ok(remembered.filter(|remembered| remembered.expiry > newest.version()).map(|remembered| remembered.outcome))
+    }
+
+    fn draft(&self, idempotency: Option<(&IdempotencyKey, &[u8])>) -> Result<Draft> {
+        let mut writes = Vec::new();
+        for (space, key, value) in self.writes.iter() {
+            if key.len() > KEY_BYTES_MAX {
+                return Err(vivarium_storage::Error::KeyTooLong { bytes: key.len(), limit: KEY_BYTES_MAX }.into());
+            }
+            writes.push(Write { space, key, value });
+        }
+        Ok(Draft::commit(self.version, &writes, idempotency))
+    }
+}
+
+async fn await_outcome(
+    node: &Inner,
+    claim: Claim,
+    outcome: oneshot::Receiver<Result<Outcome>>,
+    deadline: Instant,
+) -> Result<Outcome> {
+    let failure = match by(deadline, outcome).await {
+        Some(Ok(answer)) => return answer,
+        Some(Err(_)) => node.progress.stop_error(),
+        None => Error::DeadlineExceeded,
+    };
+    if claim.abandon() {
+        return Err(failure);
+    }
+    sometimes("an outcome is unknown");
+    Err(Error::UnknownOutcome)
+}
+
+/// The part of a scan's range that its rows vouch for: with a limit, up to the last row.
+fn looked_at(scan: &Scan, rows: &[(Bytes, Cell)]) -> KeyRange {
+    let mut range = scan.range.clone();
+    if rows.len() >= scan.limit {
+        match rows.last() {
+            None => range.end = range.start.clone(),
+            Some((last, _)) if scan.reverse => range.start = (**last).into(),
+            Some((last, _)) => range.end = successor(last),
+        }
+    }
+    range
+}
+
+/// What storage says of a version that is gone, in this crate's words.
+fn gone(error: vivarium_storage::Error) -> Error {
+    match error {
+        vivarium_storage::Error::HistoryGone { version, watermark } => {
+            Error::VersionGone { version, oldest: watermark }
+        }
+        other => Error::Storage(other),
+    }
 }

@@ -1,0 +1,70 @@
+//! What a leader knows beside the log, for as long as it leads: the newest version, the window, the watermark.
+
+use crate::window::Window;
+use std::time::Duration;
+use vivarium_storage::Version;
+use vivarium_storage::runtime::{Instant, Runtime, mutant};
+
+/// How much history stays readable, so that cursors and running queries keep their snapshot.
+const HISTORY_MICROS: u64 = 15 * 60 * 1_000_000;
+/// How often the watermark moves. History is kept so much longer than promised, at most.
+const WATERMARK_EVERY: Duration = Duration::from_secs(60);
+
+/// A leader's term.
+pub(super) struct Leading {
+    /// The first entry of its term: once that is applied, all that its predecessors left is.
+    pub since: u64,
+    /// The newest version in the log.
+    last: Version,
+    window: Window,
+    watermark_due: Instant,
+}
+
+impl Leading {
+    /// Begins with what the log says.
+    pub fn new(since: u64, last: Version, now: Instant) -> Leading {
+        // A planted bug: a leader that trusts its empty window.
+        let floor = if mutant("txn-11") { Version(0) } else { last };
+        Leading { since, last, window: Window::new(floor), watermark_due: now + WATERMARK_EVERY }
+    }
+
+    /// The newest version in the log.
+    pub fn last(&self) -> Version {
+        self.last
+    }
+
+    /// What is known of recent writes.
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// The version of the next commit: by the clock, unless the clock is behind the log.
+    pub fn next_version(&self, runtime: &Runtime) -> Version {
+        if mutant("time-01") {
+            return Version(runtime.now_micros());
+        }
+        Version(runtime.now_micros().max(self.last.0 + 1))
+    }
+
+    /// A commit went into the log.
+    pub fn wrote(&mut self, version: Version, keys: Vec<(vivarium_storage::Space, vivarium_storage::Key)>) {
+        self.window.add(version, keys);
+        self.last = version;
+    }
+
+    /// When the watermark is to be looked at again.
+    pub fn watermark_due(&self) -> Instant {
+        self.watermark_due
+    }
+
+    /// The watermark to propose, if it is time and it moves. It stays at or below what is applied, so that the
+    /// newest snapshot can always be read, however long ago the last commit was.
+    pub fn next_watermark(&mut self, now: Instant, micros: u64, applied: Version, current: Version) -> Option<Version> {
+        if now < self.watermark_due {
+            return None;
+        }
+        self.watermark_due = now + WATERMARK_EVERY;
+        let next = Version(micros.saturating_sub(HISTORY_MICROS)).min(applied);
+        (next > current).then_some(next)
+    }
+}

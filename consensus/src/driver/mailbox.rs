@@ -1,0 +1,105 @@
+//! The driver's one mailbox. What comes from outside the node is bounded and refused past the bound; what the
+//! node tells itself is bounded by what it does at once and must never be lost, nor block the log's thread.
+
+use super::proposal::Proposal;
+use crate::progress::RETRY_WHEN_FULL;
+use crate::{Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use vivarium_storage::Version;
+use vivarium_storage::runtime::timeout;
+use vivarium_storage::wal::GroupId;
+
+/// Requests that may wait for the driver: some 20 ms of its work.
+const REQUESTS_MAX: usize = 4096;
+/// Letters that one turn of the driver takes: a fair share before effects are due.
+const TURN_LETTERS_MAX: usize = 1024;
+
+/// Something for the driver to do.
+pub(crate) enum Letter {
+    /// A transaction wants to commit.
+    Commit(Box<Proposal>),
+    /// A reader wants an index that is no older than any commit acknowledged before.
+    ReadIndex(oneshot::Sender<Result<u64>>),
+    /// A reader wants every version up to this one to be decided.
+    Settle(Version, oneshot::Sender<Result<()>>),
+    /// The log has the records of this number, and those before, on disk.
+    Persisted(GroupId, u64),
+    /// The log lost what it was given, or may have.
+    LogFailed(String),
+    /// The applier reached what the driver waits for, or failed.
+    Applied,
+    /// The store is durable up to this index, and the log is long.
+    Purge(u64),
+    /// Finish what is under way, then end.
+    Close,
+}
+
+impl Letter {
+    fn comes_from_outside(&self) -> bool {
+        matches!(self, Letter::Commit(_) | Letter::ReadIndex(_) | Letter::Settle(..))
+    }
+}
+
+/// The sending side. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Mailbox {
+    letters: mpsc::UnboundedSender<Letter>,
+    requests: Arc<AtomicUsize>,
+}
+
+/// The driver's side.
+pub(crate) struct Inbox {
+    letters: mpsc::UnboundedReceiver<Letter>,
+    requests: Arc<AtomicUsize>,
+}
+
+/// Makes a mailbox.
+pub(crate) fn mailbox() -> (Mailbox, Inbox) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let requests = Arc::new(AtomicUsize::new(0));
+    (Mailbox { letters: sender, requests: requests.clone() }, Inbox { letters: receiver, requests })
+}
+
+impl Mailbox {
+    /// Asks something of the driver.
+    ///
+    /// # Errors
+    /// `Unavailable` when too many requests wait, `Stopped` when the driver has ended.
+    pub fn request(&self, letter: Letter) -> Result<()> {
+        debug_assert!(letter.comes_from_outside(), "only requests are counted");
+        if self.requests.fetch_add(1, Ordering::AcqRel) >= REQUESTS_MAX {
+            self.requests.fetch_sub(1, Ordering::AcqRel);
+            return Err(Error::Unavailable { retry_after: RETRY_WHEN_FULL });
+        }
+        self.letters.send(letter).map_err(|_| Error::Stopped("its driver has ended".to_owned()))
+    }
+
+    /// Tells the driver what another part of the node did. A driver that has ended need not know.
+    pub fn tell(&self, letter: Letter) {
+        debug_assert!(!letter.comes_from_outside(), "requests are bounded");
+        let _ = self.letters.send(letter);
+    }
+}
+
+impl Inbox {
+    /// Waits for letters, at most so long, and takes those that are there.
+    pub async fn take(&mut self, wait: Duration) -> Vec<Letter> {
+        let mut letters = Vec::new();
+        let first = match self.letters.try_recv() {
+            Ok(letter) => Some(letter),
+            Err(_) => timeout(wait, self.letters.recv()).await.ok().flatten(),
+        };
+        letters.extend(first);
+        while letters.len() < TURN_LETTERS_MAX
+            && let Ok(letter) = self.letters.try_recv()
+        {
+            letters.push(letter);
+        }
+        let requests = letters.iter().filter(|letter| letter.comes_from_outside()).count();
+        self.requests.fetch_sub(requests, Ordering::AcqRel);
+        letters
+    }
+}

@@ -1,0 +1,173 @@
+//! One task that owns all Raft groups of a node: takes letters, steps the groups, performs their effects.
+//!
+//! Whatever waits while an fsync runs goes into the log together, in the next write.
+
+mod leading;
+mod mailbox;
+mod proposal;
+mod reads;
+mod replica;
+
+pub(crate) use mailbox::{Inbox, Letter, Mailbox, mailbox};
+pub(crate) use proposal::{Claim, Proposal, Ticket, ticket};
+
+use crate::Role;
+use crate::applier::Work;
+use crate::progress::{Progress, Sentinel};
+use crate::raft::Group;
+use crate::transport::Outbox;
+use arc_swap::ArcSwap;
+use replica::{Fatal, Replica, Surroundings};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use vivarium_storage::runtime::{Instant, Runtime, now};
+use vivarium_storage::wal::GroupId;
+use vivarium_storage::{Store, Wal};
+
+/// The one group of a node until documents are hashed to shards.
+pub(crate) const GROUP: GroupId = GroupId(1);
+/// How often time passes for groups of several voters. Elections take 20 to 40 of these, heartbeats 2.
+const TICK: Duration = Duration::from_millis(50);
+/// The longest sleep of a node that waits for nothing.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// What the driver last knew of its group, for status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub role: Role,
+    pub term: u64,
+    pub leader: Option<u64>,
+    pub voters: Vec<u64>,
+    pub last_index: u64,
+    pub committed_index: u64,
+}
+
+/// What a driver is made of.
+pub(crate) struct Parts {
+    pub group: Group,
+    pub wal: Wal,
+    pub store: Store,
+    pub runtime: Runtime,
+    pub progress: Arc<Progress>,
+    pub mailbox: Mailbox,
+    pub inbox: Inbox,
+    pub applier: mpsc::UnboundedSender<Vec<Work>>,
+}
+
+/// The task that owns the groups.
+pub(crate) struct Driver {
+    replicas: BTreeMap<GroupId, Replica>,
+    progress: Arc<Progress>,
+    inbox: Inbox,
+    standing: Arc<ArcSwap<Standing>>,
+    next_tick: Instant,
+    closing: bool,
+}
+
+impl Driver {
+    /// A driver of one group.
+    pub fn new(parts: Parts) -> Driver {
+        let Parts { group, wal, store, runtime, progress, mailbox, inbox, applier } = parts;
+        let standing = Arc::new(ArcSwap::from_pointee(Standing::of(&group)));
+        let surroundings =
+            Surroundings { wal, store, runtime, progress: progress.clone(), mailbox, applier, outbox: Outbox };
+        let replicas = BTreeMap::from([(GROUP, Replica::new(GROUP, group, surroundings))]);
+        Driver { replicas, progress, inbox, standing, next_tick: now() + TICK, closing: false }
+    }
+
+    /// What the driver publishes of its group.
+    pub fn standing(&self) -> Arc<ArcSwap<Standing>> {
+        self.standing.clone()
+    }
+
+    /// Runs until the node closes or must stop. Who waits for an entry then finds that nobody knows its outcome.
+    pub async fn run(mut self) {
+        let sentinel = Sentinel::new(self.progress.clone(), "driver");
+        let mut turn = self.proceed();
+        while turn.is_ok() && !(self.closing && self.replicas.values().all(Replica::is_quiet)) {
+            let letters = self.inbox.take(self.sleep()).await;
+            turn = self.turn(letters);
+        }
+        if let Err(reason) = turn {
+            self.progress.stop(reason);
+        }
+        sentinel.dismiss();
+    }
+
+    fn turn(&mut self, letters: Vec<Letter>) -> Result<(), Fatal> {
+        if let Some(reason) = self.progress.stop_reason() {
+            return Err(reason);
+        }
+        for letter in letters {
+            self.open(letter)?;
+        }
+        self.tick()?;
+        self.proceed()
+    }
+
+    fn open(&mut self, letter: Letter) -> Result<(), Fatal> {
+        match letter {
+            Letter::Commit(proposal) => self.replica(GROUP).commit(*proposal),
+            Letter::ReadIndex(reader) => {
+                self.replica(GROUP).read_index(reader);
+                Ok(())
+            }
+            Letter::Settle(version, reader) => self.replica(GROUP).settle(version, reader),
+            Letter::Persisted(group, number) => self.replica(group).persisted(number),
+            Letter::LogFailed(reason) => Err(reason),
+            // Every turn looks at how far the applier is.
+            Letter::Applied => Ok(()),
+            Letter::Purge(index) => self.replica(GROUP).purge(index),
+            Letter::Close => {
+                self.closing = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn tick(&mut self) -> Result<(), Fatal> {
+        let now = now();
+        if now < self.next_tick {
+            return Ok(());
+        }
+        // A late driver does not make up for lost time: it would see timeouts that nobody else saw.
+        self.next_tick = now + TICK;
+        self.replicas.values_mut().filter(|replica| replica.needs_ticks()).try_for_each(Replica::tick)
+    }
+
+    fn proceed(&mut self) -> Result<(), Fatal> {
+        self.replicas.values_mut().try_for_each(Replica::proceed)?;
+        let standing = Standing::of(self.replica(GROUP).group());
+        if **self.standing.load() != standing {
+            self.standing.store(Arc::new(standing));
+        }
+        Ok(())
+    }
+
+    fn sleep(&self) -> Duration {
+        let now = now();
+        let due = self.replicas.values().filter_map(Replica::due).min().map(|due| due.saturating_duration_since(now));
+        let tick = self.replicas.values().any(Replica::needs_ticks);
+        let tick = tick.then(|| self.next_tick.saturating_duration_since(now));
+        SLEEP_MAX.min(due.unwrap_or(SLEEP_MAX)).min(tick.unwrap_or(SLEEP_MAX))
+    }
+
+    fn replica(&mut self, group: GroupId) -> &mut Replica {
+        self.replicas.get_mut(&group).expect("letters are for groups of this node")
+    }
+}
+
+impl Standing {
+    fn of(group: &Group) -> Standing {
+        Standing {
+            role: group.role(),
+            term: group.term(),
+            leader: group.leader(),
+            voters: group.voters(),
+            last_index: group.last_index(),
+            committed_index: group.committed_index(),
+        }
+    }
+}

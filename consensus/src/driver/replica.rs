@@ -1,0 +1,404 @@
+//! This node's part in one Raft group: proposals in, effects out, and who waits for them.
+//!
+//! Invariant: purged <= checkpoint <= applied <= committed <= last.
+
+use super::leading::Leading;
+use super::mailbox::{Letter, Mailbox};
+use super::proposal::{Proposal, Ticket};
+use super::reads::Reads;
+use crate::applier::Work;
+use crate::command::{self, Draft};
+use crate::progress::{Progress, RETRY_WHEN_FULL, RETRY_WITHOUT_LEADER};
+use crate::raft::{Broken, Committed, Effects, Event, Group, Message, Payload};
+use crate::transport::Outbox;
+use crate::{Error, Result, Role};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use vivarium_storage::runtime::{Instant, Runtime, mutant, now, sometimes};
+use vivarium_storage::wal::{Completion, GroupId, Record};
+use vivarium_storage::{Store, Version, Wal};
+
+/// Entries in the log that are not applied. More is refused: the applier is behind.
+const UNAPPLIED_MAX: u64 = 16_384;
+/// Bytes of committed entries that may wait for the applier.
+const QUEUED_BYTES_MAX: usize = 64 << 20;
+/// Bytes that a new leader reads at once of what it has not applied.
+const SCAN_BYTES_MAX: u64 = 4 << 20;
+
+/// What a replica needs of its node.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub wal: Wal,
+    pub store: Store,
+    pub runtime: Runtime,
+    pub progress: Arc<Progress>,
+    pub mailbox: Mailbox,
+    pub applier: mpsc::UnboundedSender<Vec<Work>>,
+    pub outbox: Outbox,
+}
+
+/// This node's part in one group.
+pub(super) struct Replica {
+    id: GroupId,
+    group: Group,
+    node: Surroundings,
+    /// Who waits for the entry at an index, if it is still of this term when it commits.
+    pending: BTreeMap<u64, Pending>,
+    reads: Reads,
+    leading: Option<Leading>,
+    /// The term that [`Replica::leading`] belongs to.
+    leading_term: u64,
+    /// The last entry that went to the applier.
+    handed: u64,
+}
+
+struct Pending {
+    term: u64,
+    ticket: Ticket,
+}
+
+/// Why the node must stop.
+pub(super) type Fatal = String;
+
+impl Replica {
+    /// This node's part in `group`.
+    pub fn new(id: GroupId, group: Group, node: Surroundings) -> Replica {
+        let handed = node.progress.applied();
+        Replica {
+            id,
+            group,
+            node,
+            pending: BTreeMap::new(),
+            reads: Reads::default(),
+            leading: None,
+            leading_term: 0,
+            handed,
+        }
+    }
+
+    /// The group.
+    pub fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// True when nobody waits for an entry.
+    pub fn is_quiet(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// When something is to be done without being asked: never, for a follower.
+    pub fn due(&self) -> Option<Instant> {
+        self.leading.as_ref().map(Leading::watermark_due)
+    }
+
+    /// True when time decides something: whether to lead, or whether the others still follow.
+    pub fn needs_ticks(&self) -> bool {
+        !self.group.is_lone_voter()
+    }
+
+    /// Time passed.
+    pub fn tick(&mut self) -> std::result::Result<(), Fatal> {
+        self.reads.tick();
+        self.step(Event::Tick)
+    }
+
+    /// The log has the records of this number.
+    pub fn persisted(&mut self, number: u64) -> std::result::Result<(), Fatal> {
+        self.step(Event::Persisted(number))
+    }
+
+    /// A reader wants an index.
+    pub fn read_index(&mut self, reader: oneshot::Sender<Result<u64>>) {
+        self.reads.add(reader);
+    }
+
+    /// A transaction wants to commit.
+    pub fn commit(&mut self, proposal: Proposal) -> std::result::Result<(), Fatal> {
+        let Proposal { snapshot, footprint, written, draft, ticket } = proposal;
+        if !ticket.take() {
+            return Ok(());
+        }
+        if let Err(error) = self.admits(snapshot, &footprint) {
+            ticket.answer(Err(error));
+            return Ok(());
+        }
+        let version = self.next_version();
+        match self.propose(draft.finish(version))? {
+            None => ticket.answer(Err(Error::Unavailable { retry_after: RETRY_WHEN_FULL })),
+            Some(place) => {
+                self.leading.as_mut().expect("only a leader proposes").wrote(version, written);
+                self.pending.insert(place.index, Pending { term: place.term, ticket });
+            }
+        }
+        Ok(())
+    }
+
+    /// A reader wants every version up to `version` to be decided. When none is under way that decides it, an
+    /// empty commit does: it takes a version of its own, and no later one can be smaller.
+    pub fn settle(&mut self, version: Version, reader: oneshot::Sender<Result<()>>) -> std::result::Result<(), Fatal> {
+        let answer = match &self.leading {
+            // The version may be on its way here from the leader.
+            None if self.group.leader().is_some() => Ok(()),
+            None => Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER }),
+            Some(leading) if version <= leading.last() => Ok(()),
+            Some(_) if version.0 > self.node.runtime.now_micros() => {
+                Err(Error::VersionGone { version, oldest: self.node.store.snapshot().watermark() })
+            }
+            Some(leading) => {
+                let next = leading.next_version(&self.node.runtime);
+                match self.propose(Draft::commit(next, &[], None).finish(next))? {
+                    None => Err(Error::Unavailable { retry_after: RETRY_WHEN_FULL }),
+                    Some(_) => {
+                        self.leading.as_mut().expect("only a leader proposes").wrote(next, Vec::new());
+                        Ok(())
+                    }
+                }
+            }
+        };
+        // Whoever gave up in between hears nothing.
+        let _ = reader.send(answer);
+        Ok(())
+    }
+
+    /// Forgets entries that a durable store has.
+    pub fn purge(&mut self, index: u64) -> std::result::Result<(), Fatal> {
+        self.step(Event::Applied(self.node.progress.applied()))?;
+        if index > self.group.first_index() {
+            let term = self.group.purged(index);
+            let done = self.node.on_failure();
+            self.node.wal.append(self.id, vec![Record::PurgePrefix { index, term }], done);
+            sometimes("the log is purged");
+        }
+        Ok(())
+    }
+
+    /// Does everything that can be done now.
+    pub fn proceed(&mut self) -> std::result::Result<(), Fatal> {
+        self.step(Event::Applied(self.node.progress.applied()))?;
+        self.propose_watermark()?;
+        loop {
+            while !self.is_held() {
+                if !self.perform()? {
+                    break;
+                }
+            }
+            // Held back, the applier must be let through first; it wakes the driver for that, and for that only.
+            if self.is_held() {
+                break;
+            }
+            let campaigned = self.campaign_alone()?;
+            if !self.reads.begin_round(&mut self.group).map_err(fatal)? && !campaigned {
+                break;
+            }
+        }
+        self.publish_leadership();
+        self.check();
+        Ok(())
+    }
+
+    /// A lone voter has nobody to wait for: it leads at once, when the store has all that is known to be committed.
+    fn campaign_alone(&mut self) -> std::result::Result<bool, Fatal> {
+        if !self.group.is_lone_voter() || self.group.role() == Role::Leader {
+            return Ok(false);
+        }
+        if self.node.progress.wake_driver_at(self.group.committed_index()) {
+            return Ok(false);
+        }
+        self.step(Event::Applied(self.node.progress.applied()))?;
+        self.step(Event::Campaign)?;
+        assert!(self.group.role() == Role::Leader, "a lone voter elects itself");
+        Ok(true)
+    }
+
+    fn propose_watermark(&mut self) -> std::result::Result<(), Fatal> {
+        let Some(leading) = &mut self.leading else { return Ok(()) };
+        let snapshot = self.node.store.snapshot();
+        let micros = self.node.runtime.now_micros();
+        let last = leading.last();
+        if let Some(oldest) = leading.next_watermark(now(), micros, snapshot.version(), snapshot.watermark()) {
+            // Refused, it is proposed again a minute later.
+            self.propose(command::watermark(last, oldest))?;
+        }
+        Ok(())
+    }
+
+    /// True while the applier has enough to do. It wakes the driver when it is through.
+    fn is_held(&self) -> bool {
+        let held =
+            self.node.progress.queued_bytes() > QUEUED_BYTES_MAX && self.node.progress.wake_driver_at(self.handed);
+        if held {
+            sometimes("the driver waits for the applier");
+        }
+        held
+    }
+
+    /// Performs one set of effects. False when there is none.
+    fn perform(&mut self) -> std::result::Result<bool, Fatal> {
+        let Some(effects) = self.group.ready().map_err(fatal)? else { return Ok(false) };
+        let Effects { number, records, messages, committed, reads } = effects;
+        let writes = !records.is_empty();
+        if writes {
+            let done = self.node.on_persisted(self.id, number);
+            self.node.wal.append(self.id, records, done);
+        }
+        self.group.advance().map_err(fatal)?;
+        if writes && mutant("raft-03") {
+            self.persisted(number)?;
+        }
+        self.node.outbox.send(self.id, messages);
+        self.hand_over(committed)?;
+        for (number, index) in reads {
+            self.reads.answer(number, index);
+        }
+        self.observe()?;
+        Ok(true)
+    }
+
+    fn hand_over(&mut self, committed: Vec<Committed>) -> std::result::Result<(), Fatal> {
+        if committed.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Vec::with_capacity(committed.len());
+        for entry in committed {
+            self.handed = entry.index;
+            let ticket = self.claim(entry.index, entry.term);
+            let payload = match entry.payload {
+                Payload::Configuration(change) => {
+                    let voters = self.group.reconfigure(&change).map_err(fatal)?;
+                    Payload::Configuration(voters)
+                }
+                payload @ (Payload::Nothing | Payload::Command(_)) => payload,
+            };
+            // Before anybody else can decide, readers must stop trusting this node alone.
+            self.publish_leadership();
+            batch.push(Work { index: entry.index, term: entry.term, payload, ticket });
+        }
+        self.node.progress.queue(batch.iter().map(Work::bytes).sum());
+        self.node.applier.send(batch).map_err(|_| "the applier has ended".to_owned())
+    }
+
+    /// Who waits for a committed entry. Those whose entries it replaced are told that nothing was written.
+    fn claim(&mut self, index: u64, term: u64) -> Option<Ticket> {
+        while let Some(first) = self.pending.first_entry().filter(|first| *first.key() <= index) {
+            let at = *first.key();
+            let Pending { term: proposed, ticket } = first.remove();
+            if at == index && proposed == term {
+                return Some(ticket);
+            }
+            sometimes("a proposal was overwritten");
+            ticket.answer(Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER }));
+        }
+        None
+    }
+
+    fn admits(&self, snapshot: Version, footprint: &crate::footprint::Footprint) -> Result<()> {
+        let Some(leading) = &self.leading else {
+            return Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER });
+        };
+        if self.group.last_index().saturating_sub(self.node.progress.applied()) >= UNAPPLIED_MAX {
+            return Err(Error::Unavailable { retry_after: RETRY_WHEN_FULL });
+        }
+        if leading.window().admits(snapshot, footprint) || mutant("txn-02") {
+            return Ok(());
+        }
+        sometimes("a commit conflicts");
+        Err(Error::Conflict)
+    }
+
+    fn next_version(&self) -> Version {
+        self.leading.as_ref().expect("only a leader chooses versions").next_version(&self.node.runtime)
+    }
+
+    fn propose(&mut self, payload: Vec<u8>) -> std::result::Result<Option<crate::raft::Place>, Fatal> {
+        let place = self.group.propose(payload).map_err(fatal)?;
+        self.observe()?;
+        Ok(place)
+    }
+
+    fn step(&mut self, event: Event) -> std::result::Result<(), Fatal> {
+        let messages: Vec<Message> = self.group.step(event).map_err(fatal)?;
+        self.node.outbox.send(self.id, messages);
+        self.observe()
+    }
+
+    /// Notices that this node began or ceased to lead.
+    fn observe(&mut self) -> std::result::Result<(), Fatal> {
+        let leads = self.group.role() == Role::Leader;
+        if leads && (self.leading.is_none() || self.leading_term != self.group.term()) {
+            let last = self.newest_version()?;
+            self.leading = Some(Leading::new(self.group.last_index(), last, now()));
+            self.leading_term = self.group.term();
+            tracing::info!(group = self.id.0, term = self.leading_term, "this node leads");
+            sometimes("a node begins to lead");
+        } else if !leads && self.leading.take().is_some() {
+            self.node.progress.set_leads_alone(false);
+            tracing::info!(group = self.id.0, term = self.group.term(), "this node leads no more");
+        }
+        Ok(())
+    }
+
+    /// The newest version in the log: the store's, or that of an entry that the store does not have yet.
+    fn newest_version(&self) -> std::result::Result<Version, Fatal> {
+        let mut next = self.node.progress.applied() + 1;
+        let mut newest = self.node.store.position().version;
+        let end = self.group.last_logged() + 1;
+        while next < end {
+            let entries =
+                self.node.wal.entries(self.id, next..end, SCAN_BYTES_MAX).map_err(|error| error.to_string())?;
+            let versions = entries.iter().filter_map(|(_, _, payload)| command::version(payload));
+            newest = versions.max().map_or(newest, |version| version.max(newest));
+            assert!(!entries.is_empty(), "the log has entries up to {end}, but none at {next}");
+            next += entries.len() as u64;
+        }
+        Ok(newest)
+    }
+
+    fn publish_leadership(&self) {
+        let Some(leading) = &self.leading else { return };
+        let progress = &self.node.progress;
+        let alone = self.group.is_lone_voter();
+        if alone == progress.leads_alone() {
+            return;
+        }
+        if !alone || progress.applied() >= leading.since || (!self.is_held() && !progress.wake_driver_at(leading.since))
+        {
+            progress.set_leads_alone(alone);
+        }
+    }
+
+    fn check(&self) {
+        // In this order: each may grow while the next is read.
+        let purged = self.group.first_index();
+        let checkpoint = self.node.progress.checkpoint();
+        let applied = self.node.progress.applied();
+        let (committed, last) = (self.group.committed_index(), self.group.last_index());
+        assert!(checkpoint <= applied && applied <= committed && committed <= last, "positions are in order");
+        assert!(purged <= applied, "only what is applied is purged");
+    }
+}
+
+impl Surroundings {
+    /// Tells the driver when records are durable, from whatever thread the log works on.
+    fn on_persisted(&self, group: GroupId, number: u64) -> Completion {
+        let mailbox = self.mailbox.clone();
+        Box::new(move |written| match written {
+            Ok(()) => mailbox.tell(Letter::Persisted(group, number)),
+            Err(error) => mailbox.tell(Letter::LogFailed(error.to_string())),
+        })
+    }
+
+    /// Tells the driver when records could not be written.
+    fn on_failure(&self) -> Completion {
+        let mailbox = self.mailbox.clone();
+        Box::new(move |written| {
+            if let Err(error) = written {
+                mailbox.tell(Letter::LogFailed(error.to_string()));
+            }
+        })
+    }
+}
+
+fn fatal(broken: Broken) -> Fatal {
+    broken.to_string()
+}

@@ -1,0 +1,455 @@
+//! One Raft group on this node: takes events, returns effects, touches neither clock, disk nor network.
+//!
+//! Nothing is applied before it is durable here, and no promise leaves before what it promises is durable.
+//! A broken invariant inside raft-rs breaks the group for good, and only the group.
+
+use super::election::{Circumstances, ELECTION_TICKS_MAX, ELECTION_TICKS_MIN, HEARTBEAT_TICKS};
+use super::entry::{self, Committed, Payload};
+use super::log::{self, GroupLog};
+use super::logger;
+use crate::Role;
+use protobuf::Message as _;
+use raft::eraftpb::{ConfChangeV2, ConfState, Entry, EntryType, HardState, MessageType};
+use raft::{Config, RawNode, Ready, StateRole};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use vivarium_storage::Wal;
+use vivarium_storage::wal::{GroupId, Record, Recovered};
+
+/// Bytes of entries in one message to a follower: some 10 ms of a slow link.
+const MESSAGE_BYTES_MAX: u64 = 1 << 20;
+/// Messages with entries on their way to a follower.
+const MESSAGES_IN_FLIGHT_MAX: usize = 256;
+/// Bytes of committed entries that one [`Effects`] carries: the unit in which a restart replays.
+const COMMITTED_BYTES_MAX: u64 = 4 << 20;
+
+/// How a group is opened.
+pub(crate) struct GroupOptions {
+    pub id: GroupId,
+    /// This node's Raft id.
+    pub node: u64,
+    /// Makes election timeouts differ between runs, and be the same for equal runs.
+    pub seed: u64,
+    /// The last entry that the store has.
+    pub applied: u64,
+    /// Bytes proposed and not yet committed. More is refused: a leader without its majority must not fill
+    /// memory, and the log must take all that a leader proposes.
+    pub uncommitted_bytes_max: usize,
+    /// The configuration as of `applied`, as [`Payload::Configuration`] gave it; a new group has only this node.
+    pub configuration: Option<Vec<u8>>,
+}
+
+/// What happens to a group.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Time passed.
+    Tick,
+    /// Lead without waiting for a timeout.
+    Campaign,
+    /// A peer says something.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a lone node has no peer to hear from"))]
+    Message(Message),
+    /// Says that all of this number's records, and of those before, are durable.
+    Persisted(u64),
+    /// Says up to where the store has the entries.
+    Applied(u64),
+    /// Asks for an index that is no older than any commit acknowledged before, under a number of the caller's.
+    ReadIndex(u64),
+}
+
+/// What one node says to another.
+#[derive(Debug)]
+pub(crate) struct Message(raft::eraftpb::Message);
+
+impl Message {
+    /// The node that it is for.
+    pub fn to(&self) -> u64 {
+        self.0.to
+    }
+}
+
+/// Where a proposal went in the log, unless another leader overwrites it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub index: u64,
+    pub term: u64,
+}
+
+/// What the driver does next for a group.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// Names the records when they are durable, for [`Event::Persisted`].
+    pub number: u64,
+    /// What goes to the log, in order. They must be queued there before [`Group::advance`].
+    pub records: Vec<Record>,
+    /// What may be sent at once.
+    pub messages: Vec<Message>,
+    /// What may be applied, in order.
+    pub committed: Vec<Committed>,
+    /// Answers to [`Event::ReadIndex`], as (number, index).
+    pub reads: Vec<(u64, u64)>,
+}
+
+/// A broken invariant: the group does nothing any more.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("raft group {group}: {reason}")]
+pub(crate) struct Broken {
+    group: u32,
+    reason: String,
+}
+
+/// Records that are on their way to the disk, and what may be said when they are there.
+struct Outstanding {
+    number: u64,
+    writes: bool,
+    messages: Vec<Message>,
+}
+
+/// One Raft group on this node.
+pub(crate) struct Group {
+    options: GroupOptions,
+    raw: RawNode<GroupLog>,
+    outstanding: VecDeque<Outstanding>,
+    /// What raft-rs gave out and has not been told of yet: between [`Group::ready`] and [`Group::advance`].
+    handed: Option<Handed>,
+    /// A hard state that differs from the written one in its commit index only. It costs no fsync of its own.
+    unsaved: Option<HardState>,
+    broken: Option<Broken>,
+}
+
+struct Handed {
+    ready: Ready,
+    last: Option<(u64, u64)>,
+    durable: bool,
+}
+
+impl Group {
+    /// Opens a group on what it left in the log.
+    ///
+    /// # Errors
+    /// [`Broken`] when the log's hard state, the configuration or the store's position contradict each other.
+    pub fn open(wal: Wal, recovered: &Recovered, options: GroupOptions) -> Result<Group, Broken> {
+        let broken = |reason: String| Broken { group: options.id.0, reason };
+        let voters = match &options.configuration {
+            Some(bytes) => ConfState::parse_from_bytes(bytes).map_err(|error| broken(error.to_string()))?,
+            None => ConfState::from((vec![options.node], vec![])),
+        };
+        let group_log = GroupLog::new(wal, options.id, recovered, voters, options.applied).map_err(broken)?;
+        let config = Config {
+            id: options.node,
+            election_tick: ELECTION_TICKS_MIN,
+            min_election_tick: ELECTION_TICKS_MIN,
+            max_election_tick: ELECTION_TICKS_MAX,
+            heartbeat_tick: HEARTBEAT_TICKS,
+            applied: options.applied,
+            max_size_per_msg: MESSAGE_BYTES_MAX,
+            max_inflight_msgs: MESSAGES_IN_FLIGHT_MAX,
+            check_quorum: true,
+            pre_vote: true,
+            max_uncommitted_size: options.uncommitted_bytes_max as u64,
+            max_committed_size_per_ready: COMMITTED_BYTES_MAX,
+            ..Config::default()
+        };
+        let logger = logger::logger(options.id.0);
+        let opened = catch_unwind(AssertUnwindSafe(|| RawNode::new(&config, group_log, &logger)));
+        let raw = match opened {
+            Ok(Ok(raw)) => raw,
+            Ok(Err(error)) => return Err(broken(error.to_string())),
+            Err(panic) => return Err(broken(panic_text(&*panic))),
+        };
+        let mut group = Group { options, raw, outstanding: VecDeque::new(), handed: None, unsaved: None, broken: None };
+        group.set_election_timeout();
+        Ok(group)
+    }
+
+    /// Takes an event. Returns messages that waited for it and may be sent now.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn step(&mut self, event: Event) -> Result<Vec<Message>, Broken> {
+        self.contained(|group| match event {
+            Event::Tick => {
+                group.raw.tick();
+                Vec::new()
+            }
+            Event::Campaign => {
+                group.campaign();
+                Vec::new()
+            }
+            Event::Message(message) => {
+                group.receive(message);
+                Vec::new()
+            }
+            Event::Persisted(number) => group.persisted(number),
+            Event::Applied(index) => {
+                if index > group.raw.raft.raft_log.applied {
+                    group.raw.advance_apply_to(index);
+                }
+                Vec::new()
+            }
+            Event::ReadIndex(number) => {
+                group.raw.read_index(number.to_le_bytes().to_vec());
+                Vec::new()
+            }
+        })
+    }
+
+    /// Proposes an entry. `None` when this node does not lead or too much is uncommitted.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn propose(&mut self, payload: Vec<u8>) -> Result<Option<Place>, Broken> {
+        self.contained(|group| {
+            // raft-rs would forward the proposal of a follower. The version in it is the leader's to choose,
+            // so only a leader may propose (raft-rs #552 made this a setting).
+            if group.raw.raft.state != StateRole::Leader || group.raw.propose(Vec::new(), payload).is_err() {
+                return None;
+            }
+            Some(Place { index: group.last_index(), term: group.term() })
+        })
+    }
+
+    /// What is to be done now; `None` when nothing is. Afterwards call [`Group::advance`].
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn ready(&mut self) -> Result<Option<Effects>, Broken> {
+        self.contained(|group| {
+            assert!(group.handed.is_none(), "effects are taken one at a time");
+            if !group.raw.has_ready() {
+                return None;
+            }
+            let ready = group.raw.ready();
+            Some(group.take(ready))
+        })
+    }
+
+    /// Says that the records of the last effects are queued in the log, where they can be read back.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn advance(&mut self) -> Result<(), Broken> {
+        self.contained(|group| {
+            let handed = group.handed.take().expect("effects come before advance");
+            if let Some(last) = handed.last {
+                group.raw.mut_store().last = last;
+            }
+            let number = handed.ready.number();
+            group.raw.advance_append_async(handed.ready);
+            if handed.durable {
+                group.raw.on_persist_ready(number);
+            }
+        })
+    }
+
+    /// Changes the configuration as a committed entry says, and returns the bytes of the new one.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn reconfigure(&mut self, change: &[u8]) -> Result<Vec<u8>, Broken> {
+        self.contained(|group| {
+            let change = ConfChangeV2::parse_from_bytes(change).expect("a committed change was encoded by a leader");
+            let state = group.raw.apply_conf_change(&change).expect("a leader proposes only changes that can be made");
+            state.write_to_bytes().expect("a configuration is encoded in memory")
+        })
+    }
+
+    /// Says that entries up to and including `index` are gone from the log. Returns its term.
+    pub fn purged(&mut self, index: u64) -> u64 {
+        let term = self.raw.raft.raft_log.term(index).expect("an entry that is purged was in the log");
+        self.raw.mut_store().first = (index, term);
+        term
+    }
+
+    /// This node's role.
+    pub fn role(&self) -> Role {
+        match self.raw.raft.state {
+            StateRole::Leader => Role::Leader,
+            StateRole::Follower => Role::Follower,
+            StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
+        }
+    }
+
+    /// The current term.
+    pub fn term(&self) -> u64 {
+        self.raw.raft.term
+    }
+
+    /// The leader that it knows of.
+    pub fn leader(&self) -> Option<u64> {
+        Some(self.raw.raft.leader_id).filter(|leader| *leader != 0)
+    }
+
+    /// All voters, in ascending order.
+    pub fn voters(&self) -> Vec<u64> {
+        let mut voters: Vec<u64> = self.raw.raft.prs().conf().voters().ids().iter().collect();
+        voters.sort_unstable();
+        voters.dedup();
+        voters
+    }
+
+    /// True when this node alone decides.
+    pub fn is_lone_voter(&self) -> bool {
+        let progress = self.raw.raft.prs();
+        progress.is_singleton() && progress.conf().voters().contains(self.options.node)
+    }
+
+    /// True when [`Event::ReadIndex`] has somebody to answer it. raft-rs drops the others silently (its #569).
+    pub fn can_read_index(&self) -> bool {
+        match self.role() {
+            Role::Leader => self.raw.raft.commit_to_current_term(),
+            Role::Follower => self.leader().is_some(),
+            Role::Candidate => false,
+        }
+    }
+
+    /// The last entry that is gone from the log.
+    pub fn first_index(&self) -> u64 {
+        self.raw.store().first.0
+    }
+
+    /// The last entry, whether or not it is in the log yet.
+    pub fn last_index(&self) -> u64 {
+        self.raw.raft.raft_log.last_index()
+    }
+
+    /// The last entry that is queued in the log.
+    pub fn last_logged(&self) -> u64 {
+        self.raw.store().last.0
+    }
+
+    /// The last entry that a majority has.
+    pub fn committed_index(&self) -> u64 {
+        self.raw.raft.raft_log.committed
+    }
+
+    /// What raft-rs's effects are in our words.
+    fn take(&mut self, mut ready: Ready) -> Effects {
+        assert!(ready.snapshot().is_empty(), "no node sends checkpoints yet");
+        let mut effects = Effects { number: ready.number(), ..Effects::default() };
+        if let Some(state) = ready.hs() {
+            self.unsaved = Some(state.clone());
+        }
+        if ready.must_sync() {
+            effects
+                .records
+                .extend(self.unsaved.take().map(|state| Record::HardState { payload: log::encode_hard_state(&state) }));
+        }
+        if let Some(index) = ready.entries().first().map(|entry| entry.index)
+            && index <= self.raw.store().last.0
+        {
+            effects.records.push(Record::TruncateSuffix { index });
+        }
+        effects.records.extend(ready.entries().iter().map(|entry| Record::Entry {
+            term: entry.term,
+            index: entry.index,
+            payload: entry::to_log(entry),
+        }));
+        effects.messages = ready.take_messages().into_iter().map(Message).collect();
+        effects.committed = ready.take_committed_entries().into_iter().map(committed).collect();
+        effects.reads =
+            ready.take_read_states().into_iter().map(|read| (number(&read.request_ctx), read.index)).collect();
+
+        let writes = !effects.records.is_empty();
+        let promises: Vec<Message> = ready.take_persisted_messages().into_iter().map(Message).collect();
+        let durable = !writes && self.outstanding.is_empty();
+        if durable {
+            effects.messages.extend(promises);
+        } else {
+            self.outstanding.push_back(Outstanding { number: effects.number, writes, messages: promises });
+        }
+        let last = ready.entries().last().map(|entry| (entry.index, entry.term));
+        self.handed = Some(Handed { ready, last, durable });
+        effects
+    }
+
+    fn campaign(&mut self) {
+        // raft-rs 0.7.0 looks through everything committed and unapplied for a change of voters, in one read
+        // (its #530). So an election waits until nothing is.
+        let log = &self.raw.raft.raft_log;
+        if log.applied == log.committed
+            && let Err(error) = self.raw.campaign()
+        {
+            tracing::warn!(%error, "an election could not begin");
+        }
+    }
+
+    fn receive(&mut self, Message(message): Message) {
+        // Proposals of others would carry versions that this leader did not choose.
+        if message.get_msg_type() == MessageType::MsgPropose {
+            return;
+        }
+        if let Err(error) = self.raw.step(message) {
+            tracing::debug!(%error, "a message was not taken");
+        }
+        // raft-rs 0.7.0 may set the next entry for a follower at or below one that it is known to have (its #557).
+        for (_, progress) in self.raw.raft.mut_prs().iter_mut() {
+            progress.next_idx = progress.next_idx.max(progress.matched + 1);
+        }
+    }
+
+    fn persisted(&mut self, number: u64) -> Vec<Message> {
+        let mut messages = Vec::new();
+        let mut durable = None;
+        while let Some(front) = self.outstanding.front() {
+            if front.number > number && front.writes {
+                break;
+            }
+            let front = self.outstanding.pop_front().expect("it was looked at");
+            durable = Some(front.number);
+            messages.extend(front.messages);
+        }
+        if let Some(durable) = durable {
+            self.raw.on_persist_ready(durable);
+        }
+        messages
+    }
+
+    /// Runs a step of raft-rs. Its invariants panic; a panic breaks this group and nothing else.
+    fn contained<T>(&mut self, act: impl FnOnce(&mut Group) -> T) -> Result<T, Broken> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
+        }
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let done = act(self);
+            self.set_election_timeout();
+            done
+        }));
+        done.map_err(|panic| {
+            let broken = Broken { group: self.options.id.0, reason: panic_text(&*panic) };
+            self.broken = Some(broken.clone());
+            broken
+        })
+    }
+
+    fn set_election_timeout(&mut self) {
+        let circumstances = Circumstances {
+            seed: self.options.seed,
+            node: self.options.node,
+            group: self.options.id,
+            term: self.term(),
+            role: self.role(),
+            last_index: self.last_index(),
+        };
+        self.raw.raft.set_randomized_election_timeout(circumstances.election_ticks());
+    }
+}
+
+fn committed(entry: Entry) -> Committed {
+    let bytes = Vec::from(entry.data);
+    let payload = match entry.entry_type {
+        EntryType::EntryNormal if bytes.is_empty() => Payload::Nothing,
+        EntryType::EntryNormal => Payload::Command(bytes),
+        EntryType::EntryConfChangeV2 | EntryType::EntryConfChange => Payload::Configuration(bytes),
+    };
+    Committed { index: entry.index, term: entry.term, payload }
+}
+
+fn number(context: &[u8]) -> u64 {
+    u64::from_le_bytes(context.try_into().expect("every read index of ours is asked for under a number"))
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without words").to_owned()
+}

@@ -1,0 +1,130 @@
+//! The node's log as raft-rs reads it. Writing goes another way: through the effects of a group.
+//!
+//! Invariant: the log has every entry of `first.0 + 1..=last.0`, those on their way to the disk included.
+
+use super::entry;
+use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
+use raft::{GetEntriesContext, RaftState, Storage, StorageError};
+use vivarium_storage::Wal;
+use vivarium_storage::wal::{GroupId, Recovered};
+
+/// Bytes of a hard state: format, term, vote, commit.
+const HARD_STATE_BYTES: usize = 25;
+const HARD_STATE_FORMAT: u8 = 1;
+
+/// One group's entries in the node's log.
+pub(super) struct GroupLog {
+    wal: Wal,
+    group: GroupId,
+    /// The last entry that is gone, as (index, term).
+    pub first: (u64, u64),
+    /// The last entry that is there, as (index, term).
+    pub last: (u64, u64),
+    hard_state: HardState,
+    voters: ConfState,
+}
+
+impl GroupLog {
+    /// What the group left in the log. `applied` is known to be committed, whatever the hard state says: a
+    /// commit index is written only along with something else.
+    ///
+    /// # Errors
+    /// What is wrong with the hard state.
+    pub fn new(
+        wal: Wal,
+        group: GroupId,
+        recovered: &Recovered,
+        voters: ConfState,
+        applied: u64,
+    ) -> Result<GroupLog, String> {
+        let mut hard_state = match &recovered.hard_state {
+            Some(bytes) => decode_hard_state(bytes)?,
+            None => HardState::default(),
+        };
+        // The log's tail may have been torn off after the commit index was written, when that was not synced.
+        hard_state.commit = hard_state.commit.max(applied).min(recovered.last.0);
+        Ok(GroupLog { wal, group, first: recovered.first, last: recovered.last, hard_state, voters })
+    }
+
+    /// The entries of `low..high`, as many as `bytes_max` allows, at least one.
+    fn read(&self, low: u64, high: u64, bytes_max: u64) -> Result<Vec<Entry>, vivarium_storage::Error> {
+        let entries = self.wal.entries(self.group, low..high, bytes_max)?;
+        Ok(entries.into_iter().map(|(index, term, payload)| entry::from_log(index, term, payload)).collect())
+    }
+}
+
+impl Storage for GroupLog {
+    fn initial_state(&self) -> raft::Result<RaftState> {
+        Ok(RaftState::new(self.hard_state.clone(), self.voters.clone()))
+    }
+
+    fn entries(
+        &self,
+        low: u64,
+        high: u64,
+        max_size: impl Into<Option<u64>>,
+        _context: GetEntriesContext,
+    ) -> raft::Result<Vec<Entry>> {
+        if low <= self.first.0 {
+            return Err(StorageError::Compacted.into());
+        }
+        assert!(high <= self.last.0 + 1, "entries up to {high} are asked for, the last is {}", self.last.0);
+        let bytes_max = max_size.into().unwrap_or(u64::MAX);
+        self.read(low, high, bytes_max).map_err(|error| StorageError::Other(Box::new(error)).into())
+    }
+
+    fn term(&self, index: u64) -> raft::Result<u64> {
+        if index == self.first.0 {
+            return Ok(self.first.1);
+        }
+        if index < self.first.0 {
+            return Err(StorageError::Compacted.into());
+        }
+        self.wal.term(self.group, index).ok_or_else(|| StorageError::Unavailable.into())
+    }
+
+    fn first_index(&self) -> raft::Result<u64> {
+        Ok(self.first.0 + 1)
+    }
+
+    fn last_index(&self) -> raft::Result<u64> {
+        Ok(self.last.0)
+    }
+
+    fn snapshot(&self, _request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+        // Checkpoints come with the second node. A peer that needs one is asked to wait.
+        Err(StorageError::SnapshotTemporarilyUnavailable.into())
+    }
+}
+
+/// The bytes of a hard state, as docs/format.md draws them.
+pub(super) fn encode_hard_state(state: &HardState) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HARD_STATE_BYTES);
+    bytes.push(HARD_STATE_FORMAT);
+    for number in [state.term, state.vote, state.commit] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    bytes
+}
+
+fn decode_hard_state(bytes: &[u8]) -> Result<HardState, String> {
+    if bytes.len() != HARD_STATE_BYTES || bytes[0] != HARD_STATE_FORMAT {
+        return Err(format!("a hard state of {} bytes in format {:?}", bytes.len(), bytes.first()));
+    }
+    let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("the length was checked"));
+    Ok(HardState { term: number(1), vote: number(9), commit: number(17), ..HardState::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hard_state_survives_and_its_bytes_are_on_record() {
+        let state = HardState { term: 3, vote: 1, commit: 0x0102, ..HardState::default() };
+        let bytes = encode_hard_state(&state);
+        assert_eq!(bytes, [1, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(decode_hard_state(&bytes), Ok(state));
+        assert!(decode_hard_state(&bytes[1..]).is_err());
+    }
+}

@@ -1,0 +1,13 @@
+//! The only place that names raft-rs. Everything else speaks of a `Group`, its `Effects` and its `Payload`s.
+
+mod election;
+mod entry;
+mod group;
+mod log;
+mod logger;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use entry::{Committed, Payload};
+pub(crate) use group::{Broken, Effects, Event, Group, GroupOptions, Message, Place};

@@ -1,0 +1,100 @@
+//! Opening the log and the store of a data folder, and judging whether they belong together.
+//!
+//! Afterwards: first - 1 <= applied <= last, where they meet the terms agree, and the log holds what the store lacks.
+
+use crate::Result;
+use crate::driver::GROUP;
+use std::path::Path;
+use vivarium_storage::engine::Position;
+use vivarium_storage::runtime::Runtime;
+use vivarium_storage::wal::Recovered;
+use vivarium_storage::{DataFolder, Error, Identity, Store, StoreOptions, Wal, WalOptions};
+
+/// What was found.
+pub(crate) struct Recovery {
+    pub store: Store,
+    pub wal: Wal,
+    pub recovered: Recovered,
+}
+
+/// The number of the first node of a cluster.
+const FIRST_NODE: u64 = 1;
+
+/// Whose data the folder holds. A new folder becomes a new cluster of one.
+///
+/// # Errors
+/// Those of storage; `Corrupt` when there is data and nothing says whose.
+pub(crate) fn identify(folder: &DataFolder, runtime: &Runtime) -> Result<Identity> {
+    if let Some(identity) = folder.identity()? {
+        return Ok(identity);
+    }
+    // The identity is written first, so data without one was left by somebody else.
+    if let Some(path) = [folder.log(), folder.store()].into_iter().find(|path| path.exists()) {
+        let detail = "it is missing, and the folder holds data".to_owned();
+        return Err(Error::Corrupt { what: "identity", path, detail }.into());
+    }
+    let identity = Identity { cluster: uuid::Uuid::from_bytes(runtime.document_id().0), node: FIRST_NODE };
+    folder.set_identity(&identity)?;
+    Ok(identity)
+}
+
+/// Opens what is there. A store that is corrupt is set aside and built anew from the log, when the log is whole.
+///
+/// # Errors
+/// Those of storage; `Corrupt` when the log and the store contradict each other, or the log begins too late.
+pub(crate) fn recover(
+    folder: &DataFolder,
+    store: &StoreOptions,
+    wal: &WalOptions,
+    runtime: &Runtime,
+) -> Result<Recovery> {
+    let wal = Wal::open(&folder.log(), wal.clone(), runtime)?;
+    let recovered = wal.recovered(GROUP);
+    let dir = folder.store();
+    let store = match Store::open(&dir, store.clone()) {
+        Err(error @ Error::Corrupt { .. }) => rebuild(&dir, store, &recovered, error)?,
+        opened => opened?,
+    };
+    judge(&dir, store.position(), &recovered, &wal)?;
+    Ok(Recovery { store, wal, recovered })
+}
+
+fn rebuild(dir: &Path, options: &StoreOptions, recovered: &Recovered, error: Error) -> Result<Store> {
+    if recovered.first.0 > 0 {
+        return Err(corrupt(
+            dir,
+            format!(
+                "{error}; it cannot be built anew, since the log begins at entry {}: restore a backup",
+                recovered.first.0 + 1
+            ),
+        ));
+    }
+    let aside = Store::set_aside(dir)?;
+    tracing::warn!(%error, aside = %aside.display(), "the store is corrupt and is built anew from the log");
+    Ok(Store::open(dir, options.clone())?)
+}
+
+fn judge(dir: &Path, position: Position, recovered: &Recovered, wal: &Wal) -> Result<()> {
+    let (first, last) = (recovered.first.0, recovered.last.0);
+    if position.index < first {
+        let detail =
+            format!("it ends at entry {}, and the log begins at {}: restore a backup", position.index, first + 1);
+        return Err(corrupt(dir, detail));
+    }
+    if position.index > last {
+        let detail =
+            format!("it ends at entry {}, and the log at {last}: the log was lost or replaced", position.index);
+        return Err(corrupt(dir, detail));
+    }
+    match wal.term(GROUP, position.index) {
+        Some(term) if term != position.term => {
+            let at = position.index;
+            Err(corrupt(dir, format!("its entry {at} is of term {}, the log's of term {term}", position.term)))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn corrupt(dir: &Path, detail: String) -> crate::Error {
+    Error::Corrupt { what: "store", path: dir.into(), detail }.into()
+}

@@ -1,0 +1,10 @@
+//! Whole nodes on real disks: what a transaction promises, and what survives.
+#![cfg(not(madsim))]
+
+mod failures;
+mod fixture;
+mod measure;
+mod outcomes;
+mod recovery;
+mod snapshots;
+mod transactions;
