@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn other_text_is_no_id() {
-        for text in ["", "x", "AAAAB6urq6urq6urq6urq6urq6t", "AAAAB6urq6urq6urq6urq6urq6s=", "AAAAB6urq6urq6urq6urq6urq6+"] {
+        for text in
+            ["", "x", "AAAAB6urq6urq6urq6urq6urq6t", "AAAAB6urq6urq6urq6urq6urq6s=", "AAAAB6urq6urq6urq6urq6urq6+"]
+        {
             assert_eq!(GlobalId::parse(text), None, "{text}");
         }
     }

@@ -31,7 +31,8 @@ pub(super) fn definitions(catalog: &Catalog, collection: &Collection) -> Vec<Def
 
 /// The types that an embedded value is read with.
 pub(super) fn embedded(catalog: &Catalog, embedded: &Embedded) -> Vec<Definition> {
-    let fields = embedded.fields.iter().filter(|field| !field.hidden).map(|field| output_field(catalog, field)).collect();
+    let fields =
+        embedded.fields.iter().filter(|field| !field.hidden).map(|field| output_field(catalog, field)).collect();
     let mut value = Definition::new(Form::Object(&[]), &embedded.name, fields).by(&embedded.name);
     value.description.clone_from(&embedded.description);
     let mut members = logic(&embedded.where_type());
@@ -51,7 +52,10 @@ pub(super) fn embedded(catalog: &Catalog, embedded: &Embedded) -> Vec<Definition
 
 /// An enum and its filters.
 pub(super) fn enumeration(each: &EnumType) -> Vec<Definition> {
-    let values = each.values.iter().map(|value| Member { description: value.description.clone(), ..Member::new(&value.name, "") });
+    let values = each
+        .values
+        .iter()
+        .map(|value| Member { description: value.description.clone(), ..Member::new(&value.name, "") });
     let mut definition = Definition::new(Form::Enum, &each.name, values.collect()).by(&each.name);
     definition.description.clone_from(&each.description);
     let mut definitions = vec![definition];
@@ -104,7 +108,9 @@ pub(super) fn target<'a>(catalog: &'a Catalog, field: &Field) -> &'a Collection 
         FieldKind::ToOne { target, .. }
         | FieldKind::OneToOne { target, .. }
         | FieldKind::OneToMany { target, .. }
-        | FieldKind::ManyToMany { target, .. } => catalog.collection(target).expect("a catalog resolves its own relations"),
+        | FieldKind::ManyToMany { target, .. } => {
+            catalog.collection(target).expect("a catalog resolves its own relations")
+        }
         FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_) => unreachable!("a value leads nowhere"),
     }
 }
@@ -147,7 +153,9 @@ fn is_optional_target(catalog: &Catalog, collection: &Collection) -> bool {
     let own = catalog.collections.iter().flat_map(|each| &each.fields);
     let inner = catalog.embedded.iter().flat_map(|each| &each.fields);
     own.chain(inner).any(|field| match field.kind {
-        FieldKind::ToOne { target, .. } | FieldKind::OneToOne { target, .. } => target == collection.id && !field.required,
+        FieldKind::ToOne { target, .. } | FieldKind::OneToOne { target, .. } => {
+            target == collection.id && !field.required
+        }
         _ => false,
     })
 }
@@ -156,7 +164,13 @@ fn field_filter(catalog: &Catalog, field: &Field) -> Option<Member> {
     let many = field.list.is_some();
     let of = match field.kind {
         _ if field.hidden => return None,
-        FieldKind::Scalar(scalar) => if many { filter::list_type(scalar) } else { filter::single_type(scalar) },
+        FieldKind::Scalar(scalar) => {
+            if many {
+                filter::list_type(scalar)
+            } else {
+                filter::single_type(scalar)
+            }
+        }
         FieldKind::Enum(id) => {
             let each = catalog.enum_type(id).expect("a catalog resolves its own types");
             if many { each.list_filter_type() } else { each.filter_type() }
@@ -172,7 +186,8 @@ fn field_filter(catalog: &Catalog, field: &Field) -> Option<Member> {
 }
 
 fn list_filter(name: &str, where_type: &str, declared: &str, more: Option<Member>) -> Definition {
-    let mut members: Vec<Member> = ["some", "every", "none"].map(|quantifier| Member::new(quantifier, where_type)).to_vec();
+    let mut members: Vec<Member> =
+        ["some", "every", "none"].map(|quantifier| Member::new(quantifier, where_type)).to_vec();
     members.push(Member::new("count", "IntFilter"));
     members.extend(more);
     Definition::new(Form::Input, name, members).by(declared)

@@ -62,7 +62,8 @@ impl Definition {
     }
     fn references(&self) -> impl Iterator<Item = &str> {
         let own = self.members.iter().map(|member| member.of.as_str());
-        let arguments = self.members.iter().flat_map(|member| member.arguments.iter().map(|argument| argument.of.as_str()));
+        let arguments =
+            self.members.iter().flat_map(|member| member.arguments.iter().map(|argument| argument.of.as_str()));
         let interfaces = if let Form::Object(interfaces) = self.form { interfaces } else { &[] };
         own.chain(arguments).map(|of| of.trim_matches(['[', ']', '!'])).chain(interfaces.iter().copied())
     }
@@ -109,7 +110,8 @@ fn reached(definitions: &[Definition]) -> BTreeSet<&str> {
     let named: BTreeMap<&str, &Definition> = definitions.iter().map(|each| (each.name.as_str(), each)).collect();
     let is_root = |each: &&Definition| {
         // Every record is a Node, which the root can always be asked for.
-        matches!(each.form, Form::Directive(_) | Form::Object(["Node"])) || ["Query", "Mutation"].contains(&each.name.as_str())
+        matches!(each.form, Form::Directive(_) | Form::Object(["Node"]))
+            || ["Query", "Mutation"].contains(&each.name.as_str())
     };
     let mut ahead: Vec<&Definition> = definitions.iter().filter(is_root).collect();
     let mut reached: BTreeSet<&str> = ahead.iter().map(|each| each.name.as_str()).collect();
@@ -198,7 +200,9 @@ pub(super) fn write_text(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            control if u32::from(control) < 0x20 || u32::from(control) == 0x7f => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+            control if u32::from(control) < 0x20 || u32::from(control) == 0x7f => {
+                out.push_str(&format!("\\u{:04x}", u32::from(control)))
+            }
             other => out.push(other),
         }
     }

@@ -48,8 +48,17 @@ pub(crate) fn clashes(catalog: &Catalog) -> Vec<Clash> {
     let mut seen: BTreeMap<&str, &Definition> = BTreeMap::new();
     for definition in &definitions {
         if let Some(earlier) = seen.insert(&definition.name, definition) {
-            let (gives_way, other) = if definition.is_declared() { (definition, earlier) } else { (earlier, definition) };
-            clashes.push(type_clash(&definition.name, &gives_way.declared_by, &other.declared_by));
+            clashes.push(match (definition.is_declared(), earlier.is_declared()) {
+                (true, _) => type_clash(&definition.name, &definition.declared_by, &earlier.declared_by),
+                (false, true) => type_clash(&definition.name, &earlier.declared_by, &definition.declared_by),
+                (false, false) => {
+                    let (by, other, name) = (&definition.declared_by, &earlier.declared_by, &definition.name);
+                    let sentence = format!(
+                        "{by} and {other} would both have a type {name}: choose other names with @collection(name:, plural:)."
+                    );
+                    Clash { declared_by: by.clone(), sentence }
+                }
+            });
         }
         if definition.is_declared()
             && let Some(wanted_by) = reserved.get(&definition.name)

@@ -51,8 +51,7 @@ fn query(catalog: &Catalog) -> Definition {
 
 fn mutations(collection: &Collection) -> Vec<Member> {
     let by = || Member::new("by", format!("{}!", collection.key_type()));
-    let conditions =
-        || [Member::new("if", collection.where_type()), Member::new("ifVersion", "CommitVersion")];
+    let conditions = || [Member::new("if", collection.where_type()), Member::new("ifVersion", "CommitVersion")];
     let mut members = Vec::new();
     if collection.operations.create {
         let create = collection.create_type();
@@ -82,7 +81,8 @@ fn payloads(collection: &Collection) -> Vec<Definition> {
     let edge = Member::new(collection.edge_field(), format!("{}!", collection.edge_type()))
         .described("For Relay @appendEdge / @prependEdge.");
     let deleted = Member::new("deletedId", "ID!").described("For Relay @deleteRecord / @deleteEdge.");
-    let many = [Member::new(&collection.plural, format!("[{}!]!", collection.name)), Member::new("affectedCount", "Int!")];
+    let many =
+        [Member::new(&collection.plural, format!("[{}!]!", collection.name)), Member::new("affectedCount", "Int!")];
     let payload = |name: String, members: Vec<Member>| {
         let members = members.into_iter().chain(end()).collect();
         Definition::new(Form::Object(&[]), name, members).by(&collection.name)

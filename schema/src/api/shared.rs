@@ -99,19 +99,58 @@ fn scalar(scalar: Scalar) -> Option<Definition> {
 pub(super) fn reserved(catalog: &Catalog) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     let shared = [
-        "Subscription", "ChangeKind", "CacheScope", "ConflictAction", "DateTimeBucket", "CountAggregate", "TextFilter",
-        "GeoPoint", "GeoShape", "Vector", "GeoPointFilter", "GeoNear", "Boolean", "String", "Int", "Float", "ID",
-        "BooleanAggregate", "IntAggregate", "IntAggregateFilter", "FloatAggregate", "FloatAggregateFilter",
-        "BigIntAggregate", "BigIntAggregateFilter", "DecimalAggregate", "DecimalAggregateFilter", "DateAggregate",
-        "DateTimeAggregate", "Commit", "Mutation",
+        "Subscription",
+        "ChangeKind",
+        "CacheScope",
+        "ConflictAction",
+        "DateTimeBucket",
+        "CountAggregate",
+        "TextFilter",
+        "GeoPoint",
+        "GeoShape",
+        "Vector",
+        "GeoPointFilter",
+        "GeoNear",
+        "Boolean",
+        "String",
+        "Int",
+        "Float",
+        "ID",
+        "BooleanAggregate",
+        "IntAggregate",
+        "IntAggregateFilter",
+        "FloatAggregate",
+        "FloatAggregateFilter",
+        "BigIntAggregate",
+        "BigIntAggregateFilter",
+        "DecimalAggregate",
+        "DecimalAggregateFilter",
+        "DateAggregate",
+        "DateTimeAggregate",
+        "Commit",
+        "Mutation",
     ];
     for name in shared {
         names.insert(name.to_owned(), String::new());
     }
     for collection in &catalog.collections {
         let suffixes = [
-            "Aggregate", "Group", "GroupValues", "GroupKey", "Having", "GroupOrder", "Increment", "ListChange", "Merge",
-            "Conflict", "UniqueKey", "Field", "UpsertPayload", "Change", "DistanceOrder", "UpdateIn",
+            "Aggregate",
+            "Group",
+            "GroupValues",
+            "GroupKey",
+            "Having",
+            "GroupOrder",
+            "Increment",
+            "ListChange",
+            "Merge",
+            "Conflict",
+            "UniqueKey",
+            "Field",
+            "UpsertPayload",
+            "Change",
+            "DistanceOrder",
+            "UpdateIn",
         ];
         for suffix in suffixes {
             names.insert(format!("{}{suffix}", collection.name), collection.name.clone());

@@ -301,4 +301,3 @@ pub struct IndexElement {
     /// One entry for each distinct element of the list that the path meets (at most one such element an index).
     pub each: bool,
 }
-

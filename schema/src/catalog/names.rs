@@ -153,7 +153,8 @@ impl Collection {
     }
     /// `CustomerTenantCustomerNoKey`: the input of a compound key.
     pub fn compound_key_type(&self, catalog: &Catalog, index: &Index) -> String {
-        let parts: Vec<String> = self.key_parts(catalog, index).iter().map(|part| capitalize(part)).collect();
+        let names = index.elements.iter().flat_map(|element| self.path_names(catalog, &element.path));
+        let parts: Vec<String> = names.map(capitalize).collect();
         format!("{}{}Key", self.name, parts.concat())
     }
     /// The fields of a unique key, one for each element of its index: `tenant`, `address_zip`.
@@ -203,7 +204,10 @@ impl EnumType {
 impl Field {
     /// True where the document holds the field: not the far side of a relation, not links.
     pub fn is_stored(&self) -> bool {
-        matches!(self.kind, FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_) | FieldKind::ToOne { .. })
+        matches!(
+            self.kind,
+            FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_) | FieldKind::ToOne { .. }
+        )
     }
     /// True where the API answers with a connection.
     pub fn is_to_many(&self) -> bool {

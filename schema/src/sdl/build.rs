@@ -1,15 +1,17 @@
 //! The catalog itself, from what the stages before found: fields, indexes with their numbers, defaults, checks.
 
 use super::default;
+use super::directive::Use;
 use super::index::{self, Element};
 use super::number::Numbers;
 use super::relation::Relation;
 use super::report::Report;
-use super::shape::{FieldAt, FieldShape, ObjectAt, Shape, Shapes};
+use super::shape::{FieldAt, FieldShape, ObjectAt, ObjectShape, Shape, Shapes};
 use crate::Input;
 use crate::catalog::{
     Catalog, Check, Collection, Embedded, EnumType, EnumValue, Field, FieldKind, Index, IndexElement, OnDelete,
 };
+use crate::filter::CompiledCheck;
 use apollo_compiler::Node;
 use apollo_compiler::ast::Value;
 use std::collections::BTreeMap;
@@ -41,8 +43,15 @@ pub(super) fn catalog(
     report: &mut Report<'_>,
 ) -> Catalog {
     let next_index = previous.map_or(1, |previous| previous.next_index.max(1));
-    let mut builder =
-        Builder { shapes, relations, numbers, previous, next_index, references: BTreeMap::new(), links: BTreeMap::new() };
+    let mut builder = Builder {
+        shapes,
+        relations,
+        numbers,
+        previous,
+        next_index,
+        references: BTreeMap::new(),
+        links: BTreeMap::new(),
+    };
     let mut indexes: BTreeMap<ObjectAt, Vec<Index>> = BTreeMap::new();
     for (at, shape) in shapes.objects.iter().enumerate() {
         if shape.collection.is_some() {
@@ -89,6 +98,7 @@ pub(super) fn catalog(
     catalog.embedded.sort_by_key(|embedded| embedded.id);
     catalog.enums.sort_by_key(|each| each.id);
     check_api_names(&catalog, shapes, report);
+    check_predicates(&catalog, shapes, numbers, report);
     catalog
 }
 
@@ -154,7 +164,10 @@ impl Builder<'_, '_> {
             .collect();
         let collection = self.previous.and_then(|previous| previous.collection(self.numbers.collection(object)));
         let known = collection.and_then(|known| {
-            known.indexes.iter().find(|each| each.elements == elements && each.unique == unique && each.relation == relation)
+            known
+                .indexes
+                .iter()
+                .find(|each| each.elements == elements && each.unique == unique && each.relation == relation)
         });
         match known {
             Some(known) => Index { id: known.id, name, elements, unique, relation, ready: known.ready },
@@ -231,7 +244,7 @@ impl Builder<'_, '_> {
 
     fn field(&self, at: FieldAt, field: &FieldShape<'_>, report: &mut Report<'_>) -> Field {
         let uses = field.uses;
-        let start = |each: super::directive::Use<'_>| each.number("start").unwrap_or(AUTO_INCREMENT_START);
+        let start = |each: Use<'_>| each.number("start").unwrap_or(AUTO_INCREMENT_START);
         Field {
             id: self.numbers.field(at),
             name: field.name.to_string(),
@@ -285,22 +298,59 @@ impl Builder<'_, '_> {
     /// `@check` of the type as it stands, of a field as a filter of that field.
     fn checks(&self, object: ObjectAt) -> Vec<Check> {
         let shape = &self.shapes.objects[object];
-        let message = |each: super::directive::Use<'_>| each.text("message").map(str::to_owned);
-        let expression = |each: super::directive::Use<'_>| -> Input {
-            let written: &Node<Value> = each.value("expr").expect("@check without \"expr\" was refused");
-            default::input(written)
+        let message = |each: Use<'_>| each.text("message").map(str::to_owned);
+        let checks = written_checks(shape).into_iter();
+        checks
+            .map(|(field, each)| {
+                let written: &Node<Value> = each.value("expr").expect("@check without \"expr\" was refused");
+                let expression = default::input(written);
+                let named = |place: usize| vec![(shape.fields[place].name.to_string(), expression.clone())];
+                let predicate = field.map_or_else(|| expression.clone(), |place| Input::Object(named(place)));
+                Check {
+                    predicate,
+                    message: message(each),
+                    field: field.map(|place| self.numbers.field((object, place))),
+                }
+            })
+            .collect()
+    }
+}
+
+/// The `@check`s of a type and then of its fields, each with its field's place.
+fn written_checks<'a>(shape: &ObjectShape<'a>) -> Vec<(Option<usize>, Use<'a>)> {
+    let of_type = shape.object.uses.all("check").map(|each| (None, each));
+    let of_fields = shape
+        .fields
+        .iter()
+        .enumerate()
+        .flat_map(|(place, field)| field.uses.all("check").map(move |each| (Some(place), each)));
+    of_type.chain(of_fields).collect()
+}
+
+/// Every `@check` must be a filter that one record can answer.
+fn check_predicates(catalog: &Catalog, shapes: &Shapes<'_>, numbers: &Numbers, report: &mut Report<'_>) {
+    for (at, shape) in shapes.objects.iter().enumerate() {
+        let written = written_checks(shape);
+        let compile = |check: &Check| match &shape.collection {
+            Some(_) => {
+                let collection = catalog.collection(numbers.collection(at)).expect("the catalog has what was declared");
+                CompiledCheck::compile(catalog, collection, check)
+            }
+            None => {
+                let embedded = catalog.embedded(numbers.objects[at].id).expect("the catalog has what was declared");
+                CompiledCheck::compile_embedded(catalog, embedded, check)
+            }
         };
-        let mut checks = Vec::new();
-        for each in shape.object.uses.all("check") {
-            checks.push(Check { predicate: expression(each), message: message(each), field: None });
-        }
-        for (place, field) in shape.fields.iter().enumerate() {
-            for each in field.uses.all("check") {
-                let predicate = Input::Object(vec![(field.name.to_string(), expression(each))]);
-                checks.push(Check { predicate, message: message(each), field: Some(self.numbers.field((object, place))) });
+        let checks = match &shape.collection {
+            Some(_) => catalog.collection(numbers.collection(at)).map(|collection| &collection.checks),
+            None => catalog.embedded(numbers.objects[at].id).map(|embedded| &embedded.checks),
+        };
+        for (check, (field, each)) in checks.into_iter().flatten().zip(written) {
+            if let Err(sentence) = compile(check) {
+                let of = field.map_or_else(|| shape.name.to_string(), |field| shapes.coordinate((at, field)));
+                report.add(each.place("expr"), "check", format!("The @check of {of} cannot be used: {sentence}"));
             }
         }
-        checks
     }
 }
 

@@ -21,30 +21,47 @@ pub(super) fn check_behaviour(shapes: &Shapes<'_>, at: FieldAt, report: &mut Rep
     if matches!(field.kind, Shape::Record(_)) {
         let fillers = ["default", "updatedAt", "autoIncrement", "precision", "check"];
         for (filler, each) in fillers.iter().flat_map(|filler| uses.all(filler).map(move |each| (filler, each))) {
-            report.add(each.place(""), "behaviour-type", format!("@{filler} works on values, and {name} is a relation: remove it."));
+            report.add(
+                each.place(""),
+                "behaviour-type",
+                format!("@{filler} works on values, and {name} is a relation: remove it."),
+            );
         }
         if let Some(each) = uses.one("readOnly")
             && field.required
             && single
         {
-            report.add(each.place(""), "behaviour-conflict", format!("{name} is required, so it must be given: remove @readOnly."));
+            report.add(
+                each.place(""),
+                "behaviour-conflict",
+                format!("{name} is required, so it must be given: remove @readOnly."),
+            );
         }
         return;
     }
     if let Some(each) = uses.one("updatedAt")
         && !(single && field.kind == Shape::Scalar(Scalar::DateTime))
     {
-        report.add(each.place(""), "behaviour-type", format!("@updatedAt is the time of the last write: {name} must be a DateTime."));
+        report.add(
+            each.place(""),
+            "behaviour-type",
+            format!("@updatedAt is the time of the last write: {name} must be a DateTime."),
+        );
     }
     if let Some(each) = uses.one("autoIncrement")
         && !(single && matches!(field.kind, Shape::Scalar(Scalar::Int | Scalar::BigInt)))
     {
-        report.add(each.place(""), "behaviour-type", format!("@autoIncrement counts: {name} must be an Int or a BigInt."));
+        report.add(
+            each.place(""),
+            "behaviour-type",
+            format!("@autoIncrement counts: {name} must be an Int or a BigInt."),
+        );
     }
     if let Some(each) = uses.one("precision") {
         check_precision(field, &name, each, report);
     }
-    let fillers: Vec<&str> = ["default", "updatedAt", "autoIncrement"].into_iter().filter(|filler| uses.one(filler).is_some()).collect();
+    let fillers: Vec<&str> =
+        ["default", "updatedAt", "autoIncrement"].into_iter().filter(|filler| uses.one(filler).is_some()).collect();
     if let [first, second, ..] = fillers.as_slice() {
         let place = uses.one(second).and_then(|each| each.place(""));
         report.add(place, "behaviour-conflict", format!("@{first} and @{second} both fill {name}: keep one of them."));
@@ -53,7 +70,9 @@ pub(super) fn check_behaviour(shapes: &Shapes<'_>, at: FieldAt, report: &mut Rep
         && field.required
         && fillers.is_empty()
     {
-        let message = format!("{name} is required and @readOnly, so nothing could ever fill it: add @default, or make it optional.");
+        let message = format!(
+            "{name} is required and @readOnly, so nothing could ever fill it: add @default, or make it optional."
+        );
         report.add(each.place(""), "behaviour-conflict", message);
     }
     if let Some(each) = uses.one("default") {
@@ -63,14 +82,26 @@ pub(super) fn check_behaviour(shapes: &Shapes<'_>, at: FieldAt, report: &mut Rep
 
 fn check_precision(field: &FieldShape<'_>, name: &str, each: Use<'_>, report: &mut Report<'_>) {
     if field.kind != Shape::Scalar(Scalar::Decimal) {
-        report.add(each.place(""), "behaviour-type", format!("@precision is for Decimals, and {name} is none: remove it."));
+        report.add(
+            each.place(""),
+            "behaviour-type",
+            format!("@precision is for Decimals, and {name} is none: remove it."),
+        );
         return;
     }
     let (Some(digits), Some(scale)) = (each.number("digits"), each.number("scale")) else { return };
     if !(1..=PRECISION_DIGITS_MAX).contains(&digits) {
-        report.add(each.place("digits"), "precision", format!("\"digits\" of {name} must be from 1 to {PRECISION_DIGITS_MAX}."));
+        report.add(
+            each.place("digits"),
+            "precision",
+            format!("\"digits\" of {name} must be from 1 to {PRECISION_DIGITS_MAX}."),
+        );
     } else if !(0..=digits).contains(&scale) {
-        report.add(each.place("scale"), "precision", format!("\"scale\" of {name} must be from 0 to its digits, {digits}."));
+        report.add(
+            each.place("scale"),
+            "precision",
+            format!("\"scale\" of {name} must be from 0 to its digits, {digits}."),
+        );
     }
 }
 
@@ -82,14 +113,26 @@ fn check_default_arguments(field: &FieldShape<'_>, name: &str, each: Use<'_>, re
     }
     match (each.value("value").is_some(), each.is_true("now")) {
         (true, true) => {
-            report.add(each.place("now"), "behaviour-conflict", format!("{name} has two defaults, \"value\" and \"now\": keep one of them."));
+            report.add(
+                each.place("now"),
+                "behaviour-conflict",
+                format!("{name} has two defaults, \"value\" and \"now\": keep one of them."),
+            );
         }
         (false, false) => {
-            let message = format!("@default of {name} does not say what: write @default(value: ...), or @default(now: true) for a DateTime.");
+            let message = format!(
+                "@default of {name} does not say what: write @default(value: ...), or @default(now: true) for a DateTime."
+            );
             report.add(each.place(""), "default", message);
         }
-        (false, true) if !(field.list.is_none() && matches!(field.kind, Shape::Scalar(Scalar::DateTime | Scalar::Date))) => {
-            report.add(each.place("now"), "default", format!("@default(now: true) is a time: {name} must be a DateTime or a Date."));
+        (false, true)
+            if !(field.list.is_none() && matches!(field.kind, Shape::Scalar(Scalar::DateTime | Scalar::Date))) =>
+        {
+            report.add(
+                each.place("now"),
+                "default",
+                format!("@default(now: true) is a time: {name} must be a DateTime or a Date."),
+            );
         }
         _ => {}
     }
@@ -118,7 +161,9 @@ fn check_value(shapes: &Shapes<'_>, at: FieldAt, written: &Node<Value>, report: 
     let field = shapes.field(at);
     let name = shapes.coordinate(at);
     if written.is_null() {
-        let message = format!("null is no default: an optional field that is not given is null anyway. Remove the default of {name}.");
+        let message = format!(
+            "null is no default: an optional field that is not given is null anyway. Remove the default of {name}."
+        );
         report.add(written.location(), "default", message);
         return None;
     }
@@ -131,7 +176,11 @@ fn check_value(shapes: &Shapes<'_>, at: FieldAt, written: &Node<Value>, report: 
         if element.is_null() && !list.element_required {
             values.push(Input::Null);
         } else if element.is_null() {
-            report.add(element.location(), "default", format!("The elements of {name} are never null: remove this one."));
+            report.add(
+                element.location(),
+                "default",
+                format!("The elements of {name} are never null: remove this one."),
+            );
             return None;
         } else {
             values.push(check_element(shapes, at, element, report)?);
@@ -177,7 +226,11 @@ fn check_object(
 ) -> Option<Input> {
     let shape = &shapes.objects[object];
     let Some(members) = written.as_object() else {
-        report.add(written.location(), "default", format!("The default of {name} must be an object with the fields of {}.", shape.name));
+        report.add(
+            written.location(),
+            "default",
+            format!("The default of {name} must be an object with the fields of {}.", shape.name),
+        );
         return None;
     };
     let before = report.count();
@@ -188,7 +241,10 @@ fn check_object(
             continue;
         };
         if matches!(shapes.field(at).kind, Shape::Record(_)) {
-            let message = format!("{} refers to a record, which a schema cannot name: remove it from the default.", shapes.coordinate(at));
+            let message = format!(
+                "{} refers to a record, which a schema cannot name: remove it from the default.",
+                shapes.coordinate(at)
+            );
             report.add(member.location(), "default", message);
         } else if value.is_null() && !shapes.field(at).required {
             fields.push((member.to_string(), Input::Null));
@@ -199,7 +255,11 @@ fn check_object(
     for field in &shape.fields {
         let given = members.iter().any(|(member, _)| member == field.name);
         if field.required && !given && field.uses.one("default").is_none() {
-            report.add(written.location(), "default", format!("The default of {name} needs \"{}\", which is required.", field.name));
+            report.add(
+                written.location(),
+                "default",
+                format!("The default of {name} needs \"{}\", which is required.", field.name),
+            );
         }
     }
     (report.count() == before).then_some(Input::Object(fields))
@@ -214,9 +274,13 @@ pub(super) fn input(value: &Value) -> Input {
         Value::Variable(name) => Input::String(format!("${name}")),
         Value::String(text) => Input::String(text.clone()),
         Value::Float(number) => Input::Number(number.as_str().to_owned()),
-        Value::Int(number) => number.as_str().parse().map_or_else(|_| Input::Number(number.as_str().to_owned()), Input::Int),
+        Value::Int(number) => {
+            number.as_str().parse().map_or_else(|_| Input::Number(number.as_str().to_owned()), Input::Int)
+        }
         Value::Boolean(value) => Input::Bool(*value),
         Value::List(elements) => Input::List(elements.iter().map(|element| input(element)).collect()),
-        Value::Object(members) => Input::Object(members.iter().map(|(name, value)| (name.to_string(), input(value))).collect()),
+        Value::Object(members) => {
+            Input::Object(members.iter().map(|(name, value)| (name.to_string(), input(value))).collect())
+        }
     }
 }

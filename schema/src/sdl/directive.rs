@@ -71,7 +71,11 @@ const RULES: &[Rule] = &[
     now(
         "collection",
         &[On::Object],
-        &[("plural", Takes::Text, false), ("name", Takes::Text, false), ("operations", Takes::Names(OPERATIONS), false)],
+        &[
+            ("plural", Takes::Text, false),
+            ("name", Takes::Text, false),
+            ("operations", Takes::Names(OPERATIONS), false),
+        ],
     ),
     repeatable("unique", &[On::Object, On::Field], &[("fields", Takes::Texts, false), ("name", Takes::Text, false)]),
     repeatable(
@@ -186,9 +190,17 @@ pub(super) fn read<'a>(directives: &'a DirectiveList, on: On, report: &mut Repor
     let mut uses: Vec<Use<'a>> = Vec::new();
     for directive in &directives.0 {
         let Some(rule) = RULES.iter().find(|rule| rule.name == directive.name.as_str()) else {
-            let known: Vec<String> =
-                RULES.iter().filter(|rule| !rule.later && rule.on.contains(&on)).map(|rule| format!("@{}", rule.name)).collect();
-            let message = format!("There is no directive @{}. On {} these can stand: {}.", directive.name, on.words(), known.join(", "));
+            let known: Vec<String> = RULES
+                .iter()
+                .filter(|rule| !rule.later && rule.on.contains(&on))
+                .map(|rule| format!("@{}", rule.name))
+                .collect();
+            let message = format!(
+                "There is no directive @{}. On {} these can stand: {}.",
+                directive.name,
+                on.words(),
+                known.join(", ")
+            );
             report.add(directive.location(), "unknown-directive", message);
             continue;
         };
@@ -222,7 +234,9 @@ fn arguments_fit(rule: &Rule, directive: &Node<Directive>, report: &mut Report<'
             let known: Vec<&str> = rule.arguments.iter().map(|(name, ..)| *name).collect();
             let message = match known.as_slice() {
                 [] => format!("@{} takes no arguments: remove \"{}\".", rule.name, argument.name),
-                known => format!("@{} has no argument \"{}\". It takes: {}.", rule.name, argument.name, known.join(", ")),
+                known => {
+                    format!("@{} has no argument \"{}\". It takes: {}.", rule.name, argument.name, known.join(", "))
+                }
             };
             report.add(argument.name.location(), "directive-argument", message);
             continue;
@@ -232,7 +246,12 @@ fn arguments_fit(rule: &Rule, directive: &Node<Directive>, report: &mut Report<'
             report.add(argument.name.location(), "directive-argument", message);
         }
         if !takes.fits(&argument.value) {
-            let message = format!("\"{name}\" of @{} takes {}, not {}.", rule.name, takes.words(), argument.value.serialize().no_indent());
+            let message = format!(
+                "\"{name}\" of @{} takes {}, not {}.",
+                rule.name,
+                takes.words(),
+                argument.value.serialize().no_indent()
+            );
             report.add(argument.value.location(), "directive-argument", message);
         }
     }

@@ -65,16 +65,23 @@ pub(super) fn parse(sdl: &str) -> Result<ast::Document, Vec<SchemaError>> {
         return Err(vec![SchemaError { message, line: 1, column: 1, rule: "limit" }]);
     }
     // The parser takes an empty text for an error; here it is a database without collections.
-    let blank = sdl.lines().all(|line| line.split('#').next().unwrap_or_default().replace(['\u{feff}', ','], "").trim().is_empty());
+    let blank = sdl
+        .lines()
+        .all(|line| line.split('#').next().unwrap_or_default().replace(['\u{feff}', ','], "").trim().is_empty());
     if blank {
         return Ok(ast::Document::new());
     }
     ast::Document::parser().recursion_limit(RECURSION_MAX).parse_ast(sdl, "schema.graphql").map_err(|failed| {
         let mut report = Report::new(&failed.partial.sources);
+        let mut lines = std::collections::BTreeSet::new();
         for diagnostic in failed.errors.iter() {
-            let text = diagnostic.error.to_string();
-            let message = format!("This is not valid SDL: {}.", text.trim_end_matches('.'));
-            report.add(diagnostic.error.location(), "syntax", message);
+            // What follows on the same line is mostly the parser losing its way after the first.
+            let line = diagnostic.line_column_range().map(|range| range.start.line);
+            if lines.insert(line) {
+                let text = diagnostic.error.to_string();
+                let text = text.trim_start_matches("syntax error: ").trim_end_matches('.');
+                report.add(diagnostic.error.location(), "syntax", format!("This cannot be read as SDL: {text}."));
+            }
         }
         report.stop_on_errors().expect_err("a document that does not parse has an error")
     })
@@ -115,7 +122,11 @@ fn sort_object<'a>(object: &'a Node<ObjectTypeDefinition>, report: &mut Report<'
         report.add(object.name.location(), "empty-type", message);
     }
     if object.fields.len() > FIELDS_MAX {
-        let message = format!("{} has {} fields; the limit is {FIELDS_MAX}. Move some into an embedded type.", object.name, object.fields.len());
+        let message = format!(
+            "{} has {} fields; the limit is {FIELDS_MAX}. Move some into an embedded type.",
+            object.name,
+            object.fields.len()
+        );
         report.add(object.name.location(), "limit", message);
     }
     let mut names = BTreeMap::new();
@@ -128,7 +139,10 @@ fn sort_object<'a>(object: &'a Node<ObjectTypeDefinition>, report: &mut Report<'
             continue;
         }
         if let Some(argument) = definition.arguments.first() {
-            let message = format!("{}.{} has arguments, but the fields of a schema are data: remove them.", object.name, definition.name);
+            let message = format!(
+                "{}.{} has arguments, but the fields of a schema are data: remove them.",
+                object.name, definition.name
+            );
             report.add(argument.name.location(), "field-arguments", message);
         }
         let uses = directive::read(&definition.directives, On::Field, report);
@@ -143,7 +157,8 @@ fn sort_enum<'a>(enum_type: &'a Node<EnumTypeDefinition>, report: &mut Report<'_
         report.add(enum_type.name.location(), "empty-type", message);
     }
     if enum_type.values.len() > VALUES_MAX {
-        let message = format!("The enum {} has {} values; the limit is {VALUES_MAX}.", enum_type.name, enum_type.values.len());
+        let message =
+            format!("The enum {} has {} values; the limit is {VALUES_MAX}.", enum_type.name, enum_type.values.len());
         report.add(enum_type.name.location(), "limit", message);
     }
     let mut names = BTreeMap::new();
@@ -154,7 +169,10 @@ fn sort_enum<'a>(enum_type: &'a Node<EnumTypeDefinition>, report: &mut Report<'_
             report.add(value.value.location(), "reserved-name", message);
         }
         if ["true", "false", "null"].contains(&value.value.as_str()) {
-            let message = format!("{} cannot be a value of an enum, because it is a word of GraphQL: choose another name.", value.value);
+            let message = format!(
+                "{} cannot be a value of an enum, because it is a word of GraphQL: choose another name.",
+                value.value
+            );
             report.add(value.value.location(), "reserved-name", message);
         }
         if names.insert(value.value.as_str(), ()).is_some() {
@@ -169,16 +187,30 @@ fn sort_enum<'a>(enum_type: &'a Node<EnumTypeDefinition>, report: &mut Report<'_
 /// Checks a type's name; false when it was declared before.
 fn type_name<'a>(name: &'a Name, names: &mut BTreeMap<&'a str, ()>, report: &mut Report<'_>) -> bool {
     if name.starts_with('_') {
-        report.add(name.location(), "reserved-name", format!("{name} begins with \"_\", which is reserved: choose another name."));
+        report.add(
+            name.location(),
+            "reserved-name",
+            format!("{name} begins with \"_\", which is reserved: choose another name."),
+        );
     }
     if Scalar::named(name).is_some() || SCALARS_LATER.contains(&name.as_str()) {
-        report.add(name.location(), "reserved-name", format!("{name} is a built-in scalar: choose another name for this type."));
+        report.add(
+            name.location(),
+            "reserved-name",
+            format!("{name} is a built-in scalar: choose another name for this type."),
+        );
     } else if ["Query", "Mutation", "Subscription"].contains(&name.as_str()) {
-        let message = format!("{name} is generated, and own root fields are not supported yet by this release: remove this type.");
+        let message = format!(
+            "{name} is generated, and own root fields are not supported yet by this release: remove this type."
+        );
         report.add(name.location(), "not-supported-yet", message);
     }
     if names.insert(name, ()).is_some() {
-        report.add(name.location(), "duplicate-name", format!("{name} is declared twice: remove or rename one of them."));
+        report.add(
+            name.location(),
+            "duplicate-name",
+            format!("{name} is declared twice: remove or rename one of them."),
+        );
         return false;
     }
     true
@@ -186,7 +218,9 @@ fn type_name<'a>(name: &'a Name, names: &mut BTreeMap<&'a str, ()>, report: &mut
 
 fn field_name(object: &Name, name: &Name, report: &mut Report<'_>) {
     if name.starts_with('_') {
-        let message = format!("{object}.{name} begins with \"_\", which is reserved for fields that are generated: choose another name.");
+        let message = format!(
+            "{object}.{name} begins with \"_\", which is reserved for fields that are generated: choose another name."
+        );
         report.add(name.location(), "reserved-name", message);
     }
     if ["and", "or", "not"].contains(&name.as_str()) {
@@ -202,9 +236,10 @@ fn refuse(definition: &Definition, report: &mut Report<'_>) {
     let at = definition.name().and_then(Name::location).or_else(|| definition.location());
     let name = definition.name().map_or("", Name::as_str);
     let (rule, message) = match definition {
-        Definition::InterfaceTypeDefinition(_) => {
-            ("not-supported-yet", format!("Interfaces are not supported yet by this release: remove the interface {name}."))
-        }
+        Definition::InterfaceTypeDefinition(_) => (
+            "not-supported-yet",
+            format!("Interfaces are not supported yet by this release: remove the interface {name}."),
+        ),
         Definition::UnionTypeDefinition(_) => {
             ("not-supported-yet", format!("Unions are not supported yet by this release: remove the union {name}."))
         }

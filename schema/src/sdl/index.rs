@@ -44,7 +44,8 @@ pub(super) fn declared(
     for directive in ["unique", "index"] {
         for each in shape.object.uses.all(directive) {
             let Some(fields) = each.texts("fields").filter(|fields| !fields.is_empty()) else {
-                let message = format!("@{directive} on a type needs to know which fields: @{directive}(fields: [\"name\"]).");
+                let message =
+                    format!("@{directive} on a type needs to know which fields: @{directive}(fields: [\"name\"]).");
                 report.add(each.place("fields"), "index-fields", message);
                 continue;
             };
@@ -55,7 +56,9 @@ pub(super) fn declared(
         for field in &shape.fields {
             for each in field.uses.all(directive) {
                 if each.value("fields").is_some() {
-                    let message = format!("@{directive} on a field is about that field: remove \"fields\", or move it to the type.");
+                    let message = format!(
+                        "@{directive} on a field is about that field: remove \"fields\", or move it to the type."
+                    );
                     report.add(each.place("fields"), "index-fields", message);
                     continue;
                 }
@@ -84,11 +87,17 @@ fn read(
     let before = report.count();
     let unique = directive == "unique";
     if let Some(kind @ ("HASH" | "GEO")) = each.name("kind") {
-        let message = format!("@index(kind: {kind}) is not supported yet by this release: remove \"kind\", which makes it BTREE.");
+        let message = format!(
+            "@index(kind: {kind}) is not supported yet by this release: remove \"kind\", which makes it BTREE."
+        );
         report.add(each.place("kind"), "not-supported-yet", message);
     }
     if fields.len() > ELEMENTS_MAX {
-        report.add(each.place("fields"), "limit", format!("This index has {} fields; the limit is {ELEMENTS_MAX}.", fields.len()));
+        report.add(
+            each.place("fields"),
+            "limit",
+            format!("This index has {} fields; the limit is {ELEMENTS_MAX}.", fields.len()),
+        );
     }
     let mut elements: Vec<Element> = Vec::new();
     for (text, place) in fields {
@@ -97,7 +106,9 @@ fn read(
             report.add(*place, "index-fields", format!("This index names \"{text}\" twice: remove one of them."));
         }
         if element.each && elements.iter().any(|earlier| earlier.each) {
-            let message = format!("\"{text}\" is the second list of this index, and every pair of elements would be an entry: index one list at a time.");
+            let message = format!(
+                "\"{text}\" is the second list of this index, and every pair of elements would be an entry: index one list at a time."
+            );
             report.add(*place, "index-fields", message);
         }
         elements.push(element);
@@ -133,13 +144,19 @@ fn add(
     if let Some(earlier) = found.iter().find(|earlier| earlier.elements == index.elements) {
         let message = match (earlier.unique, index.unique) {
             (true, false) => "@unique over these fields is an index already: remove @index.".to_owned(),
-            _ => format!("An index over these fields of {} is declared already: remove this one.", shapes.objects[object].name),
+            _ => format!(
+                "An index over these fields of {} is declared already: remove this one.",
+                shapes.objects[object].name
+            ),
         };
         report.add(each.place(""), "index-redundant", message);
         return;
     }
     if found.iter().any(|earlier| earlier.name == index.name) {
-        let message = format!("{} has two indexes called \"{}\": give one of them another name.", shapes.objects[object].name, index.name);
+        let message = format!(
+            "{} has two indexes called \"{}\": give one of them another name.",
+            shapes.objects[object].name, index.name
+        );
         report.add(each.place("name"), "index-name", message);
         return;
     }
@@ -180,12 +197,18 @@ fn resolve(
             }
             Shape::Embedded(_) => Some("is an embedded value: name one of its fields, like \"address.city\""),
             _ if !last => Some("has no fields inside: end the path here"),
-            Shape::Record(_) if field.list.is_some() => Some("is a list of records, which has an index of its own: remove it from this one"),
+            Shape::Record(_) if field.list.is_some() => {
+                Some("is a list of records, which has an index of its own: remove it from this one")
+            }
             Shape::Record(_) if matches!(relations.get(&at), Some(Relation::One { .. })) => {
                 Some("is the side of a relation that stores nothing: declare the index on the other side")
             }
-            Shape::Scalar(Scalar::Json) => Some("is JSON, which has no order that an index could keep: index a field of another type"),
-            Shape::Scalar(Scalar::Float) if unique => Some("is a Float, and whether two of those are equal is a matter of rounding: use Decimal or Int"),
+            Shape::Scalar(Scalar::Json) => {
+                Some("is JSON, which has no order that an index could keep: index a field of another type")
+            }
+            Shape::Scalar(Scalar::Float) if unique => {
+                Some("is a Float, and whether two of those are equal is a matter of rounding: use Decimal or Int")
+            }
             _ => None,
         };
         if let Some(refused) = refused {
@@ -195,7 +218,9 @@ fn resolve(
         each |= field.list.is_some();
     }
     if each && unique {
-        let message = format!("\"{text}\" passes through a list, whose elements cannot be unique keys: use @index, or make each a record of its own.");
+        let message = format!(
+            "\"{text}\" passes through a list, whose elements cannot be unique keys: use @index, or make each a record of its own."
+        );
         report.add(place, "index-fields", message);
         return None;
     }

@@ -60,7 +60,10 @@ pub(super) fn assign(
     };
     for shape in &shapes.objects {
         let (known, next) = if shape.collection.is_some() {
-            (carried(shape.name, &shape.object.uses, |name| previous.collection_named(name).map(|each| each.id.0)), &mut numbers.next_collection)
+            (
+                carried(shape.name, &shape.object.uses, |name| previous.collection_named(name).map(|each| each.id.0)),
+                &mut numbers.next_collection,
+            )
         } else {
             let find = |name: &str| previous.embedded.iter().find(|each| each.name == name).map(|each| each.id);
             (carried(shape.name, &shape.object.uses, find), &mut numbers.next_type)
@@ -76,7 +79,9 @@ pub(super) fn assign(
         let mut next_value = known.map_or(0, |known| known.next_value);
         let mut values = Vec::new();
         for (value, uses) in each.definition.values.iter().zip(&each.value_uses) {
-            let number = carried(&value.value, uses, |name| known.and_then(|known| known.value_named(name)).map(|value| value.number));
+            let number = carried(&value.value, uses, |name| {
+                known.and_then(|known| known.value_named(name)).map(|value| value.number)
+            });
             values.push(number.unwrap_or_else(|| {
                 next_value += 1;
                 next_value - 1
@@ -108,15 +113,17 @@ fn assign_fields(
     let mut fields = Vec::new();
     for (place, field) in shape.fields.iter().enumerate() {
         let find = |name: &str| known.iter().find(|known| known.name == name);
-        let kept = carried(field.name, field.uses, find).filter(|known| {
-            holds_the_same(field, relations.get(&(at, place)), known, numbers, previous)
-        });
+        let kept = carried(field.name, field.uses, find)
+            .filter(|known| holds_the_same(field, relations.get(&(at, place)), known, numbers, previous));
         fields.push(match kept {
             Some(known) => known.id,
             None => {
                 let number = FieldId(next);
                 next = next.checked_add(1).unwrap_or_else(|| {
-                    let message = format!("{} has had 65,535 fields over time, and their numbers are used up: start a new type.", shape.name);
+                    let message = format!(
+                        "{} has had 65,535 fields over time, and their numbers are used up: start a new type.",
+                        shape.name
+                    );
                     report.add(field.name.location(), "limit", message);
                     next
                 });
@@ -178,5 +185,6 @@ fn holds_the_same(
 
 /// True when a stored value of the old scalar is one of the new.
 pub(super) fn same_stored_form(old: Scalar, new: Scalar) -> bool {
-    old == new || matches!((old, new), (Scalar::Int, Scalar::BigInt) | (Scalar::Email | Scalar::CountryCode, Scalar::String))
+    old == new
+        || matches!((old, new), (Scalar::Int, Scalar::BigInt) | (Scalar::Email | Scalar::CountryCode, Scalar::String))
 }

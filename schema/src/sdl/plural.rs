@@ -23,7 +23,11 @@ pub(super) fn singular(type_name: &str) -> String {
         Some(next) if next.is_ascii_lowercase() && upper > 1 => upper - 1,
         _ => upper,
     };
-    letters.iter().enumerate().map(|(at, letter)| if at < word { letter.to_ascii_lowercase() } else { *letter }).collect()
+    letters
+        .iter()
+        .enumerate()
+        .map(|(at, letter)| if at < word { letter.to_ascii_lowercase() } else { *letter })
+        .collect()
 }
 
 /// The field of many. A name that ends in a single `s` already reads as many and comes back unchanged.

@@ -65,23 +65,33 @@ fn inverses(shapes: &Shapes<'_>, report: &mut Report<'_>) -> BTreeMap<FieldAt, F
     for at in shapes.places() {
         let field = shapes.field(at);
         let (Shape::Record(target), Some(relation)) = (field.kind, field.uses.one("relation")) else { continue };
-        let Some((argument, name)) = ["inverse", "field"].into_iter().find_map(|argument| Some((argument, relation.text(argument)?))) else {
+        let Some((argument, name)) =
+            ["inverse", "field"].into_iter().find_map(|argument| Some((argument, relation.text(argument)?)))
+        else {
             continue;
         };
         let place = relation.place(argument);
         let here = shapes.coordinate(at);
         let target_name = shapes.objects[target].name;
         if relation.text("inverse").is_some() && relation.text("field").is_some() {
-            report.add(place, "relation-inverse", format!("{here} names its other side twice: keep \"inverse\" and remove \"field\"."));
+            report.add(
+                place,
+                "relation-inverse",
+                format!("{here} names its other side twice: keep \"inverse\" and remove \"field\"."),
+            );
             continue;
         }
         if shapes.objects[at.0].collection.is_none() {
-            let message = format!("{here} is inside an embedded value, where a reference has no other side: remove \"{argument}\".");
+            let message = format!(
+                "{here} is inside an embedded value, where a reference has no other side: remove \"{argument}\"."
+            );
             report.add(place, "relation-inverse", message);
             continue;
         }
         let Some(other) = shapes.field_named(target, name) else {
-            let message = format!("{target_name} has no field \"{name}\" that {here} could meet: declare it, or remove \"{argument}\".");
+            let message = format!(
+                "{target_name} has no field \"{name}\" that {here} could meet: declare it, or remove \"{argument}\"."
+            );
             report.add(place, "relation-inverse", message);
             continue;
         };
@@ -96,22 +106,34 @@ fn inverses(shapes: &Shapes<'_>, report: &mut Report<'_>) -> BTreeMap<FieldAt, F
         let there = shapes.coordinate(other);
         if shapes.field(other).kind != Shape::Record(at.0) {
             let back = shapes.objects[at.0].name;
-            report.add(place, "relation-inverse", format!("{there} does not lead back to {back}, so it cannot be the other side of {here}."));
+            report.add(
+                place,
+                "relation-inverse",
+                format!("{there} does not lead back to {back}, so it cannot be the other side of {here}."),
+            );
             continue;
         }
-        let back = shapes.field(other).uses.one("relation").and_then(|relation| relation.text("inverse").or(relation.text("field")));
+        let back = shapes
+            .field(other)
+            .uses
+            .one("relation")
+            .and_then(|relation| relation.text("inverse").or(relation.text("field")));
         match (argument, back) {
             (_, Some(back)) if back == field.name.as_str() => {}
             ("field", None) => {
                 if let Some(earlier) = one_sided.insert(other, at) {
-                    let message = format!("{there} is the other side of {} already: a relation has two sides.", shapes.coordinate(earlier));
+                    let message = format!(
+                        "{there} is the other side of {} already: a relation has two sides.",
+                        shapes.coordinate(earlier)
+                    );
                     report.add(place, "relation-inverse", message);
                     continue;
                 }
                 inverses.insert(other, at);
             }
             ("inverse", None) => {
-                let message = format!("{there} must say the same of its side: add @relation(inverse: \"{}\") to it.", field.name);
+                let message =
+                    format!("{there} must say the same of its side: add @relation(inverse: \"{}\") to it.", field.name);
                 report.add(place, "relation-inverse", message);
                 continue;
             }
@@ -143,18 +165,28 @@ fn classify(
         return if many {
             Relation::Links { inverse: None, on_delete: links_on_delete(shapes, at, report) }
         } else {
-            Relation::Reference { inverse: None, on_delete: reference_on_delete(shapes, at, None, report), unique: false }
+            Relation::Reference {
+                inverse: None,
+                on_delete: reference_on_delete(shapes, at, None, report),
+                unique: false,
+            }
         };
     };
     match (many, shapes.field(other).list.is_some()) {
         (true, true) => Relation::Links { inverse, on_delete: links_on_delete(shapes, at, report) },
         (true, false) => Relation::Many { owner: other },
-        (false, true) => Relation::Reference { inverse, on_delete: reference_on_delete(shapes, at, inverse, report), unique: false },
+        (false, true) => {
+            Relation::Reference { inverse, on_delete: reference_on_delete(shapes, at, inverse, report), unique: false }
+        }
         (false, false) => {
             // An error in the other side's arguments was reported there; the pair is still classified alike from both.
             debug_assert!(inverses.get(&other).is_none_or(|back| *back == at));
             if owner(shapes, at, other, report) == at {
-                Relation::Reference { inverse, on_delete: reference_on_delete(shapes, at, inverse, report), unique: true }
+                Relation::Reference {
+                    inverse,
+                    on_delete: reference_on_delete(shapes, at, inverse, report),
+                    unique: true,
+                }
             } else {
                 Relation::One { owner: other }
             }
@@ -193,7 +225,12 @@ fn stated(shapes: &Shapes<'_>, at: FieldAt) -> Option<OnDelete> {
 }
 
 /// What happens to the holder of a reference: said on either side, and not differently on both.
-fn reference_on_delete(shapes: &Shapes<'_>, at: FieldAt, inverse: Option<FieldAt>, report: &mut Report<'_>) -> OnDelete {
+fn reference_on_delete(
+    shapes: &Shapes<'_>,
+    at: FieldAt,
+    inverse: Option<FieldAt>,
+    report: &mut Report<'_>,
+) -> OnDelete {
     let here = stated(shapes, at);
     let there = inverse.and_then(|other| stated(shapes, other));
     let place = |side: FieldAt| shapes.field(side).uses.one("relation").and_then(|relation| relation.place("onDelete"));

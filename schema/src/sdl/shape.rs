@@ -71,7 +71,10 @@ impl<'a> Shapes<'a> {
     }
     /// Every field of every type.
     pub(super) fn places(&self) -> impl Iterator<Item = FieldAt> + '_ {
-        self.objects.iter().enumerate().flat_map(|(object, shape)| (0..shape.fields.len()).map(move |field| (object, field)))
+        self.objects
+            .iter()
+            .enumerate()
+            .flat_map(|(object, shape)| (0..shape.fields.len()).map(move |field| (object, field)))
     }
     pub(super) fn field_named(&self, object: ObjectAt, name: &str) -> Option<FieldAt> {
         self.objects[object].fields.iter().position(|field| field.name == name).map(|field| (object, field))
@@ -99,7 +102,9 @@ pub(super) fn resolve<'a>(document: &'a Document<'a>, report: &mut Report<'_>) -
             if collection.is_some() && definition.name == "id" {
                 continue;
             }
-            let Some((type_name, required, list)) = unwrap(name, &definition.name, &definition.ty, report) else { continue };
+            let Some((type_name, required, list)) = unwrap(name, &definition.name, &definition.ty, report) else {
+                continue;
+            };
             let kind = if let Some(scalar) = Scalar::named(type_name) {
                 Shape::Scalar(scalar)
             } else if let Some(at) = enums.get(type_name.as_str()) {
@@ -128,7 +133,9 @@ fn collection_shape(object: &Object<'_>, report: &mut Report<'_>) -> CollectionS
     let mut given = |argument: &str| {
         let text = collection.text(argument)?;
         if !is_field_name(text) {
-            let message = format!("\"{text}\" cannot be the name of a field: use letters, digits and \"_\", and begin with a letter.");
+            let message = format!(
+                "\"{text}\" cannot be the name of a field: use letters, digits and \"_\", and begin with a letter."
+            );
             report.add(collection.place(argument), "collection-name", message);
         }
         Some(text.to_owned())
@@ -170,7 +177,9 @@ fn check_id(object: &Object<'_>, report: &mut Report<'_>) {
         }
         Some(field) => {
             if !matches!(&field.definition.ty, Type::NonNullNamed(id) if id == "ID") {
-                let message = format!("{name}.id is the record's identity: write \"id: ID!\". Keys of your own are other fields with @unique.");
+                let message = format!(
+                    "{name}.id is the record's identity: write \"id: ID!\". Keys of your own are other fields with @unique."
+                );
                 report.add(field.definition.name.location(), "id-field", message);
             }
             if let Some(directive) = field.definition.directives.0.first() {
@@ -193,9 +202,11 @@ fn check_embedded(object: &Object<'_>, report: &mut Report<'_>) {
         }
     }
     let visible = object.fields.iter().any(|field| field.uses.one("hidden").is_none());
-    let writable = object.fields.iter().any(|field| field.uses.one("readOnly").is_none() && field.uses.one("updatedAt").is_none());
+    let writable =
+        object.fields.iter().any(|field| field.uses.one("readOnly").is_none() && field.uses.one("updatedAt").is_none());
     if !object.fields.is_empty() && !(visible && writable) {
-        let message = format!("{name} needs a field that can be read and one that can be written: remove @hidden or @readOnly.");
+        let message =
+            format!("{name} needs a field that can be read and one that can be written: remove @hidden or @readOnly.");
         report.add(name.location(), "embedded-empty", message);
     }
     for field in &object.fields {
@@ -213,7 +224,10 @@ fn check_embedded(object: &Object<'_>, report: &mut Report<'_>) {
                 report.add(directive.location(), "embedded-index", message);
             }
             if ["autoIncrement", "updatedAt"].contains(&directive.name.as_str()) {
-                let message = format!("@{} works on a collection's own fields only, and {name} is an embedded value: remove it.", directive.name);
+                let message = format!(
+                    "@{} works on a collection's own fields only, and {name} is an embedded value: remove it.",
+                    directive.name
+                );
                 report.add(directive.location(), "embedded-behaviour", message);
             }
         }
@@ -221,7 +235,12 @@ fn check_embedded(object: &Object<'_>, report: &mut Report<'_>) {
 }
 
 /// The named type inside, whether the field is required, and what kind of list it is.
-fn unwrap<'a>(object: &Name, field: &Name, written: &'a Type, report: &mut Report<'_>) -> Option<(&'a Name, bool, Option<List>)> {
+fn unwrap<'a>(
+    object: &Name,
+    field: &Name,
+    written: &'a Type,
+    report: &mut Report<'_>,
+) -> Option<(&'a Name, bool, Option<List>)> {
     let (element, required) = match written {
         Type::Named(name) => return Some((name, false, None)),
         Type::NonNullNamed(name) => return Some((name, true, None)),
@@ -232,7 +251,9 @@ fn unwrap<'a>(object: &Name, field: &Name, written: &'a Type, report: &mut Repor
         Type::Named(name) => Some((name, required, Some(List { element_required: false }))),
         Type::NonNullNamed(name) => Some((name, required, Some(List { element_required: true }))),
         _ => {
-            let message = format!("{object}.{field} is a list of lists, which cannot be stored: put the inner list into an embedded type.");
+            let message = format!(
+                "{object}.{field} is a list of lists, which cannot be stored: put the inner list into an embedded type."
+            );
             report.add(field.location(), "nested-list", message);
             None
         }
@@ -247,7 +268,9 @@ fn unknown_type<'b>(
     report: &mut Report<'_>,
 ) {
     if SCALARS_LATER.contains(&type_name.as_str()) {
-        let message = format!("The scalar {type_name} of {object}.{field} is not supported yet by this release: remove the field for now.");
+        let message = format!(
+            "The scalar {type_name} of {object}.{field} is not supported yet by this release: remove the field for now."
+        );
         report.add(type_name.location(), "not-supported-yet", message);
         return;
     }
@@ -255,7 +278,10 @@ fn unknown_type<'b>(
     let near = known.copied().chain(scalars).find(|known| known.eq_ignore_ascii_case(type_name));
     let message = match near {
         Some(near) => format!("There is no type {type_name} for {object}.{field}: did you mean {near}?"),
-        None => format!("There is no type {type_name} for {object}.{field}: declare it, or use one of {}.", scalars.join(", ")),
+        None => format!(
+            "There is no type {type_name} for {object}.{field}: declare it, or use one of {}.",
+            scalars.join(", ")
+        ),
     };
     report.add(type_name.location(), "unknown-type", message);
 }
@@ -272,10 +298,16 @@ fn check_renames(document: &Document<'_>, report: &mut Report<'_>) {
         let Some(from) = uses.renamed_from() else { return };
         let place = uses.one("rename").and_then(|rename| rename.place("from"));
         if present.contains(&from) {
-            let message = format!("\"{from}\" is still declared here, so nothing was renamed from it: remove @rename or the old declaration.");
+            let message = format!(
+                "\"{from}\" is still declared here, so nothing was renamed from it: remove @rename or the old declaration."
+            );
             report.add(place, "rename", message);
         } else if taken.iter().any(|earlier| earlier == from) {
-            report.add(place, "rename", format!("\"{from}\" was renamed to something else above: one of the two is wrong."));
+            report.add(
+                place,
+                "rename",
+                format!("\"{from}\" was renamed to something else above: one of the two is wrong."),
+            );
         }
         taken.push(from.to_owned());
     };
@@ -307,7 +339,10 @@ fn check_embedded_cycles(shapes: &Shapes<'_>, report: &mut Report<'_>) {
         }
         let depth = embedded_depth(shapes, at, &mut visits, report);
         if depth > EMBEDDED_DEPTH_MAX {
-            let message = format!("{} nests embedded types {depth} deep; the limit is {EMBEDDED_DEPTH_MAX}. Make one a collection.", object.name);
+            let message = format!(
+                "{} nests embedded types {depth} deep; the limit is {EMBEDDED_DEPTH_MAX}. Make one a collection.",
+                object.name
+            );
             report.add(object.name.location(), "embedded-depth", message);
         }
     }
