@@ -73,10 +73,10 @@ fn value(bytes: &[u8], depth: usize) -> Checked<()> {
 }
 
 fn decimal(body: &[u8]) -> bool {
-    let Some((scale, mantissa)) = body.split_first() else {
+    let Some((scale, words)) = body.split_first() else {
         return false;
     };
-    u32::from(scale & !DECIMAL_NEGATIVE) <= Decimal::MAX_SCALE && mantissa.len() <= 12
+    u32::from(scale & !DECIMAL_NEGATIVE) <= Decimal::MAX_SCALE && matches!(words.len(), 4 | 8 | 12)
 }
 
 fn list(mut bytes: &[u8], depth: usize) -> Checked<()> {

@@ -104,15 +104,15 @@ fn push_int(int: i64, out: &mut Vec<u8>) {
     }
 }
 
-/// Scale and sign, then the mantissa without its leading zeros.
+/// Scale and sign, then as many words of the mantissa as it needs, of which it has three.
 fn push_decimal(decimal: Decimal, out: &mut Vec<u8>) {
     let mantissa = decimal.mantissa();
     let scale = u8::try_from(decimal.scale()).expect("a scale is at most 28");
     let magnitude = mantissa.unsigned_abs();
-    let bytes = 16 - (magnitude.leading_zeros() / 8) as usize;
+    let words = (4 - magnitude.leading_zeros() as usize / 32).max(1);
     out.push(TAG_DECIMAL);
     out.push(if mantissa < 0 { scale | DECIMAL_NEGATIVE } else { scale });
-    out.extend_from_slice(&magnitude.to_le_bytes()[..bytes]);
+    out.extend_from_slice(&magnitude.to_le_bytes()[..4 * words]);
 }
 
 fn deeper(depth: usize) -> Result<usize> {

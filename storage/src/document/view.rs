@@ -7,6 +7,10 @@ use super::encode::ROW_BYTES;
 use super::*;
 use crate::DocumentId;
 use rust_decimal::Decimal;
+use std::cmp::Ordering;
+
+/// How many rows are looked at one by one before a binary search, which mispredicts more.
+const ROWS_NEAR: usize = 4;
 
 /// Why reading cannot fail.
 const CHECKED: &str = "a document is checked before it is read";
@@ -34,17 +38,22 @@ impl<'a> Table<'a> {
         (0..self.rows.len()).map(move |position| (self.id(position), self.value(position)))
     }
 
-    /// Ids ascend, so a field stands at most as far from the first row as its id from the first
-    /// one, and exactly there as long as no field in between is absent.
+    /// Ids ascend, so a field stands at most as far from the first row as its id from the first id:
+    /// exactly there while no field in between is absent, and a little before it when few are.
     #[inline]
     fn position(&self, field: FieldId) -> Option<usize> {
         let last = self.rows.len().checked_sub(1)?;
         let distance = field.0.checked_sub(self.id(0).0)?;
         let guess = usize::from(distance).min(last);
-        if self.id(guess) == field {
-            return Some(guess);
+        let near = guess.saturating_sub(ROWS_NEAR);
+        for position in (near..=guess).rev() {
+            match self.id(position).cmp(&field) {
+                Ordering::Equal => return Some(position),
+                Ordering::Less => return None,
+                Ordering::Greater => {}
+            }
         }
-        self.rows[..guess].binary_search_by_key(&field, id).ok()
+        self.rows[..near].binary_search_by_key(&field, id).ok()
     }
 
     #[inline]
@@ -103,13 +112,12 @@ fn int(body: &[u8]) -> i64 {
     }
 }
 
+#[inline]
 fn decimal(body: &[u8]) -> Decimal {
-    let (scale, mantissa) = body.split_first().expect(CHECKED);
-    let mut magnitude = [0; 16];
-    magnitude[..mantissa.len()].copy_from_slice(mantissa);
-    let magnitude = u128::from_le_bytes(magnitude) as i128;
-    let mantissa = if scale & DECIMAL_NEGATIVE != 0 { -magnitude } else { magnitude };
-    Decimal::from_i128_with_scale(mantissa, u32::from(scale & !DECIMAL_NEGATIVE))
+    let (scale, words) = body.split_first().expect(CHECKED);
+    let word = |at: usize| words.get(at..at + 4).map_or(0, |word| u32::from_le_bytes(array(word)));
+    let negative = scale & DECIMAL_NEGATIVE != 0;
+    Decimal::from_parts(word(0), word(4), word(8), negative, u32::from(scale & !DECIMAL_NEGATIVE))
 }
 
 #[inline]

@@ -37,12 +37,16 @@ pub(super) fn push_int(int: i64, out: &mut Vec<u8>) {
     if magnitude >> 63 != 0 {
         return Number::whole(int < 0, magnitude).push(out);
     }
-    let shifted = magnitude << 1;
-    let skip = shifted.leading_zeros() / 8;
-    let bytes = 8 - skip as u8;
-    let (tag, body) = if int < 0 { (ZERO - bytes, !shifted) } else { (ZERO + bytes, shifted) };
-    out.push(tag);
-    out.extend_from_slice(&body.to_be_bytes()[skip as usize..]);
+    let doubled = magnitude << 1;
+    let skipped = doubled.leading_zeros() / 8;
+    let length = 8 - skipped as u8;
+    let (tag, body) = if int < 0 { (ZERO - length, !doubled) } else { (ZERO + length, doubled) };
+    let end = out.len() + 1 + usize::from(length);
+    // All eight bytes and a cut: a copy of known length is a few instructions.
+    let mut element = [tag; 9];
+    element[1..].copy_from_slice(&body.checked_shl(8 * skipped).unwrap_or(0).to_be_bytes());
+    out.extend_from_slice(&element);
+    out.truncate(end);
 }
 
 /// Appends a Float.
@@ -62,16 +66,16 @@ pub(super) fn read(tag: u8, reader: &mut Reader<'_>) -> Result<Value, Malformed>
     if length > SHORT_BYTES_MAX {
         return read_long(negative, reader);
     }
-    let mut shifted = 0u64;
+    let mut doubled = 0u64;
     for position in 0..length {
         let byte = reader.byte(negative)?;
         if position == 0 && byte == 0 {
             return Err(Malformed("a number begins with a zero byte"));
         }
-        shifted = (shifted << 8) | u64::from(byte);
+        doubled = (doubled << 8) | u64::from(byte);
     }
-    let whole = shifted >> 1;
-    if shifted & 1 != 0 {
+    let whole = doubled >> 1;
+    if doubled & 1 != 0 {
         return read_fraction(negative, u128::from(whole), reader);
     }
     let int = whole as i64;
@@ -83,7 +87,7 @@ fn read_long(negative: bool, reader: &mut Reader<'_>) -> Result<Value, Malformed
     if length <= SHORT_BYTES_MAX {
         return Err(Malformed("a number has too long a form"));
     }
-    let (mut shifted, mut zero_bits) = (0u128, 0);
+    let (mut doubled, mut zero_bits) = (0u128, 0);
     let mut odd = false;
     for position in 0..length {
         let byte = reader.byte(negative)?;
@@ -92,7 +96,7 @@ fn read_long(negative: bool, reader: &mut Reader<'_>) -> Result<Value, Malformed
         }
         odd = byte & 1 != 0;
         if position < 16 {
-            shifted = (shifted << 8) | u128::from(byte);
+            doubled = (doubled << 8) | u128::from(byte);
         } else if byte == 0 {
             zero_bits += 8;
         } else {
@@ -100,10 +104,10 @@ fn read_long(negative: bool, reader: &mut Reader<'_>) -> Result<Value, Malformed
         }
     }
     if odd {
-        // More than 16 bytes end in a zero byte, which is not odd: all bits are in `shifted`.
-        return read_fraction(negative, shifted >> 1, reader);
+        // More than 16 bytes end in a zero byte, which is not odd: all bits are in `doubled`.
+        return read_fraction(negative, doubled >> 1, reader);
     }
-    let number = Number { negative, whole: shifted, shift: zero_bits, digits: 0, places: 0 };
+    let number = Number { negative, whole: doubled, shift: zero_bits, digits: 0, places: 0 };
     number.halved().into_integer()
 }
 

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use std::cmp::Ordering;
+use std::hint::black_box;
 
 const BOTH: [Direction; 2] = [Direction::Ascending, Direction::Descending];
 
@@ -325,12 +326,10 @@ fn keys_have_the_bytes_that_they_have_always_had() {
     assert_eq!(finish(vec![0; KEY_BYTES_MAX]).unwrap().len(), KEY_BYTES_MAX);
 }
 
-/// `cargo test -p vivarium-storage --release encoding_costs -- --ignored --nocapture`
+/// `cargo test -p vivarium-storage --release costs -- --ignored --nocapture --test-threads 1`
 #[test]
 #[ignore = "a measure, not a test"]
-#[allow(clippy::disallowed_methods, clippy::print_stdout)]
-fn encoding_costs() {
-    const ROUNDS: u32 = 1_000_000;
+fn key_costs() {
     let values = [
         Value::Int(5),
         Value::Int(1_234_567_890_123),
@@ -342,16 +341,11 @@ fn encoding_costs() {
     ];
     let mut key = Vec::with_capacity(256);
     for value in &values {
-        let start = std::time::Instant::now();
-        for _ in 0..ROUNDS {
+        let encoding = sample::nanoseconds(|| {
             key.clear();
-            encode_value(std::hint::black_box(value), Direction::Ascending, &mut key);
-        }
-        let encoding = start.elapsed() / ROUNDS;
-        let start = std::time::Instant::now();
-        for _ in 0..ROUNDS {
-            let _ = std::hint::black_box(decode(&mut std::hint::black_box(key.as_slice()), Direction::Ascending));
-        }
-        println!("{value:?}: {encoding:?} to encode, {:?} to decode, {} bytes", start.elapsed() / ROUNDS, key.len());
+            encode_value(black_box(value), Direction::Ascending, &mut key);
+        });
+        let decoding = sample::nanoseconds(|| decode(&mut black_box(key.as_slice()), Direction::Ascending));
+        println!("{value:?}: {encoding:.1} ns to encode, {decoding:.1} ns to decode, {} bytes", key.len());
     }
 }

@@ -107,3 +107,15 @@ pub(crate) fn stored(value: &Value) -> Vec<u8> {
 pub(crate) fn view(bytes: &[u8]) -> ValueRef<'_> {
     Document::trusted(bytes).field(FieldId(1))
 }
+
+/// What one call costs, on the best of many short runs: other work on the machine only adds.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn nanoseconds<T>(mut act: impl FnMut() -> T) -> f64 {
+    const CALLS: u32 = 1000;
+    let run = |_| {
+        let start = std::time::Instant::now();
+        (0..CALLS).for_each(|_| drop(std::hint::black_box(act())));
+        start.elapsed().as_nanos() as f64 / f64::from(CALLS)
+    };
+    (0..1000).map(run).fold(f64::INFINITY, f64::min)
+}
