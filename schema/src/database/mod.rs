@@ -12,7 +12,7 @@ use vivarium_storage::DatabaseId;
 
 pub use declare::{Applied, ApplyOptions, Change, Safety, SchemaVersion};
 pub use request::{Request, Response, Session};
-pub use verify::{IndexInfo, VerifyReport};
+pub use verify::{IndexInfo, VerifyReport, verify};
 
 /// A database served by a node. Cheap to clone.
 #[derive(Clone)]
@@ -70,6 +70,10 @@ impl Database {
     }
     /// The node that serves it.
     pub fn node(&self) -> &Node {
+        todo!()
+    }
+    /// Which database of the node it is.
+    pub fn id(&self) -> DatabaseId {
         todo!()
     }
 }

@@ -31,6 +31,7 @@ pub(super) async fn create(
         let id = draft.id.as_ref().map_or_else(|| writer.runtime.document_id(), |(id, _)| *id);
         coming.push(Coming { draft, id, revision: None });
     }
+    pass_chosen(writer, collection, &coming).await?;
     number(writer, collection, &mut coming).await?;
     let mut desk = writer.desk();
     fetch(&mut desk, collection, &mut coming, data).await?;
@@ -81,6 +82,19 @@ async fn number(writer: &Writer<'_>, collection: &Collection, coming: &mut [Comi
         let drafts = coming.iter_mut().map(|coming| &mut coming.draft).filter(|draft| draft.numbered.contains(&id));
         for (draft, number) in drafts.zip(numbers) {
             draft.values.push((id, Value::Int(number)));
+        }
+    }
+    Ok(())
+}
+
+/// Moves the sequences of `@autoIncrement` fields past the numbers that clients chose.
+async fn pass_chosen(writer: &Writer<'_>, collection: &Collection, coming: &[Coming<'_>]) -> Result<(), Abort> {
+    for field in collection.fields.iter().filter(|field| field.auto_increment.is_some()) {
+        let chosen = coming.iter().filter(|coming| !coming.draft.numbered.contains(&field.id));
+        let numbers = chosen.flat_map(|coming| &coming.draft.values).filter(|(id, _)| *id == field.id);
+        let greatest = numbers.filter_map(|(_, value)| if let Value::Int(number) = value { Some(*number) } else { None });
+        if let Some(number) = greatest.max() {
+            writer.sequences.pass(collection.id, field.id, number).await?;
         }
     }
     Ok(())

@@ -58,6 +58,27 @@ impl Sequences {
         Ok(numbers)
     }
 
+    /// Never gives out `number`, which a client chose, or one below it.
+    ///
+    /// # Errors
+    /// Those of the node.
+    pub(super) async fn pass(
+        &self,
+        collection: CollectionId,
+        field: FieldId,
+        number: i64,
+    ) -> std::result::Result<(), Abort> {
+        let mut blocks = self.blocks.lock().await;
+        let block = blocks.entry((collection, field)).or_default();
+        if number < block.start {
+            return Ok(());
+        }
+        let next = number.saturating_add(1);
+        // Past the block: where the stored number stands is not known here.
+        *block = if next < block.end { next..block.end } else { self.reserve(collection, field, next, 0).await? };
+        Ok(())
+    }
+
     /// Moves the stored next number past a block, in a transaction of its own, and returns the block.
     async fn reserve(&self, collection: CollectionId, field: FieldId, start: i64, size: i64) -> Result<Range<i64>> {
         let deadline = runtime::now() + RESERVE_TIMEOUT;
