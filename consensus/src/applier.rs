@@ -143,7 +143,10 @@ impl Applier {
                     (Vec::new(), None)
                 }
                 Command::Commit(commit) => {
-                    assert!(commit.version > position.version || mutant("time-01"), "versions ascend with the log");
+                    assert!(
+                        commit.version > position.version || mutant("time-01") || mutant("txn-08"),
+                        "versions ascend with the log"
+                    );
                     position.version = commit.version;
                     let (mutations, outcome) = commit_mutations(commit, snapshot, outcomes)?;
                     (mutations, Some(outcome))

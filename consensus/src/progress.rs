@@ -63,8 +63,8 @@ impl Progress {
         Progress {
             applied: AtomicU64::new(position.index),
             version: AtomicU64::new(position.version.0),
-            // What a store finds on opening may not be synced: only a checkpoint of this process counts.
-            checkpoint: AtomicU64::new(0),
+            // A store syncs what it finds on opening.
+            checkpoint: AtomicU64::new(position.index),
             queued_bytes: AtomicUsize::new(0),
             wake_driver_at: AtomicU64::new(u64::MAX),
             lone_leader: AtomicBool::new(false),

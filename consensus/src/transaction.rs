@@ -208,10 +208,13 @@ impl Transaction {
         }
         let Transaction { node, version: snapshot, writes, mut footprint, .. } = self;
         footprint.settle();
+        let remembered = idempotency.is_some();
         let (ticket, claim, outcome) = ticket();
         let proposal = Proposal { snapshot, footprint, written: writes.into_keys(), draft, ticket };
         node.mailbox.request(Letter::Commit(Box::new(proposal)))?;
-        await_outcome(&node, claim, outcome, deadline).await
+        let outcome = await_outcome(&node, claim, outcome, deadline).await?;
+        // Without a key nothing is remembered, and the answer is the one that was just given.
+        Ok(if remembered { outcome } else { Outcome { answer, ..outcome } })
     }
 
     fn earlier_outcome(&self, key: &IdempotencyKey) -> Result<Option<Outcome>> {

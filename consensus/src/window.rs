@@ -233,7 +233,7 @@ mod tests {
         window.add(Version(1), vec![(Space::Document, key(1))]);
         window.add(Version(WINDOW_MICROS + 2), vec![(Space::Document, key(2))]);
         assert_eq!((window.floor, window.commits.len()), (Version(1), 1));
-        assert!(window.newest[nth(Space::Document)].get(&*key(1)).is_none());
+        assert!(!window.newest[nth(Space::Document)].contains_key(&*key(1)));
     }
 
     #[test]

@@ -57,14 +57,50 @@ impl Leading {
         self.watermark_due
     }
 
-    /// The watermark to propose, if it is time and it moves. It stays at or below what is applied, so that the
+    /// The watermark that is due, and the time of the next. It stays at or below what is applied, so that the
     /// newest snapshot can always be read, however long ago the last commit was.
-    pub fn next_watermark(&mut self, now: Instant, micros: u64, applied: Version, current: Version) -> Option<Version> {
-        if now < self.watermark_due {
-            return None;
-        }
+    pub fn next_watermark(&mut self, now: Instant, micros: u64, applied: Version) -> Version {
         self.watermark_due = now + WATERMARK_EVERY;
-        let next = Version(micros.saturating_sub(HISTORY_MICROS)).min(applied);
-        (next > current).then_some(next)
+        Version(micros.saturating_sub(HISTORY_MICROS)).min(applied)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vivarium_storage::runtime::now;
+
+    #[test]
+    fn versions_go_by_the_clock_unless_it_is_behind_the_log() {
+        let runtime = Runtime::seeded(1);
+        let clock = runtime.now_micros();
+        let behind = Leading::new(1, Version(clock - 1_000_000), now());
+        assert!(behind.next_version(&runtime).0 >= clock);
+        let ahead = Leading::new(1, Version(clock + 3_600_000_000), now());
+        assert_eq!(ahead.next_version(&runtime).0, clock + 3_600_000_001);
+    }
+
+    #[test]
+    fn the_watermark_follows_the_clock_and_never_passes_the_newest_commit() {
+        let now = now();
+        let mut leading = Leading::new(1, Version(0), now);
+        assert_eq!(leading.watermark_due(), now + WATERMARK_EVERY);
+        let later = now + WATERMARK_EVERY;
+        assert_eq!(leading.next_watermark(later, HISTORY_MICROS + 50, Version(HISTORY_MICROS)), Version(50));
+        assert_eq!(leading.watermark_due(), later + WATERMARK_EVERY);
+        assert_eq!(leading.next_watermark(later, 10 * HISTORY_MICROS, Version(70)), Version(70));
+    }
+
+    #[test]
+    fn a_commit_moves_the_newest_version_and_fills_the_window() {
+        let mut leading = Leading::new(1, Version(5), now());
+        leading.wrote(Version(9), vec![(vivarium_storage::Space::Index, Box::new([1]))]);
+        assert_eq!(leading.last(), Version(9));
+        let mut footprint = crate::footprint::Footprint::default();
+        let key: vivarium_storage::Key = Box::new([1]);
+        footprint.key(vivarium_storage::Space::Index, &key);
+        footprint.settle();
+        assert!(!leading.window().admits(Version(8), &footprint));
+        assert!(leading.window().admits(Version(9), &footprint));
     }
 }

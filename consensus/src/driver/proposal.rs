@@ -62,3 +62,16 @@ impl Claim {
         self.state.compare_exchange(WAITING, ABANDONED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_proposal_is_either_taken_or_abandoned() {
+        let (ticket, claim, _answer) = super::ticket();
+        assert!(ticket.take());
+        assert!(!claim.abandon(), "it was handed over: its outcome is unknown");
+        let (ticket, claim, _answer) = super::ticket();
+        assert!(claim.abandon());
+        assert!(!ticket.take(), "it was given up: nothing may be written");
+    }
+}

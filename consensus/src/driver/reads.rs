@@ -1,12 +1,15 @@
 //! Readers that wait for a read index: one round for all that came since the last.
 
-use crate::progress::RETRY_WITHOUT_LEADER;
+use crate::progress::{RETRY_WHEN_FULL, RETRY_WITHOUT_LEADER};
 use crate::raft::{Broken, Event, Group};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
 type Reader = oneshot::Sender<Result<u64>>;
+
+/// Readers that may wait for an answer. More than any server admits at once.
+const READERS_MAX: usize = 1 << 16;
 
 /// Ticks after which a round that nobody answered is asked again: messages may be lost, leaders change.
 const ROUND_TICKS_MAX: u64 = 4;
@@ -28,7 +31,12 @@ struct Round {
 impl Reads {
     /// A reader comes.
     pub fn add(&mut self, reader: Reader) {
-        self.waiting.push(reader);
+        if self.waiting.len() < READERS_MAX {
+            self.waiting.push(reader);
+        } else {
+            // Whoever gave up in between hears nothing.
+            let _ = reader.send(Err(Error::Unavailable { retry_after: RETRY_WHEN_FULL }));
+        }
     }
 
     /// Time passed.

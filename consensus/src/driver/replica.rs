@@ -212,13 +212,16 @@ impl Replica {
     }
 
     fn propose_watermark(&mut self) -> std::result::Result<(), Fatal> {
-        let Some(leading) = &mut self.leading else { return Ok(()) };
-        let snapshot = self.node.store.snapshot();
-        let micros = self.node.runtime.now_micros();
+        let now = now();
+        let Some(leading) = self.leading.as_mut().filter(|leading| leading.watermark_due() <= now) else {
+            return Ok(());
+        };
         let last = leading.last();
-        if let Some(oldest) = leading.next_watermark(now(), micros, snapshot.version(), snapshot.watermark()) {
-            // Refused, it is proposed again a minute later.
-            self.propose(command::watermark(last, oldest))?;
+        let snapshot = self.node.store.snapshot();
+        let next = leading.next_watermark(now, self.node.runtime.now_micros(), snapshot.version());
+        // Refused, it is proposed again a minute later.
+        if next > snapshot.watermark() {
+            self.propose(command::watermark(last, next))?;
         }
         Ok(())
     }
@@ -340,6 +343,9 @@ impl Replica {
 
     /// The newest version in the log: the store's, or that of an entry that the store does not have yet.
     fn newest_version(&self) -> std::result::Result<Version, Fatal> {
+        if mutant("txn-08") {
+            return Ok(self.node.store.position().version.min(Version(1)));
+        }
         let mut next = self.node.progress.applied() + 1;
         let mut newest = self.node.store.position().version;
         let end = self.group.last_logged() + 1;
@@ -373,8 +379,8 @@ impl Replica {
         let checkpoint = self.node.progress.checkpoint();
         let applied = self.node.progress.applied();
         let (committed, last) = (self.group.committed_index(), self.group.last_index());
-        assert!(checkpoint <= applied && applied <= committed && committed <= last, "positions are in order");
-        assert!(purged <= applied, "only what is applied is purged");
+        let in_order = purged <= checkpoint && checkpoint <= applied && applied <= committed && committed <= last;
+        assert!(in_order, "purged {purged} <= checkpoint {checkpoint} <= {applied} <= {committed} <= last {last}");
     }
 }
 

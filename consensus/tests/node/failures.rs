@@ -1,8 +1,10 @@
 //! A node that cannot keep its promises stops, says why, and leaves nobody waiting.
 
 use crate::fixture::*;
+use std::time::Duration;
 use vivarium_consensus::{CommitOptions, Consistency, Error, Node, NodeOptions};
-use vivarium_storage::WalOptions;
+use vivarium_storage::runtime::now;
+use vivarium_storage::{Space, WalOptions};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_write_of_the_log_stops_the_node() {
@@ -12,10 +14,11 @@ async fn a_failed_write_of_the_log_stops_the_node() {
     write(&node, "a", "1").await;
     // The next segment has nowhere to go.
     std::fs::remove_dir_all(dir.path().join("log")).unwrap();
-    let stopped = {
+    let mut stopped = tokio::task::JoinSet::new();
+    for _ in 0..2 {
         let node = node.clone();
-        tokio::spawn(async move { node.stopped().await })
-    };
+        stopped.spawn(async move { node.stopped().await });
+    }
     let mut failure = None;
     for nth in 0..100 {
         let Ok(mut transaction) = node.begin(Consistency::Strong, soon()).await else { break };
@@ -26,8 +29,8 @@ async fn a_failed_write_of_the_log_stops_the_node() {
         }
     }
     assert!(matches!(failure, Some(Error::UnknownOutcome)), "{failure:?}");
-    let reason = stopped.await.unwrap();
-    assert_eq!(node.status().stopped.as_ref(), Some(&reason));
+    let reason = node.status().stopped.unwrap();
+    assert_eq!(stopped.join_all().await, [reason.clone(), reason]);
     assert!(matches!(node.begin(Consistency::Strong, soon()).await, Err(Error::Stopped(_))));
     assert!(matches!(node.begin(Consistency::Stale, soon()).await, Err(Error::Stopped(_))));
     assert!(matches!(node.close().await, Err(Error::Stopped(_))));
@@ -73,4 +76,32 @@ async fn more_writers_than_the_driver_takes_are_told_to_come_back() {
     let mut reader = begin(&node).await;
     let scan = vivarium_storage::engine::Scan { range: range("k", "l"), reverse: false, limit: usize::MAX };
     assert_eq!(rows(&mut reader, scan).await.len() as u64, written);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_its_majority_says_so_at_once() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let node = open(dir.path()).await;
+    write(&node, "a", "1").await;
+    // As if two more voters had been added: format 1, then a ConfState with three voters.
+    let mut change = begin(&node).await;
+    change.put(Space::Meta, Box::new([3]), vec![1, 0x08, 1, 0x08, 2, 0x08, 3]);
+    commit(change).await.unwrap();
+    let began = begin(&node).await;
+    node.close().await.unwrap();
+    drop((node, began));
+
+    let node = open(dir.path()).await;
+    assert_eq!(node.status().voters, [1, 2, 3]);
+    assert_eq!(node.status().leader, None);
+    let deadline = now() + Duration::from_secs(20);
+    let strong = node.begin(Consistency::Strong, deadline).await;
+    assert!(matches!(strong, Err(Error::Unavailable { .. })));
+    let mut stale = node.begin(Consistency::Stale, deadline).await.unwrap();
+    assert_eq!(get(&mut stale, "a").await.as_deref(), Some("1"));
+    stale.put(ROWS, key("a"), b"2".to_vec());
+    let outcome = stale.commit(CommitOptions::default(), deadline).await;
+    assert!(matches!(outcome, Err(Error::Unavailable { .. })), "{outcome:?}");
+    assert!(now() < deadline);
+    node.close().await.unwrap();
 }

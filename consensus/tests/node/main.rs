@@ -1,5 +1,6 @@
 //! Whole nodes on real disks: what a transaction promises, and what survives.
 #![cfg(not(madsim))]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod failures;
 mod fixture;
