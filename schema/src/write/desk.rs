@@ -11,10 +11,11 @@ use crate::catalog::{Catalog, Collection, Field, FieldKind, Index};
 use crate::{Abort, Code, Failure};
 use std::collections::BTreeMap;
 use vivarium_consensus::Transaction;
-use vivarium_storage::engine::Bytes;
+use vivarium_storage::engine::{Bytes, Scan};
 use vivarium_storage::key;
 use vivarium_storage::{
-    Cell, CollectionId, DatabaseId, Document, DocumentBuilder, DocumentId, Error, FieldId, Key, Space, Value,
+    Cell, CollectionId, DatabaseId, Document, DocumentBuilder, DocumentId, Error, FieldId, IndexId, Key, KeyRange, Space,
+    Value,
 };
 
 /// What a write works on.
@@ -150,12 +151,10 @@ impl<'a> Desk<'a> {
     /// The rows under a record in an index over references or links, as ids, at most `limit`.
     pub(super) async fn under(
         &mut self,
-        index: vivarium_storage::IndexId,
+        index: IndexId,
         records: &[DocumentId],
         limit: usize,
     ) -> Result<Vec<Vec<DocumentId>>, Abort> {
-        use vivarium_storage::KeyRange;
-        use vivarium_storage::engine::Scan;
         let scan = |record: &DocumentId| Scan {
             range: KeyRange::prefix(&entries::under(self.database, index, *record)),
             reverse: false,

@@ -130,7 +130,7 @@ fn too_long(catalog: &Catalog, collection: &Collection, index: &Index, bytes: us
         index.name
     );
     Failure::new(Code::BadUserInput, message)
-        .with("constraint", index.name.clone())
+        .with("constraint", format!("{}.{}", collection.name, index.name))
         .with("fields", fields)
         .with("limit", KEY_BYTES_MAX)
 }

@@ -40,13 +40,13 @@ pub(super) fn unique(catalog: &Catalog, collection: &Collection, index: &Index, 
     }
     let having = if values.is_empty() { fields.join(" and ") } else { bare(&Json::Object(values)) };
     let message = format!("There is {} with {having} already.", a(&collection.name));
-    Failure::new(Code::UniqueViolation, message).with("constraint", index.name.clone()).with("fields", fields)
+    Failure::new(Code::UniqueViolation, message).with("constraint", format!("{}.{}", collection.name, index.name)).with("fields", fields)
 }
 
 /// A record has this id already.
 pub(super) fn id_taken(collection: &Collection, id: DocumentId) -> Failure {
     let message = format!("There is {} with the id {} already.", a(&collection.name), global(collection, id));
-    Failure::new(Code::UniqueViolation, message).with("constraint", "id").with("fields", vec!["id"])
+    Failure::new(Code::UniqueViolation, message).with("constraint", format!("{}.id", collection.name)).with("fields", vec!["id"])
 }
 
 /// A reference inside an embedded value leads nowhere.
@@ -60,9 +60,10 @@ pub(super) fn dangling(owner: &str, field: &Field, target: &Collection, id: Docu
 /// A reference would be emptied that is required.
 pub(super) fn orphaned(owner: &Collection, field: &Field, id: DocumentId) -> Failure {
     let message = format!(
-        "{}.{} is required, so {} cannot be left without one: connect it elsewhere, or delete it.",
+        "{}.{} is required, so {} {} cannot be left without: connect it elsewhere, or delete it.",
         owner.name,
         field.name,
+        owner.name,
         global(owner, id)
     );
     Failure::new(Code::ReferenceViolation, message)
@@ -79,12 +80,12 @@ pub(super) fn restricted(
 ) -> Failure {
     let records: Vec<String> = by.iter().map(|id| global(others, *id)).collect();
     let message = format!(
-        "{} {} cannot be deleted while {}.{relation} holds it to {} {}: delete or disconnect those first, or declare another onDelete.",
+        "{} {} cannot be deleted while {} {} needs it for {}.{relation}: delete or disconnect that first, or declare another onDelete.",
         target.name,
         global(target, id),
-        owner.name,
         others.name,
-        records.join(", ")
+        records.join(", "),
+        owner.name
     );
     Failure::new(Code::ReferenceViolation, message)
         .with("constraint", format!("{}.{relation}", owner.name))
