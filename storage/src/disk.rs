@@ -33,3 +33,11 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::rename(&unfinished, path).map_err(io("rename", &unfinished))?;
     sync_parent(path)
 }
+
+/// A folder for a test, in memory where the system has such a place: tests sync a lot.
+#[cfg(test)]
+pub(crate) fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.expect("the system has a place for a test's files")
+}

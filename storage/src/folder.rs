@@ -151,10 +151,11 @@ fn check_format(dir: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::scratch;
 
     #[test]
     fn a_new_folder_is_made_ours_and_held() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let path = dir.path().join("a/b");
         let folder = DataFolder::open(&path).unwrap();
         assert!(matches!(DataFolder::open(&path), Err(Error::Locked { .. })));
@@ -178,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_folder_of_something_else_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         std::fs::write(dir.path().join("notes.txt"), "mine").unwrap();
         let error = DataFolder::open(dir.path()).unwrap_err();
         assert!(matches!(error, Error::Foreign { .. }) && error.to_string().contains("notes.txt"), "{error}");
@@ -187,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_later_format_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         drop(DataFolder::open(dir.path()).unwrap());
         for text in ["vivarium data folder\nformat 2\n", "vivarium\n", ""] {
             std::fs::write(dir.path().join(FORMAT_FILE), text).unwrap();
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_changed_identity_is_corruption() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let folder = DataFolder::open(dir.path()).unwrap();
         folder.set_identity(&Identity { cluster: uuid::Uuid::nil(), node: 1 }).unwrap();
         let path = dir.path().join(IDENTITY_FILE);

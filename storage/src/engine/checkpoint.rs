@@ -267,6 +267,7 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 mod tests {
     use super::super::tests::{applied, open, options};
     use super::*;
+    use crate::disk::scratch;
     use crate::engine::{Scan, Space};
     use crate::{KeyRange, Version};
 
@@ -290,7 +291,7 @@ mod tests {
     }
 
     fn restore(chunks: &[Vec<u8>]) -> (tempfile::TempDir, Result<Store>) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let store =
             Store::restore(&dir.path().join("store"), options(), &mut chunks.iter().map(|chunk| Ok(chunk.clone())));
         (dir, store)
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn a_checkpoint_restores_to_the_same_cells_and_history() {
         for seed in 0..4 {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = scratch();
             let store = open(dir.path());
             applied(&store, seed, 60);
             let chunks = export(&store);
@@ -323,7 +324,7 @@ mod tests {
 
     #[test]
     fn an_empty_store_is_a_checkpoint_too() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let store = open(dir.path());
         let chunks = export(&store);
         insta::assert_snapshot!(
@@ -339,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_damaged_stream_leaves_no_store() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let store = open(dir.path());
         applied(&store, 1, 60);
         let chunks = export(&store);

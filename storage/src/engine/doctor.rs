@@ -147,6 +147,7 @@ fn item_end(bytes: &[u8], at: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::scratch;
 
     /// A batch as fjall writes it, with one item.
     fn write_batch(sequence: u64, key: &[u8], value: &[u8]) -> Vec<u8> {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     fn run(journals: &[(&str, Vec<u8>)]) -> (Result<Journal>, Vec<u64>) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         for (name, bytes) in journals {
             std::fs::write(dir.path().join(name), bytes).unwrap();
         }

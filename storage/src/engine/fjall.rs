@@ -8,11 +8,15 @@ use fjall::compaction::filter::{CompactionFilter, Context, Factory, ItemAccessor
 use fjall::config::HashRatioPolicy;
 use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Rotations that fjall can queue without workers before it blocks; see [`Tables::maintain`].
 const ROTATIONS_MAX: u64 = 900;
+/// Bytes of journals, which opening reads again: a second of it.
+const JOURNAL_BYTES_MAX: u64 = 128 << 20;
+/// Memtables' worth of history that may gather before it is worth sweeping.
+const SWEEP_MEMTABLES_MIN: u64 = 8;
 /// Runs in the first level after which everything is merged, when there are no workers.
 const RUNS_MAX: usize = 4;
 
@@ -119,6 +123,14 @@ pub(super) struct Tables {
     rotations: AtomicU64,
     /// History rows that ended at or before this version may be dropped by a compaction.
     droppable: Arc<AtomicU64>,
+    sweeps: Mutex<Vec<Sweep>>,
+}
+
+/// The last time that all of a history table was rewritten without what may be dropped.
+struct Sweep {
+    table: Table,
+    bytes: u64,
+    version: u64,
 }
 
 /// A consistent view of all tables.
@@ -142,6 +154,7 @@ impl Tables {
         let database = Database::builder(dir)
             .worker_threads_unchecked(options.workers)
             .cache_size(options.block_cache_bytes)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
             .with_compaction_filter_factories(Arc::new(move |name| {
                 let history = Table::ALL.iter().any(|table| table.name() == name && table.holds_history());
                 history.then(|| filter.clone() as Arc<dyn Factory>)
@@ -154,7 +167,16 @@ impl Tables {
                 .map_err(|error| translate(error, dir))
         };
         let keyspaces = Table::ALL.iter().map(open).collect::<Result<Vec<_>>>()?;
-        let tables = Tables { dir: dir.into(), keyspaces, database, options, rotations: AtomicU64::new(0), droppable };
+        let sweeps = [Table::DocumentHistory, Table::IndexHistory].map(|table| Sweep { table, bytes: 0, version: 0 });
+        let tables = Tables {
+            dir: dir.into(),
+            keyspaces,
+            database,
+            options,
+            rotations: AtomicU64::new(0),
+            droppable,
+            sweeps: Mutex::new(sweeps.into()),
+        };
         let flushed = tables.keyspaces.iter().filter_map(|keyspace| keyspace.tree.get_highest_persisted_seqno()).max();
         if let (Some(flushed), Some(kept)) = (flushed, journal.last_sequence)
             && flushed > kept
@@ -203,6 +225,21 @@ impl Tables {
     pub fn allow_dropping(&self, version: u64) {
         self.droppable.fetch_max(version, Ordering::Release);
     }
+    /// Rewrites history tables that have doubled since the last time, without what may be dropped. Ordinary
+    /// compactions drop it too, but only where something new comes in between.
+    pub fn sweep(&self) -> Result<()> {
+        let droppable = self.droppable.load(Ordering::Acquire);
+        for sweep in self.sweeps.lock().expect("nothing panics while it sweeps").iter_mut() {
+            let keyspace = self.keyspace(sweep.table);
+            let due = 2 * sweep.bytes + SWEEP_MEMTABLES_MIN * self.options.memtable_bytes;
+            if droppable > sweep.version && keyspace.disk_space() > due {
+                keyspace.major_compact().map_err(|error| translate(error, &self.dir))?;
+                sweep.bytes = keyspace.disk_space();
+                sweep.version = droppable;
+            }
+        }
+        Ok(())
+    }
     /// Flushes and compacts what is due, on the caller's thread. Only for tables without workers.
     pub fn maintain(&self) -> Result<()> {
         if self.options.workers > 0 {
@@ -224,7 +261,7 @@ impl Tables {
                 keyspace.major_compact().map_err(|error| translate(error, &self.dir))?;
             }
         }
-        Ok(())
+        self.sweep()
     }
     /// Fills an empty table with rows whose keys ascend. They become visible, and durable, all at once.
     pub fn fill(&self, table: Table, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<u64> {

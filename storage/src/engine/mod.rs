@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use cell::Cell;
 pub use checkpoint::Export;
 pub use fjall::Bytes;
-pub use snapshot::Snapshot;
+pub use snapshot::{ScanRows, Snapshot};
 pub use store::Store;
 pub use verify::{TableVerification, Verification};
 

@@ -14,6 +14,9 @@ pub(super) struct Engine {
     pub documents: DocumentCache,
 }
 
+/// The rows of a scan: keys and cells, read as it goes.
+pub type ScanRows<'a> = Box<dyn Iterator<Item = Result<(Bytes, Cell)>> + Send + 'a>;
+
 /// A view of the store at one version. Reads never block writes.
 pub struct Snapshot {
     pub(super) engine: Arc<Engine>,
@@ -55,12 +58,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Snapshot::get_many`], on opening or from any item.
-    pub fn scan<'a>(
-        &'a self,
-        space: Space,
-        scan: &Scan,
-        at: Version,
-    ) -> Result<Box<dyn Iterator<Item = Result<(Bytes, Cell)>> + Send + 'a>> {
+    pub fn scan<'a>(&'a self, space: Space, scan: &Scan, at: Version) -> Result<ScanRows<'a>> {
         self.check(at)?;
         let mut range = scan.range.clone();
         if space == Space::Meta && *range.start < META_OWN_END[..] {

@@ -9,6 +9,8 @@ use crate::disk::{io, sync_folder, sync_parent};
 use crate::{DatabaseId, Error, Result, Version};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+#[cfg(not(madsim))]
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What the store writes about itself, in keys of `meta` that begin with 0.
@@ -30,6 +32,15 @@ struct Inner {
     engine: Arc<Engine>,
     applier: Mutex<Applier>,
     published: Mutex<Arc<Snapshot>>,
+    #[cfg(not(madsim))]
+    sweeper: Option<Sweeper>,
+}
+
+/// The thread that drops old history where there are workers.
+#[cfg(not(madsim))]
+struct Sweeper {
+    wake: Option<SyncSender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 /// Who applies, and what that has led to.
@@ -78,6 +89,8 @@ impl Store {
         Ok(Store {
             inner: Arc::new(Inner {
                 dir: dir.into(),
+                #[cfg(not(madsim))]
+                sweeper: (options.workers > 0).then(|| Sweeper::start(engine.clone())),
                 engine,
                 applier: Mutex::new(Applier { watermark, watermark_next: watermark, stopped: None }),
                 published: Mutex::new(Arc::new(snapshot)),
@@ -189,6 +202,10 @@ impl Store {
         engine.tables.persist().inspect_err(|error| self.applier().stopped = Some(error.to_string()))?;
         // Only now: history that is dropped must not be asked for again after a crash.
         engine.tables.allow_dropping(watermark.0);
+        #[cfg(not(madsim))]
+        if let Some(sweeper) = &self.inner.sweeper {
+            sweeper.wake();
+        }
         Ok(position)
     }
     /// With 0 workers: flushes and compacts what is due, deterministically.
@@ -225,6 +242,38 @@ impl Store {
     }
     fn published(&self) -> MutexGuard<'_, Arc<Snapshot>> {
         self.inner.published.lock().expect("nothing panics while it publishes")
+    }
+}
+
+#[cfg(not(madsim))]
+impl Sweeper {
+    fn start(engine: Arc<Engine>) -> Sweeper {
+        let (wake, woken) = std::sync::mpsc::sync_channel(1);
+        let thread = crate::runtime::thread("history", move || {
+            while woken.recv().is_ok() {
+                if let Err(error) = engine.tables.sweep() {
+                    // Nothing is lost but space. If a write failed, fjall refuses the next apply.
+                    tracing::error!(%error, "old history could not be dropped");
+                }
+            }
+        });
+        Sweeper { wake: Some(wake), thread: Some(thread) }
+    }
+    fn wake(&self) {
+        if let Some(wake) = &self.wake {
+            // When a wake-up waits already, one is enough.
+            let _ = wake.try_send(());
+        }
+    }
+}
+
+#[cfg(not(madsim))]
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            let _ = thread.join();
+        }
     }
 }
 

@@ -1,16 +1,22 @@
 //! The store against a model of all versions, and under damage.
 
 use super::*;
+use crate::disk::scratch;
 use crate::{DocumentBuilder, Error, FieldId, Value};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// A version and the value that it wrote, or that there is none.
+type Written = (u64, Option<Vec<u8>>);
+/// The writes of one entry: key and the number of a document, or a removal.
+type Writes = Vec<(Space, Vec<u8>, Option<u8>)>;
+
 /// Every version of every cell, in memory.
 #[derive(Default, Debug)]
 struct Model {
-    /// By space and key: (version, value), ascending.
-    cells: BTreeMap<(Space, Vec<u8>), Vec<(u64, Option<Vec<u8>>)>>,
+    /// By space and key, ascending.
+    cells: BTreeMap<(Space, Vec<u8>), Vec<Written>>,
     version: u64,
     index: u64,
     watermark: u64,
@@ -65,7 +71,7 @@ fn space() -> impl Strategy<Value = Space> {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Apply(Vec<Vec<(Space, Vec<u8>, Option<u8>)>>),
+    Apply(Vec<Writes>),
     Get { space: Space, keys: Vec<Vec<u8>>, back: u64 },
     Scan { space: Space, start: Vec<u8>, end: Vec<u8>, reverse: bool, limit: usize, back: u64 },
     Watermark { back: u64 },
@@ -101,7 +107,7 @@ pub(super) fn open(dir: &Path) -> Store {
 
 /// Runs steps on the store and the model, and compares what both answer.
 fn check(steps: &[Step]) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut store = open(dir.path());
     let mut model = Model::default();
     let mut held = Vec::new();
@@ -141,7 +147,7 @@ fn check(steps: &[Step]) {
     }
 }
 
-fn apply(store: &Store, model: &mut Model, entries: &[Vec<(Space, Vec<u8>, Option<u8>)>]) {
+fn apply(store: &Store, model: &mut Model, entries: &[Writes]) {
     let mut applies = Vec::new();
     for entry in entries {
         let writes: BTreeMap<_, _> = entry.iter().map(|(space, key, value)| ((*space, key), *value)).collect();
@@ -218,11 +224,11 @@ pub(super) fn applied(store: &Store, seed: u64, entries: u64) {
             let value = Some(runtime.random() as u8).filter(|value| value % 4 > 0);
             writes.push((space, key, value));
         }
-        if runtime.random() % 16 == 0 {
+        if runtime.random().is_multiple_of(16) {
             store.set_watermark(Version(model.version.saturating_sub(40)));
         }
         apply(store, &mut model, &[writes]);
-        if runtime.random() % 8 == 0 {
+        if runtime.random().is_multiple_of(8) {
             store.maintain().unwrap();
         }
     }
@@ -238,7 +244,7 @@ proptest! {
 
 #[test]
 fn a_store_with_workers_answers_alike() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let store = open(dir.path());
     let path = dir.path().join("with workers");
     let other = Store::open(&path, StoreOptions { workers: 1, ..options() }).unwrap();
@@ -256,7 +262,7 @@ fn a_store_with_workers_answers_alike() {
 
 #[test]
 fn a_catalog_is_followed_by_its_version() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let store = open(dir.path());
     let (one, two) = (DatabaseId(1), DatabaseId(2));
     let put = |index: u64, database: DatabaseId| {
@@ -279,7 +285,7 @@ fn a_catalog_is_followed_by_its_version() {
 
 #[test]
 fn the_document_cache_serves_no_stale_and_no_future_cell() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let store = open(dir.path());
     let key: Key = [9, 1].into();
     let put = |index: u64, value: Option<u8>| {
@@ -309,7 +315,7 @@ fn the_document_cache_serves_no_stale_and_no_future_cell() {
 
 #[test]
 fn a_damaged_document_is_reported_when_it_is_read() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let store = open(dir.path());
     let mut bytes = document(7);
     bytes[9] ^= 1;
@@ -326,11 +332,47 @@ fn a_damaged_document_is_reported_when_it_is_read() {
 
 #[test]
 fn a_store_in_use_and_a_folder_that_is_none_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let store = open(dir.path());
     assert!(matches!(Store::open(&dir.path().join("store"), options()), Err(Error::Locked { .. })));
     drop(store);
     let aside = Store::set_aside(&dir.path().join("store")).unwrap();
     assert!(aside.ends_with("store.damaged-1") && aside.exists());
     assert_eq!(open(dir.path()).position(), Position::default());
+}
+
+#[test]
+fn history_below_the_watermark_is_dropped_by_a_compaction_once_it_is_durable() {
+    let dir = scratch();
+    let store = open(dir.path());
+    let key: Key = [9, 1].into();
+    let mut index = 0;
+    let mut put = |watermark: Option<u64>| {
+        index += 1;
+        store.set_watermark(Version(watermark.unwrap_or(0)));
+        let value = Some(document(index as u8).into());
+        let mutations = [Mutation { space: Space::Document, key: key.clone(), value }];
+        let position = Position { index, term: 1, version: Version(index) };
+        store.apply(&[Apply { position, mutations: &mutations }]).unwrap();
+        store.maintain().unwrap();
+    };
+    let rows = || store.snapshot().verify().tables[2].rows;
+    (0..200).for_each(|_| put(None));
+    assert_eq!(rows(), 199);
+    put(Some(150));
+    let held = store.snapshot();
+    (0..100).for_each(|_| put(None));
+    assert_eq!(rows(), 300, "a watermark that a crash could undo drops nothing");
+    store.persist().unwrap();
+    (0..100).for_each(|_| put(None));
+    assert!(rows() < 400 - 140, "{} rows are left", rows());
+    // What ended after the watermark is there, for old snapshots too.
+    for snapshot in [&held, &store.snapshot()] {
+        for at in 150..=held.version().0 {
+            let cells = snapshot.get_many(Space::Document, std::slice::from_ref(&key), Version(at)).unwrap();
+            assert_eq!(cells[0].as_ref().map(|cell| cell.version.0), Some(at));
+        }
+        let gone = snapshot.get_many(Space::Document, std::slice::from_ref(&key), Version(149));
+        assert!(matches!(gone, Err(Error::HistoryGone { .. })));
+    }
 }

@@ -46,9 +46,8 @@ impl Snapshot {
     }
     fn verify_table(&self, table: Table) -> TableVerification {
         let mut report = TableVerification { name: table.name(), ..TableVerification::default() };
-        let mut rows = self.engine.tables.all(&self.view, table);
         let mut last: Option<Bytes> = None;
-        while let Some(row) = rows.next() {
+        for row in self.engine.tables.all(&self.view, table) {
             match row {
                 Ok((key, value)) => {
                     report.take(table, &key, &value);
@@ -120,6 +119,7 @@ fn describe(key: Option<&Bytes>) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{applied, open};
+    use crate::disk::scratch;
     use std::path::{Path, PathBuf};
 
     fn files(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_whole_store_is_whole_and_damaged_tables_are_told() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let store = open(dir.path());
         applied(&store, 5, 200);
         store.persist().unwrap();

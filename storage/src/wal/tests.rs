@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Error;
+use crate::disk::scratch;
 use std::path::PathBuf;
 use std::sync::mpsc;
 
@@ -40,7 +41,7 @@ fn hard_state(byte: u8) -> Record {
 
 /// A copy of a log's folder, as a crash that keeps the page cache leaves it.
 fn copy(dir: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
+    let copy = scratch();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
@@ -54,7 +55,7 @@ fn segment(dir: &Path, number: u32) -> PathBuf {
 
 #[test]
 fn what_was_durable_is_read_back_after_reopening() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 64 << 10).unwrap();
     assert_eq!(wal.recovered(GROUP), Recovered::default());
     for index in 1..=300 {
@@ -76,7 +77,7 @@ fn what_was_durable_is_read_back_after_reopening() {
 
 #[test]
 fn entries_are_bounded_by_bytes_but_at_least_one_is_read() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 64 << 10).unwrap();
     append(&wal, (1..=20).map(|index| Record::Entry { term: 1, index, payload: vec![0; 100] }).collect()).unwrap();
     assert_eq!(wal.entries(GROUP, 1..21, 0).unwrap().len(), 1);
@@ -88,7 +89,7 @@ fn entries_are_bounded_by_bytes_but_at_least_one_is_read() {
 
 #[test]
 fn a_torn_last_batch_is_cut_at_every_byte() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 32 << 10).unwrap();
     append(&wal, vec![entry(1, 1), hard_state(1)]).unwrap();
     append(&wal, vec![Record::Entry { term: 1, index: 2, payload: vec![0xAB; 5000] }]).unwrap();
@@ -119,7 +120,7 @@ fn a_torn_last_batch_is_cut_at_every_byte() {
 
 #[test]
 fn a_flipped_bit_before_the_last_batch_is_corruption() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 32 << 10).unwrap();
     append(&wal, vec![entry(1, 1), hard_state(1)]).unwrap();
     append(&wal, vec![entry(1, 2)]).unwrap();
@@ -140,7 +141,7 @@ fn a_flipped_bit_before_the_last_batch_is_corruption() {
 
 #[test]
 fn a_closed_log_detects_a_flipped_bit_in_its_last_batch() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 32 << 10).unwrap();
     append(&wal, vec![entry(1, 1)]).unwrap();
     wal.close();
@@ -153,7 +154,7 @@ fn a_closed_log_detects_a_flipped_bit_in_its_last_batch() {
 
 #[test]
 fn a_batch_whose_sync_was_not_proven_survives_in_its_repetition() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 32 << 10).unwrap();
     append(&wal, vec![entry(1, 1)]).unwrap();
     append(&wal, vec![entry(1, 2), hard_state(9)]).unwrap();
@@ -176,7 +177,7 @@ fn a_batch_whose_sync_was_not_proven_survives_in_its_repetition() {
 
 #[test]
 fn segments_roll_and_a_missing_one_is_noticed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 16 << 10).unwrap();
     for index in 1..=20 {
         append(&wal, vec![entry(1, index)]).unwrap();
@@ -199,7 +200,7 @@ fn segments_roll_and_a_missing_one_is_noticed() {
 
 #[test]
 fn purged_segments_go_and_the_markers_stay() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let other = GroupId(2);
     let wal = open(dir.path(), 16 << 10).unwrap();
     append_to(&wal, other, vec![Record::HardState { payload: vec![2] }]).unwrap();
@@ -229,7 +230,7 @@ fn purged_segments_go_and_the_markers_stay() {
 
 #[test]
 fn a_truncated_suffix_is_gone_and_written_over() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 16 << 10).unwrap();
     append(&wal, (1..=10).map(|index| entry(1, index)).collect()).unwrap();
     append(&wal, vec![Record::TruncateSuffix { index: 6 }]).unwrap();
@@ -244,7 +245,7 @@ fn a_truncated_suffix_is_gone_and_written_over() {
 
 #[test]
 fn a_checkpoint_beyond_the_log_replaces_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 16 << 10).unwrap();
     append(&wal, (1..=10).map(|index| entry(1, index)).collect()).unwrap();
     append(&wal, vec![Record::Checkpoint { index: 50, term: 4, payload: vec![1] }, entry(4, 51)]).unwrap();
@@ -257,7 +258,7 @@ fn a_checkpoint_beyond_the_log_replaces_it() {
 
 #[test]
 fn completions_come_in_order_and_queued_entries_are_readable() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 1 << 20).unwrap();
     let (sender, receiver) = mpsc::channel();
     for index in 1..=500u64 {
@@ -278,7 +279,7 @@ fn completions_come_in_order_and_queued_entries_are_readable() {
 
 #[test]
 fn an_append_beyond_the_queue_is_refused_without_effect() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 1 << 20).unwrap();
     let (sender, receiver) = mpsc::channel();
     let mut refused = 0;
@@ -301,7 +302,7 @@ fn an_append_beyond_the_queue_is_refused_without_effect() {
 
 #[test]
 fn a_failed_write_stops_the_log_for_ever() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 8 << 10).unwrap();
     append(&wal, vec![entry(1, 1)]).unwrap();
     // The next segment cannot be made.
@@ -314,7 +315,7 @@ fn a_failed_write_stops_the_log_for_ever() {
 
 #[test]
 fn damage_after_opening_is_found_when_an_entry_is_read() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 64 << 10).unwrap();
     for index in 1..=10 {
         append(&wal, vec![Record::Entry { term: 1, index, payload: vec![index as u8; 2000] }]).unwrap();
@@ -328,7 +329,7 @@ fn damage_after_opening_is_found_when_an_entry_is_read() {
 
 #[test]
 fn the_bytes_of_a_segment_are_on_record() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let wal = open(dir.path(), 8 << 10).unwrap();
     append(&wal, vec![Record::Entry { term: 2, index: 1, payload: b"abc".to_vec() }, hard_state(7)]).unwrap();
     wal.close();

@@ -32,6 +32,8 @@ pub(super) struct Writer {
     offset: u64,
     sequence: u64,
     chain: u32,
+    /// The last batch has records, and nothing behind it shows that it was synced.
+    unproven: bool,
 }
 
 /// What a batch holds and where in the sequence it stands.
@@ -57,6 +59,7 @@ impl Writer {
             offset: opened.offset,
             sequence: opened.sequence,
             chain: opened.chain,
+            unproven: false,
         }
     }
     /// Writes the last batch once more. It was read back, but that its sync succeeded nobody knows, and after a
@@ -95,9 +98,10 @@ impl Writer {
             self.shared.stop(&error);
         }
     }
-    /// Ends the log: an empty batch proves that the one before it was synced.
+    /// Ends the log: an empty batch proves that the one before it was synced. A full segment is left as it is.
     pub fn seal(&mut self) {
-        if self.shared.stopped().is_none() && self.offset > BLOCK as u64 {
+        let fits = self.offset + BLOCK as u64 <= self.bytes;
+        if self.unproven && fits && self.shared.stopped().is_none() {
             let draft = Draft { items: &[], stands_for: self.sequence, previous: self.chain };
             if let Err(error) = self.write(&draft) {
                 self.shared.stop(&error);
@@ -131,6 +135,7 @@ impl Writer {
         self.offset += span;
         self.sequence += 1;
         self.chain = chain;
+        self.unproven = !draft.items.is_empty();
         for item in draft.items {
             self.durable.entry(item.group).or_default().note(item, self.number);
         }
