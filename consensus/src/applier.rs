@@ -220,3 +220,156 @@ pub(crate) fn stored_configuration(snapshot: &Snapshot) -> Result<Option<Vec<u8>
 fn corrupt(index: u64, detail: String) -> crate::Error {
     Error::Corrupt { what: "log entry", path: PathBuf::from(format!("log entry {index}")), detail }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::IdempotencyKey;
+    use crate::command::{Draft, Write, watermark};
+    use crate::driver::mailbox;
+    use proptest::prelude::*;
+    use vivarium_storage::engine::Scan;
+    use vivarium_storage::runtime::Runtime;
+    use vivarium_storage::{KeyRange, StoreOptions, Version, WalOptions};
+
+    const HOUR_MICROS: u64 = 3_600_000_000;
+
+    struct Fixture {
+        _dir: tempfile::TempDir,
+        applier: Applier,
+    }
+
+    fn fixture() -> Fixture {
+        let dir = tempfile::TempDir::new().unwrap();
+        let store =
+            Store::open(&dir.path().join("store"), StoreOptions { workers: 0, ..StoreOptions::default() }).unwrap();
+        let options = WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() };
+        let wal = Wal::open(&dir.path().join("log"), options, &Runtime::seeded(1)).unwrap();
+        let progress = Arc::new(Progress::new(store.position()));
+        let (mailbox, _inbox) = mailbox();
+        let (_work, queue) = mpsc::unbounded_channel();
+        let parts = Parts { store, wal, progress, mailbox, queue, segment_bytes: 1 << 20, maintains: true };
+        Fixture { _dir: dir, applier: Applier::new(parts) }
+    }
+
+    impl Fixture {
+        fn apply(&mut self, batch: Vec<Work>) -> Result<()> {
+            let bytes = batch.iter().map(Work::bytes).sum();
+            self.applier.parts.progress.queue(bytes);
+            self.applier.apply(batch, bytes)
+        }
+
+        /// Every row of the spaces that the cases write to.
+        fn rows(&self) -> Vec<(Vec<u8>, Version, Vec<u8>)> {
+            let snapshot = self.applier.parts.store.snapshot();
+            let mut rows = Vec::new();
+            for space in [Space::Meta, Space::KeyValue] {
+                let range = KeyRange { start: [1].into(), end: [255].into() };
+                let scan = Scan { range, reverse: false, limit: usize::MAX };
+                for row in snapshot.scan(space, &scan, snapshot.version()).unwrap() {
+                    let (key, cell) = row.unwrap();
+                    rows.push((key.to_vec(), cell.version, cell.value.to_vec()));
+                }
+            }
+            rows
+        }
+    }
+
+    /// Entries at 1, 2, ...: each a commit that writes its index, under an idempotency key or none.
+    fn entries(case: &[(Option<u8>, u8)]) -> Vec<Work> {
+        let mut version = 0;
+        let mut works = Vec::new();
+        for (nth, (key, hours)) in case.iter().enumerate() {
+            version += 1 + u64::from(*hours) * HOUR_MICROS;
+            let index = nth as u64 + 1;
+            let value = index.to_le_bytes();
+            let write = Write { space: Space::KeyValue, key: &[100 + key.unwrap_or(99)], value: Some(&value) };
+            let key = key.map(|key| IdempotencyKey(vec![key]));
+            let draft = Draft::commit(Version(0), &[write], key.as_ref().map(|key| (key, &value[..])));
+            let payload = Payload::Command(draft.finish(Version(version)));
+            works.push(Work { index, term: 1, payload, ticket: None });
+        }
+        works
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_node_remembers_the_same_however_its_batches_fall(
+            case in prop::collection::vec((prop::option::weighted(0.8, 0u8..12), 0u8..30), 1..40),
+            sizes in prop::collection::vec(1usize..9, 40),
+        ) {
+            let (mut one_by_one, mut in_batches) = (fixture(), fixture());
+            for work in entries(&case) {
+                one_by_one.apply(vec![work]).unwrap();
+            }
+            let mut works = entries(&case).into_iter().peekable();
+            for size in sizes {
+                let batch: Vec<Work> = works.by_ref().take(size).collect();
+                if !batch.is_empty() {
+                    in_batches.apply(batch).unwrap();
+                }
+            }
+            prop_assert!(works.peek().is_none());
+            prop_assert_eq!(one_by_one.rows(), in_batches.rows());
+            prop_assert_eq!(one_by_one.applier.parts.store.position(), in_batches.applier.parts.store.position());
+        }
+
+        #[test]
+        fn an_entry_is_left_out_exactly_while_the_first_of_its_key_is_remembered(
+            case in prop::collection::vec((prop::option::weighted(0.9, 0u8..4), 0u8..16), 1..30),
+        ) {
+            let mut fixture = fixture();
+            fixture.apply(entries(&case)).unwrap();
+            let mut version = 0;
+            let mut first: std::collections::BTreeMap<u8, (u64, u64)> = std::collections::BTreeMap::new();
+            for (nth, (key, hours)) in case.iter().enumerate() {
+                version += 1 + u64::from(*hours) * HOUR_MICROS;
+                if let Some(key) = key
+                    && first.get(key).is_none_or(|(at, _)| at + 24 * HOUR_MICROS <= version)
+                {
+                    first.insert(*key, (version, nth as u64 + 1));
+                }
+            }
+            let snapshot = fixture.applier.parts.store.snapshot();
+            for (key, (at, index)) in first {
+                let keys: [Key; 1] = [[100 + key].into()];
+                let cell = snapshot.get_many(Space::KeyValue, &keys, snapshot.version()).unwrap().remove(0).unwrap();
+                prop_assert_eq!((cell.version, &*cell.value), (Version(at), &index.to_le_bytes()[..]));
+                if let Some(remembered) = outcome::find(&snapshot, &IdempotencyKey(vec![key])).unwrap() {
+                    prop_assert_eq!(remembered.outcome, Outcome { version: Version(at), answer: index.to_le_bytes().to_vec() });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_watermark_moves_and_takes_no_version() {
+        let mut fixture = fixture();
+        fixture.apply(entries(&[(None, 0), (None, 0)])).unwrap();
+        let payload = Payload::Command(watermark(Version(2), Version(2)));
+        fixture.apply(vec![Work { index: 3, term: 1, payload, ticket: None }]).unwrap();
+        let snapshot = fixture.applier.parts.store.snapshot();
+        assert_eq!((snapshot.version(), snapshot.watermark()), (Version(2), Version(2)));
+        assert_eq!(fixture.applier.parts.store.position(), Position { index: 3, term: 1, version: Version(2) });
+    }
+
+    #[test]
+    fn a_configuration_is_found_again() {
+        let mut fixture = fixture();
+        assert_eq!(stored_configuration(&fixture.applier.parts.store.snapshot()).unwrap(), None);
+        let payload = Payload::Configuration(vec![8, 1]);
+        fixture.apply(vec![Work { index: 1, term: 1, payload, ticket: None }]).unwrap();
+        let found = stored_configuration(&fixture.applier.parts.store.snapshot()).unwrap();
+        assert_eq!(found, Some(vec![8, 1]));
+    }
+
+    #[test]
+    fn an_entry_that_is_no_command_is_named() {
+        let mut fixture = fixture();
+        let payload = Payload::Command(vec![1, 9, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let error = fixture.apply(vec![Work { index: 1, term: 1, payload, ticket: None }]).unwrap_err();
+        assert!(error.to_string().contains("log entry 1: a command of the unknown kind 9"), "{error}");
+    }
+}

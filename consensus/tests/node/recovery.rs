@@ -135,6 +135,96 @@ fn a_store_that_is_gone_is_built_anew_while_the_log_is_whole() {
 }
 
 #[test]
+fn a_store_that_is_behind_catches_up_with_the_log() {
+    let (dir, earlier) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    for round in 0..2 {
+        run(async {
+            let node = open(dir.path()).await;
+            for nth in 0..40 {
+                write(&node, &format!("k{}", round * 40 + nth), "x").await;
+            }
+            node.close().await.unwrap();
+        });
+        if round == 0 {
+            copy_folder(&dir.path().join("store"), &earlier.path().join("store"));
+        }
+    }
+    std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+    copy_folder(&earlier.path().join("store"), &dir.path().join("store"));
+    run(async {
+        let node = open(dir.path()).await;
+        for nth in 0..80 {
+            assert!(read(&node, &format!("k{nth}")).await.is_some(), "k{nth}");
+        }
+    });
+}
+
+#[test]
+fn a_corrupt_store_is_set_aside_and_built_anew() {
+    let dir = TempDir::new().unwrap();
+    run(async {
+        let node = open(dir.path()).await;
+        for nth in 0..50 {
+            write(&node, &format!("k{nth}"), "x").await;
+        }
+        node.close().await.unwrap();
+    });
+    // What comes after a damaged batch is replayed from the log; but the first batch says what the store is.
+    damage(&dir.path().join("store"));
+    run(async {
+        let node = open(dir.path()).await;
+        for nth in 0..50 {
+            assert!(read(&node, &format!("k{nth}")).await.is_some());
+        }
+    });
+    assert!(dir.path().join("store.damaged-1").exists());
+}
+
+#[test]
+fn a_store_that_is_gone_after_a_purge_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let small = |dir: &Path| NodeOptions {
+        wal: WalOptions { segment_bytes: 256 << 10, ..WalOptions::default() },
+        ..options(dir)
+    };
+    run(async {
+        let node = Node::open(small(dir.path())).await.unwrap();
+        for nth in 0..100 {
+            write(&node, &format!("k{nth}"), &"v".repeat(20_000)).await;
+        }
+        node.close().await.unwrap();
+    });
+    std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let error = run(async { Node::open(small(dir.path())).await.err().unwrap() });
+    assert!(error.to_string().contains("restore a backup"), "{error}");
+}
+
+/// Changes a byte in the first batch of every journal.
+fn damage(dir: &Path) {
+    let mut damaged = 0;
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "jnl") {
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[20] ^= 0x40;
+            std::fs::write(&path, bytes).unwrap();
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0, "the store has a journal");
+}
+
+#[test]
+fn a_folder_that_is_in_use_is_refused() {
+    let dir = TempDir::new().unwrap();
+    run(async {
+        let _node = open(dir.path()).await;
+        let second = Node::open(options(dir.path())).await.err().unwrap();
+        assert!(matches!(second, Error::Storage(vivarium_storage::Error::Locked { .. })), "{second}");
+    });
+}
+
+#[test]
 fn a_log_that_is_gone_is_noticed() {
     let dir = TempDir::new().unwrap();
     run(async {
