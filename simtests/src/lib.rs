@@ -1,6 +1,22 @@
 //! Breaks whole nodes on purpose, repeatably, and proves that they held. See README.md.
+//!
+//! The driver is plain; everything that runs a node exists only under `--cfg madsim`, one process per seed.
 
+pub mod check;
+#[cfg(madsim)]
+pub mod client;
+#[cfg(madsim)]
+pub mod cluster;
+pub mod driver;
+pub mod history;
+#[cfg(madsim)]
+pub mod house;
+pub mod mutants;
+pub mod plan;
 pub mod rng;
-#[cfg(target_os = "linux")]
 pub mod simfs;
 pub mod trace;
+pub mod verdict;
+#[cfg(madsim)]
+pub mod worker;
+pub mod workload;

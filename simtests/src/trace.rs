@@ -2,6 +2,7 @@
 //!
 //! Two runs of one plan on one build have the same hash, also in two processes; the determinism job proves it.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -9,13 +10,17 @@ struct Trace {
     hash: Xxh3,
     events: u64,
     print: bool,
+    last: VecDeque<String>,
 }
+
+/// Events that a failure shows.
+const LAST_MAX: usize = 20;
 
 static TRACE: Mutex<Option<Trace>> = Mutex::new(None);
 
 /// Begins a trace; with `print` each event is also a line on standard output.
 pub fn begin(print: bool) {
-    *TRACE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Trace { hash: Xxh3::new(), events: 0, print });
+    *TRACE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Trace { hash: Xxh3::new(), events: 0, print, last: VecDeque::new() });
 }
 
 /// Adds an event: who or what it is about, what happened, and bytes that only the hash takes in.
@@ -29,18 +34,34 @@ pub fn event(subject: &str, what: &str, bytes: &[u8]) {
         trace.hash.update(part);
     }
     trace.events += 1;
+    if subject != "disk" {
+        if trace.last.len() == LAST_MAX {
+            trace.last.pop_front();
+        }
+        trace.last.push_back(line(micros, subject, &what.chars().take(300).collect::<String>(), &[]));
+    }
     if trace.print {
         print_line(micros, subject, what, bytes);
     }
 }
 
+/// The last events but those of the disk.
+pub fn last() -> Vec<String> {
+    let guard = TRACE.lock().unwrap_or_else(PoisonError::into_inner);
+    guard.as_ref().map(|trace| trace.last.iter().cloned().collect()).unwrap_or_default()
+}
+
 #[allow(clippy::print_stdout, reason = "a trace that was asked for is this program's output")]
 fn print_line(micros: u64, subject: &str, what: &str, bytes: &[u8]) {
+    println!("{}", line(micros, subject, what, bytes));
+}
+
+fn line(micros: u64, subject: &str, what: &str, bytes: &[u8]) -> String {
     let digest = match bytes {
         [] => String::new(),
         bytes => format!(" #{:016x}", xxhash_rust::xxh3::xxh3_64(bytes)),
     };
-    println!("{:>4}.{:06} {subject} {what}{digest}", micros / 1_000_000, micros % 1_000_000);
+    format!("{:>4}.{:06} {subject} {what}{digest}", micros / 1_000_000, micros % 1_000_000)
 }
 
 /// The hash and the number of events so far.

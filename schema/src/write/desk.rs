@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use vivarium_consensus::Transaction;
 use vivarium_storage::engine::{Bytes, Scan};
 use vivarium_storage::key;
+use vivarium_storage::runtime::mutant;
 use vivarium_storage::{
     Cell, CollectionId, DatabaseId, Document, DocumentBuilder, DocumentId, Error, FieldId, IndexId, Key, KeyRange, Space,
     Value,
@@ -208,7 +209,7 @@ impl<'a> Desk<'a> {
     /// Writes a revision whose unique keys are loaded.
     pub(super) fn write(&mut self, revision: Revision<'_>, place: &Place<'_>) -> Result<(), Abort> {
         for (key, _, index) in revision.added.iter().filter(|(.., index)| index.unique) {
-            if self.entry(key).is_some() {
+            if self.entry(key).is_some() && !mutant("idx-05") {
                 let document = Document::trusted(&revision.document);
                 let failure = violation::unique(self.catalog, revision.collection, index, document);
                 let field = index.elements.first().and_then(|element| element.path.first());
@@ -219,7 +220,7 @@ impl<'a> Desk<'a> {
                 });
             }
         }
-        for key in revision.removed {
+        for key in revision.removed.into_iter().filter(|_| !mutant("idx-01")) {
             self.delete(Space::Index, key);
         }
         for (key, value, _) in revision.added {
@@ -282,7 +283,8 @@ impl<'a> Desk<'a> {
 
     /// Links two records, or takes the link away. `load_links` comes before.
     pub(super) fn link(&mut self, keys: [Key; 2], linked: bool) {
-        for key in keys {
+        let sides = if mutant("rel-01") { 1 } else { keys.len() };
+        for key in keys.into_iter().take(sides) {
             match (self.entry(&key).is_some(), linked) {
                 (false, true) => self.put(Space::Index, key, Vec::new()),
                 (true, false) => self.delete(Space::Index, key),

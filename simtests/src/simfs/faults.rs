@@ -33,7 +33,7 @@ impl Files {
     pub fn covers(self, path: &str) -> bool {
         match self {
             Files::Any => true,
-            Files::Log => path.starts_with("log/") || path == "log",
+            Files::Log => path == "log" || path.starts_with("log/"),
             Files::Store => path.starts_with("store/") || path == "store",
         }
     }

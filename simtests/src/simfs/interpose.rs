@@ -177,6 +177,16 @@ pub fn fired() -> (u64, u64) {
     with(|world| Some((world.faults.fired, world.faults.fired_on_change))).unwrap_or((0, 0))
 }
 
+/// How many fsyncs failed.
+pub fn failed_syncs() -> usize {
+    with(|world| Some(world.ops.iter().filter(|op| matches!(op, Op::SyncFailed { .. })).count())).unwrap_or(0)
+}
+
+/// The disk as it is now, and the calls so far that the model does not know.
+pub fn look() -> (Disk, Vec<String>) {
+    with(|world| Some((world.disk.clone(), world.escaped.clone()))).unwrap_or_default()
+}
+
 /// Runs file calls of the harness itself, unrecorded.
 pub fn unrecorded<R>(act: impl FnOnce() -> R) -> R {
     let before = INSIDE.with(|inside| inside.replace(true));

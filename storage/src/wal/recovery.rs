@@ -8,7 +8,7 @@ use super::record::{BLOCK, BatchHeader, Found, Item, Place, RECORD_HEADER, read_
 use super::segment::{self, SegmentHeader};
 use super::{GroupId, WalOptions};
 use crate::disk::{io, sync_folder, sync_parent};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, mutant};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         } else {
             self.last.as_ref().filter(|last| last.stands_for == header.stands_for)?.previous
         };
-        if header.previous != expected || header.sequence < self.next {
+        if header.previous != expected || header.sequence < self.next || (header.span() > BLOCK && mutant("disk-01")) {
             return None;
         }
         let (records, chain) = read_batch(bytes, at, &header)?;

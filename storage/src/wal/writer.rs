@@ -9,6 +9,7 @@ use super::recovery::{Opened, Unproven};
 use super::segment::{self, SegmentHeader};
 use super::shared::{Job, Shared};
 use crate::disk::{io, sync_folder};
+use crate::runtime::mutant;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -124,7 +125,10 @@ impl Writer {
         let (bytes, chain) = self.batch.finish(self.log, self.sequence, draft.stands_for);
         let path = segment::path(&self.dir, self.number);
         self.file.write_all_at(bytes, self.offset).map_err(io("write", &path))?;
-        self.file.sync_data().map_err(io("fsync", &path))?;
+        let synced = self.file.sync_data().map_err(io("fsync", &path));
+        if !mutant("disk-03") {
+            synced?;
+        }
         let place = |(offset, bytes, previous): (usize, usize, u32)| Place {
             segment: self.number,
             offset: u32::try_from(self.offset + offset as u64).expect("a segment is below 4 GiB"),

@@ -1,0 +1,111 @@
+//! The audit of an opened database: everything told is there, everything else all or nothing, indexes equal documents.
+
+use super::certificate::Replay;
+use super::{Violation, dump};
+use crate::history::Known;
+use crate::house::Door;
+use crate::trace;
+use crate::workload::{Action, Reply};
+use std::collections::BTreeMap;
+use vivarium_schema::Request;
+
+/// What an audit did.
+pub enum Audited {
+    /// All is well. The repetitions of open mutations, with what they were answered.
+    Sound(Vec<(String, Action, Reply)>),
+    /// The node was cut off meanwhile: nothing is known.
+    Interrupted,
+}
+
+/// The request for an action.
+pub fn request(action: &Action, key: Option<&str>) -> Request {
+    Request {
+        query: action.document().to_owned(),
+        variables: Some(action.variables().to_string()),
+        idempotency_key: key.map(str::to_owned),
+        ..Request::default()
+    }
+}
+
+/// Audits a database that was just opened after a crash.
+///
+/// # Errors
+/// The first violation.
+pub async fn audit(door: &Door, known: &Known, interrupted: impl Fn() -> bool) -> Result<Audited, Violation> {
+    if !door.declared {
+        return if known.told == 0 {
+            Ok(Audited::Sound(Vec::new()))
+        } else {
+            let detail = format!("the schema is gone, and version {} had been told", known.told);
+            Err(Violation::new("durability", "lost", detail))
+        };
+    }
+    let report = door.verify().await;
+    if interrupted() {
+        return Ok(Audited::Interrupted);
+    }
+    let report = report.ok_or_else(|| Violation::new("recovery", "hangs", "verification was not answered"))?;
+    let report = report.map_err(|error| Violation::new("recovery", "unreadable", error))?;
+    if let Some(problem) = report.problems.first() {
+        return Err(Violation::new("verify", "index-differs", problem.clone()));
+    }
+    let Some((version, found)) = read_all(door, &interrupted).await? else { return Ok(Audited::Interrupted) };
+    trace::event("audit", &format!("version {version}, {} items", found.items.len()), &[]);
+    if version < known.told {
+        let detail = format!("the newest version is {version}, but {} had been told", known.told);
+        return Err(Violation::new("durability", "lost", detail));
+    }
+    let Some(repeated) = repeat(door, known, &interrupted).await? else { return Ok(Audited::Interrupted) };
+    let there = known.committed.iter().filter(|(at, _)| **at <= version);
+    let mut committed: BTreeMap<u64, &Action> = there.map(|(at, (_, action))| (*at, action)).collect();
+    for (key, action, reply) in &repeated {
+        let Some(at) = reply.version.filter(|at| reply.errors.is_empty() && *at <= version) else { continue };
+        if let Some(other) = committed.insert(at, action) {
+            let detail = format!("key {key} and {other:?} both have version {at}");
+            return Err(Violation::new("durability", "version-used-twice", detail));
+        }
+    }
+    let replay = Replay::run(committed.into_iter())?;
+    match replay.at(version).difference(&found) {
+        Some(difference) => Err(Violation::new("state", "differs", format!("at version {version}: {difference}"))),
+        None => Ok(Audited::Sound(repeated)),
+    }
+}
+
+async fn read_all(
+    door: &Door,
+    interrupted: &impl Fn() -> bool,
+) -> Result<Option<(u64, super::model::State)>, Violation> {
+    let request = Request { query: dump::DOCUMENT.into(), ..Request::default() };
+    let reply = door.execute(request).await;
+    if interrupted() {
+        return Ok(None);
+    }
+    let reply = reply.ok_or_else(|| Violation::new("recovery", "hangs", "a read of everything was not answered"))?;
+    let reply = reply.map_err(|error| Violation::new("state", "malformed-answer", error))?;
+    if !reply.errors.is_empty() {
+        return Err(Violation::new("recovery", "unreadable", format!("a read of everything: {:?}", reply.errors)));
+    }
+    let version = reply.version.ok_or_else(|| Violation::new("state", "no-version", "a read names no version"))?;
+    let state = dump::state(&reply.data).map_err(|detail| Violation::new("state", "inconsistent", detail))?;
+    Ok(Some((version, state)))
+}
+
+/// Sends mutations without an answer again, under their keys: what was done is answered with its first version.
+async fn repeat(
+    door: &Door,
+    known: &Known,
+    interrupted: &impl Fn() -> bool,
+) -> Result<Option<Vec<(String, Action, Reply)>>, Violation> {
+    let mut repeated = Vec::new();
+    for (key, action) in &known.open {
+        let reply = door.execute(request(action, Some(key))).await;
+        if interrupted() {
+            return Ok(None);
+        }
+        let reply = reply.ok_or_else(|| Violation::new("recovery", "hangs", format!("{action:?} was not answered")))?;
+        let reply = reply.map_err(|error| Violation::new("state", "malformed-answer", error))?;
+        repeated.push((key.clone(), action.clone(), reply));
+    }
+    Ok(Some(repeated))
+}

@@ -1,0 +1,216 @@
+//! The certificate replay: every answer names its version, so the whole run is replayed in that order on the model.
+//!
+//! Sound and complete for this workload: a run passes if and only if it is strictly serializable in version order.
+
+use super::Violation;
+use super::model::State;
+use crate::history::{Call, End, History};
+use crate::workload::{Action, Reply};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The states of the database, each from one version up to the next.
+pub struct Replay {
+    states: Vec<(u64, State)>,
+}
+
+fn violation(class: &str, detail: String) -> Violation {
+    Violation::new("certificate", class, detail)
+}
+
+impl Replay {
+    /// Runs committed mutations in the order of their versions.
+    ///
+    /// # Errors
+    /// When the model refuses one: then it should not have been committed.
+    pub fn run<'a>(committed: impl Iterator<Item = (u64, &'a Action)>) -> Result<Replay, Violation> {
+        let mut state = State::default();
+        let mut states = vec![(0, state.clone())];
+        for (version, action) in committed {
+            state.run(action).map_err(|refusal| {
+                let detail = format!("{action:?} committed at {version}; the model refuses it with {:?}", refusal.0);
+                violation("wrongly-accepted", detail)
+            })?;
+            states.push((version, state.clone()));
+        }
+        Ok(Replay { states })
+    }
+
+    /// The state at a version.
+    pub fn at(&self, version: u64) -> &State {
+        let next = self.states.partition_point(|(since, _)| *since <= version);
+        &self.states[next - 1].1
+    }
+
+    /// The state just before a version.
+    fn before(&self, version: u64) -> &State {
+        self.at(version - 1)
+    }
+
+    /// The states that were current at some version from `least` to `most`.
+    fn between(&self, least: u64, most: u64) -> impl Iterator<Item = &State> {
+        let first = self.states.partition_point(|(since, _)| *since <= least) - 1;
+        self.states[first..].iter().take_while(move |(since, _)| *since <= most).map(|(_, state)| state)
+    }
+}
+
+/// Checks all answers of a run.
+///
+/// # Errors
+/// The first violation.
+pub fn check(history: &History) -> Result<Replay, Violation> {
+    let committed = committed(history)?;
+    let replay = Replay::run(committed.iter().map(|(version, call)| (*version, &call.action)))?;
+    for call in &history.calls {
+        match &call.end {
+            End::Done { reply, version } => check_answer(&replay, call, reply, *version)?,
+            End::Refused(reply) => check_refusal(&replay, history, call, reply)?,
+            End::Lost(_) | End::Open => {}
+        }
+    }
+    check_real_time(history)?;
+    Ok(replay)
+}
+
+/// The committed mutations by version: one per key and per version.
+fn committed(history: &History) -> Result<BTreeMap<u64, &Call>, Violation> {
+    let mut by_version: BTreeMap<u64, &Call> = BTreeMap::new();
+    let mut by_key: BTreeMap<&str, (u64, &Reply)> = BTreeMap::new();
+    for call in &history.calls {
+        let (Some(key), End::Done { version, reply }) = (&call.key, &call.end) else { continue };
+        if let Some((first, answer)) = by_key.insert(key, (*version, reply)) {
+            if first != *version {
+                let detail = format!("key {key} was answered with version {first} and then {version}: applied twice");
+                return Err(violation("duplicate", detail));
+            }
+            if answer.data != reply.data {
+                let detail = format!("key {key} was answered {} and then {}", answer.data, reply.data);
+                return Err(violation("changed-answer", detail));
+            }
+        }
+        if let Some(other) = by_version.insert(*version, call)
+            && other.key != call.key
+        {
+            let detail = format!("{:?} and {:?} both committed at {version}", other.key, call.key);
+            return Err(violation("version-used-twice", detail));
+        }
+    }
+    Ok(by_version)
+}
+
+/// An answer without what the server makes up.
+fn comparable(action: &Action, data: &Value) -> Value {
+    let mut data = data.clone();
+    if let Value::Object(fields) = &mut data {
+        for (_, payload) in fields.iter_mut() {
+            if let Value::Object(payload) = payload {
+                payload.remove("commit");
+                if matches!(action, Action::CreateTicket { .. })
+                    && let Some(Value::Object(ticket)) = payload.get_mut("ticket")
+                {
+                    ticket.remove("number");
+                }
+            }
+        }
+    }
+    data
+}
+
+fn check_answer(replay: &Replay, call: &Call, reply: &Reply, version: u64) -> Result<(), Violation> {
+    let mut state = if call.key.is_some() { replay.before(version).clone() } else { replay.at(version).clone() };
+    let expected = state.run(&call.action).map_err(|refusal| {
+        let detail = format!("{:?} was answered; the model refuses it with {:?}", call.action, refusal.0);
+        violation("wrongly-accepted", detail)
+    })?;
+    let found = comparable(&call.action, &reply.data);
+    if found != expected {
+        let detail = format!("{:?} at version {version} was answered {found}; it should be {expected}", call.action);
+        return Err(violation("wrong-answer", detail));
+    }
+    if call.key.is_some() {
+        check_commit(call, &reply.data, version)?;
+    }
+    Ok(())
+}
+
+/// `commit.version` in the answer is the version of the transaction.
+fn check_commit(call: &Call, data: &Value, version: u64) -> Result<(), Violation> {
+    let payloads = data.as_object().into_iter().flatten();
+    for (name, payload) in payloads {
+        let named = &payload["commit"]["version"];
+        let same = named.as_str().is_some_and(|text| text.parse() == Ok(version)) || named.as_u64() == Some(version);
+        if !same {
+            let detail = format!("{name} of {:?} says commit {named}, the transaction has {version}", call.action);
+            return Err(violation("wrong-version", detail));
+        }
+    }
+    Ok(())
+}
+
+/// A refusal must be right at some version that was current while the call was open.
+fn check_refusal(replay: &Replay, history: &History, call: &Call, reply: &Reply) -> Result<(), Violation> {
+    let Some(ended) = call.ended else { return Ok(()) };
+    let codes: Vec<&str> = reply.errors.iter().map(|(code, _)| code.as_str()).collect();
+    if codes == ["TRANSACTION_CONFLICT"] {
+        return Ok(());
+    }
+    let done = history.calls.iter().filter_map(|other| match other.end {
+        End::Done { version, .. } => Some((other, version)),
+        _ => None,
+    });
+    // A mutation takes effect at the earliest when it was first sent, also when only a repetition was answered.
+    let first_sent = |other: &Call| {
+        let same = history.calls.iter().filter(|call| other.key.is_some() && call.key == other.key);
+        same.map(|call| call.begun.order).min().unwrap_or(other.begun.order)
+    };
+    let told = done.clone().filter(|(other, _)| other.ended.is_some_and(|moment| moment.order < call.begun.order));
+    let least = told.map(|(_, version)| version).max();
+    let most = done.filter(|(other, _)| first_sent(other) < ended.order).map(|(_, version)| version).max();
+    let right = replay.between(least.unwrap_or(0), most.unwrap_or(0)).any(|state| {
+        let refusal = state.clone().run(&call.action).err();
+        refusal.is_some_and(|refusal| codes.iter().all(|code| refusal.0.contains(code)))
+    });
+    if right {
+        return Ok(());
+    }
+    let detail = format!("{:?} was refused with {:?}; the model does it at every version then", call.action, reply.errors);
+    Err(violation("wrongly-refused", detail))
+}
+
+/// At each begin, what it will see is no older than anything that anybody was told before.
+fn check_real_time(history: &History) -> Result<(), Violation> {
+    let mut events: Vec<(u64, bool, &Call)> = Vec::new();
+    for call in &history.calls {
+        events.push((call.begun.order, true, call));
+        if let Some(ended) = call.ended {
+            events.push((ended.order, false, call));
+        }
+    }
+    events.sort_by_key(|(order, _, _)| *order);
+    let mut told = 0;
+    let mut sent: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
+    for (_, begins, call) in events {
+        let End::Done { version, .. } = &call.end else {
+            if begins && let Some(key) = &call.key {
+                sent.insert(key);
+            }
+            continue;
+        };
+        if !begins {
+            told = told.max(*version);
+            continue;
+        }
+        // A repetition returns the first answer, which may be older.
+        let repeated = call.key.as_deref().is_some_and(|key| !sent.insert(key));
+        let stale = if call.key.is_some() { *version <= told } else { *version < told };
+        if stale && !repeated {
+            let detail = format!("{:?} has version {version}, but {told} had been told before it began", call.action);
+            return Err(violation("stale", detail));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "certificate_test.rs"]
+mod tests;

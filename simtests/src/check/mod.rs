@@ -1,0 +1,33 @@
+//! What must hold, and who says when it does not.
+
+#[cfg(madsim)]
+pub mod audit;
+pub mod certificate;
+pub mod dump;
+pub mod model;
+
+use serde::{Deserialize, Serialize};
+
+/// Something that must never happen did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// Who says so: durability, state, verify, certificate, recovery, liveness, panic.
+    pub checker: String,
+    /// What kind it is.
+    pub class: String,
+    /// In words.
+    pub detail: String,
+}
+
+impl Violation {
+    /// Names a violation.
+    pub fn new(checker: &str, class: &str, detail: impl Into<String>) -> Violation {
+        Violation { checker: checker.into(), class: class.into(), detail: detail.into() }
+    }
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}): {}", self.checker, self.class, self.detail)
+    }
+}

@@ -1,0 +1,189 @@
+//! A client on a machine of its own: does its steps, keeps its idempotency keys, tries again as the documentation says.
+//!
+//! An answer counts only when the power was still on as it arrived.
+
+use crate::check::Violation;
+use crate::check::audit::request;
+use crate::history::{End, History, Moment};
+use crate::house::Door;
+use crate::simfs::interpose;
+use crate::trace;
+use crate::workload::{Action, Reply, Step};
+use madsim::time::sleep;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often a client looks whether the node is back.
+const KNOCK: Duration = Duration::from_millis(1);
+/// Codes that say that nothing was written, beside those that the model knows.
+const SURELY_NOT: [&str; 4] = ["TRANSACTION_CONFLICT", "UNIQUE_VIOLATION", "NOT_FOUND", "REFERENCE_VIOLATION"];
+/// Codes that say that the request itself is wrong: the workload makes none such.
+const OUR_FAULT: [&str; 7] = [
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "BAD_USER_INPUT",
+    "OPERATION_RESOLUTION_FAILURE",
+    "QUERY_TOO_COMPLEX",
+    "PAGE_TOO_LARGE",
+    "INVALID_CURSOR",
+];
+
+/// What clients and supervisor share.
+#[derive(Clone, Default)]
+pub struct Shared {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    history: History,
+    generation: usize,
+    door: Option<Door>,
+    /// A fault fired in this generation: errors are to be expected.
+    troubled: bool,
+    violation: Option<Violation>,
+    finished: usize,
+}
+
+impl Shared {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Acts on the history.
+    pub fn with_history<R>(&self, act: impl FnOnce(&mut History) -> R) -> R {
+        act(&mut self.inner().history)
+    }
+
+    /// Now, as the history counts.
+    pub fn moment(&self) -> Moment {
+        let mut inner = self.inner();
+        let generation = inner.generation;
+        inner.history.moment(generation, interpose::position(), trace::micros())
+    }
+
+    /// Lets clients in, or (with `None`) keeps them out.
+    pub fn set_door(&self, door: Option<Door>) {
+        self.inner().door = door;
+    }
+
+    /// The node is started again: later moments belong to the next generation.
+    pub fn next_generation(&self) {
+        let mut inner = self.inner();
+        inner.generation += 1;
+        inner.troubled = false;
+    }
+
+    /// How often the node was started before.
+    pub fn generation(&self) -> usize {
+        self.inner().generation
+    }
+
+    /// Errors of the node are to be expected until it is started again.
+    pub fn expect_errors(&self) {
+        self.inner().troubled = true;
+    }
+
+    /// Clients that have done all their steps.
+    pub fn finished(&self) -> usize {
+        self.inner().finished
+    }
+
+    /// What a client found wrong.
+    pub fn violation(&self) -> Option<Violation> {
+        self.inner().violation.clone()
+    }
+
+    fn accuse(&self, violation: Violation) {
+        self.inner().violation.get_or_insert(violation);
+    }
+}
+
+/// Does the steps of one client.
+pub async fn run(shared: Shared, client: u64, steps: Vec<Step>) {
+    for step in steps {
+        sleep(Duration::from_micros(step.pause_micros)).await;
+        let done = call(&shared, client, &step).await;
+        // A repetition must be answered as the first one was, whether that answer arrived or not.
+        if step.retries && done.is_some() {
+            call(&shared, client, &step).await;
+        }
+    }
+    shared.inner().finished += 1;
+}
+
+/// Makes one call. `None` when it was surely not done.
+async fn call(shared: &Shared, client: u64, step: &Step) -> Option<()> {
+    let door = open_door(shared).await;
+    let begun = shared.moment();
+    let call = shared.with_history(|history| history.begin(client, step.key.clone(), step.action.clone(), begun));
+    trace::event(&format!("c{client}"), &format!("call {call} {:?}", step.action), &[]);
+    let reply = door.execute(request(&step.action, step.key.as_deref())).await;
+    let still_on = shared.generation() == begun.generation && !interpose::is_cut();
+    let end = match reply {
+        Some(Ok(reply)) if still_on => judge(shared, &step.action, reply),
+        Some(Err(malformed)) => {
+            shared.accuse(Violation::new("certificate", "malformed-answer", malformed.clone()));
+            End::Lost(malformed)
+        }
+        Some(Ok(_)) => End::Lost("the power was off".into()),
+        None => {
+            if still_on && door.stopped().is_none() && !shared.inner().troubled {
+                let detail = format!("{:?} was not answered", step.action);
+                shared.accuse(Violation::new("liveness", "hangs", detail));
+            }
+            End::Lost("no answer".into())
+        }
+    };
+    let what = match &end {
+        End::Done { version, .. } => format!("call {call} done at {version}"),
+        End::Refused(reply) => format!("call {call} refused: {:?}", reply.errors),
+        End::Lost(reason) => format!("call {call} lost: {reason}"),
+        End::Open => unreachable!("it has ended"),
+    };
+    let bytes = match &end {
+        End::Done { reply, .. } => reply.data.to_string(),
+        _ => String::new(),
+    };
+    trace::event(&format!("c{client}"), &what, bytes.as_bytes());
+    let ended = shared.moment();
+    let refused = matches!(end, End::Refused(_));
+    shared.with_history(|history| history.end(call, ended, end));
+    (!refused).then_some(())
+}
+
+async fn open_door(shared: &Shared) -> Door {
+    loop {
+        let door = shared.inner().door.clone();
+        match door {
+            Some(door) if !interpose::is_cut() && door.stopped().is_none() => return door,
+            _ => sleep(KNOCK).await,
+        }
+    }
+}
+
+/// What an answer means.
+pub fn judge(shared: &Shared, action: &Action, reply: Reply) -> End {
+    let codes: Vec<&str> = reply.errors.iter().map(|(code, _)| code.as_str()).collect();
+    if codes.is_empty() {
+        return match reply.version {
+            Some(version) => End::Done { version, reply },
+            None => {
+                shared.accuse(Violation::new("certificate", "no-version", format!("{action:?} names no version")));
+                End::Lost("no version".into())
+            }
+        };
+    }
+    if codes.iter().any(|code| OUR_FAULT.contains(code)) {
+        let detail = format!("{action:?} was answered {:?}", reply.errors);
+        shared.accuse(Violation::new("workload", "bad-request", detail));
+    }
+    if codes.iter().all(|code| SURELY_NOT.contains(code)) {
+        return End::Refused(reply);
+    }
+    if codes.contains(&"INTERNAL_SERVER_ERROR") && !shared.inner().troubled && interpose::fired().0 == 0 {
+        let detail = format!("{action:?} was answered {:?}", reply.errors);
+        shared.accuse(Violation::new("certificate", "internal-error", detail));
+    }
+    End::Lost(format!("{:?}", reply.errors))
+}

@@ -1,0 +1,253 @@
+//! Many runs and what they show together: seeds, regressions, determinism, planted bugs, rare paths.
+
+use super::command::{Determinism, Mutants, PlanOf, Regress, Replay, Run};
+use super::{process, say, say_failure};
+use crate::mutants;
+use crate::plan::{Plan, Profile, Wish};
+use crate::verdict::{Met, Report, Verdict};
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How a replayed run is limited: by the patience of the one who watches it.
+const REPLAY_LIMIT: Duration = Duration::from_secs(3600);
+/// How a run of the other surveys is limited.
+const RUN_LIMIT: Duration = Duration::from_secs(120);
+
+fn wish(profile: Profile, mutants: &[String], images: u64) -> Wish {
+    Wish { profile, mutants: mutants.to_vec(), images }
+}
+
+fn seeds(run: &Run) -> std::ops::Range<u64> {
+    match run.seed {
+        Some(seed) => seed..seed + 1,
+        None => run.from..run.from + run.seeds,
+    }
+}
+
+/// What many runs add up to.
+#[derive(Default)]
+struct Sum {
+    words: BTreeMap<&'static str, u64>,
+    met: Met,
+    points: u64,
+    virtual_ms: u64,
+    marks: BTreeMap<String, u64>,
+}
+
+impl Sum {
+    fn add(&mut self, report: &Report) {
+        *self.words.entry(report.verdict.word()).or_default() += 1;
+        let met = &report.met;
+        self.met.acknowledged += met.acknowledged;
+        self.met.faults += met.faults;
+        self.met.kills += met.kills;
+        self.met.closes += met.closes;
+        self.points += met.power_failure_points();
+        self.virtual_ms += report.virtual_ms;
+        for (name, count) in &report.marks {
+            *self.marks.entry(name.clone()).or_default() += count;
+        }
+    }
+
+    fn say(&self, began: Instant) {
+        let words: Vec<_> = self.words.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        say(&format!(
+            "{}; {} answers, {} power-failure points, {} kills, {} faults, {} closes; {} virtual s in {} s",
+            words.join(", "),
+            self.met.acknowledged,
+            self.points,
+            self.met.kills,
+            self.met.faults,
+            self.met.closes,
+            self.virtual_ms / 1000,
+            began.elapsed().as_secs()
+        ));
+    }
+
+    fn is_green(&self) -> bool {
+        self.words.keys().eq(["pass"].iter())
+    }
+}
+
+/// Runs seeds.
+pub fn run(run: &Run) -> Result<bool, String> {
+    survey(run).map(|sum| sum.is_green())
+}
+
+/// Runs seeds and prints the rare paths that they took.
+pub fn marks(run: &Run) -> Result<bool, String> {
+    let sum = survey(run)?;
+    for (name, count) in &sum.marks {
+        say(&format!("{count:>10}  {name}"));
+    }
+    let known: Vec<&str> = include_str!("../../marks.txt").lines().filter(|line| !line.starts_with('#')).collect();
+    let missed: Vec<_> = known.iter().filter(|name| !sum.marks.contains_key(**name)).collect();
+    for name in &missed {
+        say(&format!("     never  {name}"));
+    }
+    Ok(sum.is_green() && missed.is_empty())
+}
+
+fn survey(run: &Run) -> Result<Sum, String> {
+    let began = Instant::now();
+    let deadline = run.budget_s.map(|seconds| began + Duration::from_secs(seconds));
+    let mut json = run.json.as_deref().map(append).transpose()?;
+    let wish = wish(run.profile, &run.mutant, run.images);
+    let plans = seeds(run)
+        .take_while(move |_| deadline.is_none_or(|deadline| Instant::now() < deadline))
+        .map(move |seed| Plan::draw(seed, &wish));
+    let mut sum = Sum::default();
+    let mut trouble = None;
+    process::run_all(plans, run.jobs, Duration::from_secs(run.limit_s), |plan, report| {
+        sum.add(&report);
+        if let Some(json) = &mut json
+            && let Err(error) = serde_json::to_writer(&mut *json, &report).map(|()| json.write_all(b"\n"))
+        {
+            trouble = Some(error.to_string());
+        }
+        if report.verdict == Verdict::Pass {
+            return true;
+        }
+        let repeat = keep(plan, &run.failures);
+        say_failure(&report, &repeat);
+        run.keep_going
+    });
+    sum.say(began);
+    trouble.map_or(Ok(sum), Err)
+}
+
+fn append(path: &Path) -> Result<fs::File, String> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Keeps the plan of a failed run, and says how to repeat it.
+fn keep(plan: &Plan, folder: &Path) -> String {
+    let path = folder.join(format!("{}.toml", plan.seed));
+    let kept = fs::create_dir_all(folder).and_then(|()| fs::write(&path, plan.print()));
+    match kept {
+        Ok(()) => format!("vivarium-sim replay {} --trace full", path.display()),
+        Err(error) => format!("(the plan was not kept: {error}) vivarium-sim run --seed {}", plan.seed),
+    }
+}
+
+/// Runs one plan again.
+pub fn replay(replay: &Replay) -> Result<bool, String> {
+    let plan = match (&replay.plan, replay.seed) {
+        (Some(path), _) => read(path)?,
+        (None, Some(seed)) => Plan::draw(seed, &wish(replay.profile, &replay.mutant, replay.images)),
+        (None, None) => return Err("name a plan or a seed".into()),
+    };
+    let report = process::run(&plan, REPLAY_LIMIT, replay.trace.is_some());
+    match &report.verdict {
+        Verdict::Pass => say(&format!("seed {}: pass, trace {}", report.seed, report.trace)),
+        _ => say_failure(&report, "this command"),
+    }
+    Ok(report.verdict == Verdict::Pass)
+}
+
+fn read(path: &Path) -> Result<Plan, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Plan::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Runs all plans that once failed.
+pub fn regress(regress: &Regress) -> Result<bool, String> {
+    let began = Instant::now();
+    let entries = fs::read_dir(&regress.folder).map_err(|error| format!("{}: {error}", regress.folder.display()))?;
+    let mut paths: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    let plans = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut sum = Sum::default();
+    process::run_all(plans.into_iter(), regress.jobs, RUN_LIMIT, |plan, report| {
+        sum.add(&report);
+        if report.verdict != Verdict::Pass {
+            say_failure(&report, &keep(plan, Path::new("sim-failures")));
+        }
+        true
+    });
+    sum.say(began);
+    Ok(paths.is_empty() || sum.is_green())
+}
+
+/// Runs each seed twice, in two processes: the traces must be the same.
+pub fn determinism(determinism: &Determinism) -> Result<bool, String> {
+    let began = Instant::now();
+    let wish = wish(Profile::Mix, &[], determinism.images);
+    let seeds = determinism.from..determinism.from + determinism.seeds;
+    let plans = seeds.flat_map(|seed| [seed, seed]).map(move |seed| Plan::draw(seed, &wish));
+    let mut first: BTreeMap<u64, Report> = BTreeMap::new();
+    let mut different = 0;
+    process::run_all(plans, determinism.jobs, RUN_LIMIT, |plan, report| {
+        let Some(other) = first.remove(&plan.seed) else {
+            first.insert(plan.seed, report);
+            return true;
+        };
+        let same = other.trace == report.trace && other.events == report.events && other.verdict == report.verdict;
+        if !same || report.trace.is_empty() {
+            different += 1;
+            say(&format!(
+                "seed {}: {} ({} events, {}) and {} ({} events, {})",
+                plan.seed,
+                other.trace,
+                other.events,
+                other.verdict.word(),
+                report.trace,
+                report.events,
+                report.verdict.word()
+            ));
+            if report.trace.is_empty() {
+                say_failure(&report, &keep(plan, Path::new("sim-failures")));
+            }
+            say(&format!("  compare  vivarium-sim replay --seed {} --images {} --trace full", plan.seed, determinism.images));
+        }
+        true
+    });
+    let seconds = began.elapsed().as_secs();
+    say(&format!("{} seeds in two processes each, {different} differ, {seconds} s", determinism.seeds));
+    Ok(different == 0 && first.is_empty())
+}
+
+/// Plants each bug, and runs seeds until one fails.
+pub fn mutants(arguments: &Mutants) -> Result<bool, String> {
+    let began = Instant::now();
+    let all = mutants::all();
+    if let Some(unknown) = arguments.only.iter().find(|id| !all.iter().any(|mutant| mutant.id == **id)) {
+        return Err(format!("no planted bug is called {unknown}"));
+    }
+    let mut alive = 0;
+    let chosen = all.iter().filter(|mutant| arguments.only.is_empty() || arguments.only.contains(&mutant.id));
+    for mutant in chosen {
+        let wish = wish(mutant.profile, std::slice::from_ref(&mutant.id), arguments.images);
+        let plans = (1..=arguments.max_seeds).map(move |seed| Plan::draw(seed, &wish));
+        let (mut runs, mut reached, mut killer) = (0, 0, None);
+        process::run_all(plans, arguments.jobs, RUN_LIMIT, |_, report| {
+            runs += 1;
+            reached += report.mutants.values().sum::<u64>();
+            if let Verdict::Fail { violation } = report.verdict {
+                killer.get_or_insert(format!("seed {} by {} ({})", report.seed, violation.checker, violation.class));
+            }
+            killer.is_none()
+        });
+        match killer {
+            Some(killer) => say(&format!("{:<10} caught after {runs} runs: {killer}: {}", mutant.id, mutant.what)),
+            None => {
+                alive += 1;
+                let reached = if reached == 0 { "; its site was never reached" } else { "" };
+                say(&format!("{:<10} ALIVE after {runs} runs{reached}: {}", mutant.id, mutant.what));
+            }
+        }
+    }
+    say(&format!("{alive} alive, {} s", began.elapsed().as_secs()));
+    Ok(alive == 0)
+}
+
+/// Prints the plan of a seed.
+pub fn print_plan(plan: &PlanOf) -> Result<bool, String> {
+    say(&Plan::draw(plan.seed, &wish(plan.profile, &[], plan.images)).print());
+    Ok(true)
+}

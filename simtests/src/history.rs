@@ -1,0 +1,136 @@
+//! Every call of a run: what was asked, when, and how it ended. All that the checkers know of the outside.
+//!
+//! A call ends once. One that was cut off ends as lost: it may or may not have been done.
+
+use crate::workload::{Action, Reply};
+use std::collections::BTreeMap;
+
+/// A place in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// How often the node was started before.
+    pub generation: usize,
+    /// Operations in the record of that generation.
+    pub position: usize,
+    /// The order of all begins and ends.
+    pub order: u64,
+    /// Virtual microseconds.
+    pub micros: u64,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Not yet.
+    Open,
+    /// Done: the answer, without errors.
+    Done {
+        /// Its `data`.
+        reply: Reply,
+        /// What was read, or committed.
+        version: u64,
+    },
+    /// Surely not done.
+    Refused(Reply),
+    /// Nobody knows.
+    Lost(String),
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which client; 0 is the harness itself.
+    pub client: u64,
+    /// The idempotency key of a mutation.
+    pub key: Option<String>,
+    /// What was asked.
+    pub action: Action,
+    /// When it was asked.
+    pub begun: Moment,
+    /// When it ended.
+    pub ended: Option<Moment>,
+    /// How it ended.
+    pub end: End,
+}
+
+/// All calls of a run, in the order in which they were begun.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The calls.
+    pub calls: Vec<Call>,
+    order: u64,
+}
+
+/// What must be true of a database that was opened after a crash.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The mutations that were answered before the generation ended, by version.
+    pub committed: BTreeMap<u64, (String, Action)>,
+    /// The newest version that anybody was told of.
+    pub told: u64,
+    /// Mutations that were begun and not answered: each may be there, whole, or not.
+    pub open: Vec<(String, Action)>,
+}
+
+impl History {
+    /// The next place in the order of begins and ends.
+    pub fn moment(&mut self, generation: usize, position: usize, micros: u64) -> Moment {
+        self.order += 1;
+        Moment { generation, position, order: self.order, micros }
+    }
+
+    /// Notes that a call begins.
+    pub fn begin(&mut self, client: u64, key: Option<String>, action: Action, begun: Moment) -> usize {
+        self.calls.push(Call { client, key, action, begun, ended: None, end: End::Open });
+        self.calls.len() - 1
+    }
+
+    /// Notes how a call ended.
+    pub fn end(&mut self, call: usize, ended: Moment, end: End) {
+        let call = &mut self.calls[call];
+        assert!(call.ended.is_none(), "a call ends once");
+        call.ended = Some(ended);
+        call.end = end;
+    }
+
+    /// Answered calls.
+    pub fn answered(&self) -> u64 {
+        self.calls.iter().filter(|call| matches!(call.end, End::Done { .. }) && call.client > 0).count() as u64
+    }
+
+    /// What must be true after a crash at a place in the record of a generation.
+    pub fn known(&self, generation: usize, position: usize) -> Known {
+        let mut known = Known::default();
+        let mut open = BTreeMap::new();
+        for call in &self.calls {
+            let begun = (call.begun.generation, call.begun.position);
+            // What ended in a later generation was still open in this one.
+            let ended = call.ended.filter(|ended| ended.generation <= generation);
+            if begun > (generation, position) && ended.is_none() {
+                continue;
+            }
+            match (&call.end, ended, &call.key) {
+                (End::Done { version, .. }, Some(ended), key) => {
+                    if (ended.generation, ended.position) <= (generation, position) {
+                        known.told = known.told.max(*version);
+                    }
+                    if let Some(key) = key {
+                        open.remove(key);
+                        known.committed.insert(*version, (key.clone(), call.action.clone()));
+                    }
+                }
+                (End::Refused(_), Some(_), Some(key)) => {
+                    open.remove(key);
+                }
+                (_, _, Some(key)) => {
+                    if !known.committed.values().any(|(done, _)| done == key) {
+                        open.insert(key.clone(), call.action.clone());
+                    }
+                }
+                (_, _, None) => {}
+            }
+        }
+        known.open = open.into_iter().collect();
+        known
+    }
+}

@@ -1,0 +1,39 @@
+//! The planted bugs: a harness that does not catch them proves nothing.
+
+use crate::plan::Profile;
+use serde::Deserialize;
+
+/// One planted bug.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mutant {
+    /// What its site in the product is called.
+    pub id: String,
+    /// What goes wrong.
+    pub what: String,
+    /// The profile in which it must be caught.
+    pub profile: Profile,
+}
+
+#[derive(Deserialize)]
+struct File {
+    mutant: Vec<Mutant>,
+}
+
+/// All planted bugs.
+pub fn all() -> Vec<Mutant> {
+    let file: File = toml::from_str(include_str!("../mutants.toml")).expect("the file is part of this program");
+    file.mutant
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn each_planted_bug_has_a_name_of_its_own() {
+        let mut ids: Vec<_> = super::all().into_iter().map(|mutant| mutant.id).collect();
+        let count = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
+}

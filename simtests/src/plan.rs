@@ -1,0 +1,241 @@
+//! Everything that one run does, drawn from its seed before it begins: knobs, steps of the clients, troubles.
+//!
+//! A plan is a text that can be kept, edited and played again; nothing else decides what happens in a run.
+
+use crate::rng::Rng;
+use crate::simfs::faults::{Fault, Files, Kind, Reason};
+use crate::simfs::image::Policy;
+use crate::workload::{self, Step};
+use serde::{Deserialize, Serialize};
+
+/// What a run is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Whatever the seed says: each of the others.
+    Mix,
+    /// No trouble at all.
+    Calm,
+    /// Power cuts and killed processes.
+    Crash,
+    /// Errors and full disks, and power cuts beside them.
+    Disk,
+}
+
+/// Sizes that make rare paths common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knobs {
+    /// Bytes of a log segment.
+    pub segment_bytes: u64,
+    /// Bytes of log entries in memory.
+    pub log_cache_bytes: u64,
+    /// Bytes of a memtable.
+    pub memtable_bytes: u64,
+    /// Bytes of the store's cache.
+    pub cache_bytes: u64,
+    /// Virtual milliseconds between two rounds of flushing and compacting.
+    pub maintain_ms: u64,
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trouble {
+    /// The power goes at the n-th change of the disk from now.
+    PowerCut {
+        /// How many changes still reach the disk's cache.
+        after_changes: u64,
+        /// What of them is on the disk afterwards.
+        policy: Policy,
+    },
+    /// The process dies at the n-th change of the disk from now; the page cache stays.
+    Kill {
+        /// How many changes still happen.
+        after_changes: u64,
+    },
+    /// A file call fails. Then the process is killed, as an operator would, and started again.
+    Fault {
+        /// Which.
+        fault: Fault,
+        /// The power goes too, right after the node has stopped.
+        power_cut: Option<Policy>,
+    },
+    /// The disk is full after so many more bytes, until the node is started again.
+    FullDisk {
+        /// Bytes that still fit.
+        bytes_more: u64,
+    },
+    /// The wall clock jumps.
+    Clock {
+        /// How far it is off from now on.
+        skew_micros: i64,
+    },
+    /// The node is closed in good order and opened again.
+    Close,
+}
+
+/// A trouble and the quiet before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Virtual milliseconds after the node came back from the last one.
+    pub wait_ms: u64,
+    /// What happens.
+    pub trouble: Trouble,
+}
+
+/// How many crash images are opened and audited after the run, beside the power cuts in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Images {
+    /// How many places of the record, spread over all of it.
+    pub places: u64,
+}
+
+/// One client: steps in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Client {
+    /// What it does.
+    pub steps: Vec<Step>,
+}
+
+/// Everything that one run does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The seed that it was drawn from, and that the scheduler and the images still draw from.
+    pub seed: u64,
+    /// What it is about.
+    pub profile: Profile,
+    /// Planted bugs that are on.
+    #[serde(default)]
+    pub mutants: Vec<String>,
+    /// Least number of acknowledged operations, else the run proves nothing.
+    pub acknowledged_min: u64,
+    /// Sizes.
+    pub knobs: Knobs,
+    /// Crash images.
+    pub images: Images,
+    /// What goes wrong, in order.
+    #[serde(default)]
+    pub incidents: Vec<Incident>,
+    /// Who works meanwhile.
+    pub clients: Vec<Client>,
+}
+
+/// What the command line may set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// What the run is about.
+    pub profile: Profile,
+    /// Planted bugs.
+    pub mutants: Vec<String>,
+    /// Crash images per run.
+    pub images: u64,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn draw(seed: u64, wish: &Wish) -> Plan {
+        let mut rng = Rng::stream(seed, "plan");
+        let profile = match wish.profile {
+            Profile::Mix => *rng.pick(&[Profile::Calm, Profile::Crash, Profile::Crash, Profile::Disk, Profile::Disk]),
+            profile => profile,
+        };
+        let clients = rng.between(1, 5);
+        let steps = rng.between(15, 45);
+        let clients: Vec<_> = (1..=clients)
+            .map(|client| {
+                let mut rng = Rng::stream(seed, &format!("workload/c{client}"));
+                Client { steps: workload::draw(client, steps, &mut rng) }
+            })
+            .collect();
+        let total = clients.iter().map(|client| client.steps.len() as u64).sum::<u64>();
+        Plan {
+            seed,
+            profile,
+            mutants: wish.mutants.clone(),
+            acknowledged_min: (total / 8).max(2),
+            knobs: draw_knobs(&mut Rng::stream(seed, "knobs")),
+            images: Images { places: wish.images },
+            incidents: draw_incidents(profile, &mut Rng::stream(seed, "troubles")),
+            clients,
+        }
+    }
+
+    /// Reads a plan that was kept.
+    ///
+    /// # Errors
+    /// What is wrong with the text, with its line.
+    pub fn parse(text: &str) -> Result<Plan, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// The plan as a text.
+    pub fn print(&self) -> String {
+        toml::to_string(self).expect("a plan holds nothing that TOML cannot say")
+    }
+}
+
+fn draw_knobs(rng: &mut Rng) -> Knobs {
+    Knobs {
+        segment_bytes: rng.spread(16 << 10, 256 << 10).next_multiple_of(4096),
+        log_cache_bytes: rng.spread(1, 64 << 10),
+        memtable_bytes: rng.spread(8 << 10, 256 << 10),
+        cache_bytes: rng.spread(64 << 10, 4 << 20),
+        maintain_ms: rng.spread(5, 200),
+    }
+}
+
+fn draw_incidents(profile: Profile, rng: &mut Rng) -> Vec<Incident> {
+    let count = match profile {
+        Profile::Calm => 0,
+        Profile::Mix | Profile::Crash | Profile::Disk => rng.between(2, 7),
+    };
+    (0..count).map(|_| Incident { wait_ms: rng.spread(1, 300), trouble: draw_trouble(profile, rng) }).collect()
+}
+
+fn draw_trouble(profile: Profile, rng: &mut Rng) -> Trouble {
+    let policy = *rng.pick(&Policy::ALL);
+    // A start takes some tens of changes: a small number hits recovery itself.
+    let after_changes = rng.spread(1, 120);
+    match (profile, rng.below(20)) {
+        (_, 0) => Trouble::Close,
+        (_, 1) => Trouble::Clock { skew_micros: *rng.pick(&[-3_600_000_000, -500_000, -1_000, 10_000, 3_600_000_000]) },
+        (_, 2..=4) => Trouble::Kill { after_changes },
+        (Profile::Disk, 5..=14) => {
+            let power_cut = rng.chance(1, 2).then_some(policy);
+            Trouble::Fault { fault: draw_fault(rng), power_cut }
+        }
+        (Profile::Disk, 15..=16) => Trouble::FullDisk { bytes_more: rng.spread(1, 64 << 10) },
+        _ => Trouble::PowerCut { after_changes, policy },
+    }
+}
+
+fn draw_fault(rng: &mut Rng) -> Fault {
+    let kind = *rng.pick(&[Kind::Read, Kind::Write, Kind::Write, Kind::Sync, Kind::Sync, Kind::Create]);
+    let files = *rng.pick(&[Files::Any, Files::Log, Files::Store]);
+    let reason = *rng.pick(&[Reason::Io, Reason::Io, Reason::NoSpace]);
+    let short_bytes = if kind == Kind::Write && rng.chance(1, 2) { rng.spread(1, 600) } else { 0 };
+    Fault { kind, files, nth: rng.spread(1, 30), reason, short_bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish() -> Wish {
+        Wish { profile: Profile::Mix, mutants: vec!["idx-01".into()], images: 10 }
+    }
+
+    #[test]
+    fn a_plan_is_a_function_of_its_seed() {
+        assert_eq!(Plan::draw(7, &wish()), Plan::draw(7, &wish()));
+        assert_ne!(Plan::draw(7, &wish()).clients, Plan::draw(8, &wish()).clients);
+    }
+
+    #[test]
+    fn a_plan_survives_being_kept_as_text() {
+        for seed in 0..200 {
+            let plan = Plan::draw(seed, &wish());
+            assert_eq!(Plan::parse(&plan.print()).unwrap(), plan, "seed {seed}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! One process, one seed: runs a plan under the simulator and prints one line about it.
+//!
+//! A panic anywhere in the node or the harness is a violation like any other; its place is part of the report.
+
+use crate::check::Violation;
+use crate::cluster;
+use crate::plan::Plan;
+use crate::trace;
+use crate::verdict::{Met, Report, Verdict};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use vivarium_storage::runtime;
+
+/// No run takes so long in virtual time: one that does will never end.
+const VIRTUAL_TIME_MAX: Duration = Duration::from_secs(3600);
+/// Where runs keep their disks: a tmpfs, so that the kernel adds no pace of its own.
+const DISKS: &str = "/dev/shm";
+
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+static MET: Mutex<Option<Met>> = Mutex::new(None);
+
+/// Runs a plan. `print_trace` makes each event a line on standard output.
+pub fn run(plan: &Plan, print_trace: bool) -> Report {
+    runtime::plant(plan.mutants.iter().cloned());
+    trace::begin(print_trace);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        PANIC.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(info.to_string());
+        if print_trace {
+            hook(info);
+        }
+    }));
+    let base = PathBuf::from(DISKS).join(format!("vivarium-sim-{}", std::process::id()));
+    let ended = simulate(plan.clone(), base.clone());
+    let _ = std::fs::remove_dir_all(&base);
+    let (hash, events) = trace::digest();
+    let met = MET.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+    let (virtual_ms, result) = match ended {
+        Ok((virtual_ms, result)) => (virtual_ms, result),
+        Err(()) => {
+            let panic = PANIC.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            (0, Err(Violation::new("panic", "panic", panic.unwrap_or_else(|| "without words".into()))))
+        }
+    };
+    let verdict = match result {
+        Err(violation) => Verdict::Fail { violation },
+        Ok(()) => judge(plan, &met),
+    };
+    let passed = verdict == Verdict::Pass;
+    Report {
+        seed: plan.seed,
+        verdict,
+        met,
+        trace: format!("{hash:016x}"),
+        events,
+        virtual_ms,
+        wall_ms: 0,
+        last: if passed { Vec::new() } else { trace::last() },
+        marks: runtime::marks().into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+        mutants: runtime::reached(),
+    }
+}
+
+/// Runs on a thread of its own, since the simulator seeds what the standard library keeps per thread.
+fn simulate(plan: Plan, base: PathBuf) -> Result<(u64, Result<(), Violation>), ()> {
+    let run = move || {
+        let mut runtime = madsim::runtime::Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
+        runtime.set_time_limit(VIRTUAL_TIME_MAX);
+        let result = runtime.block_on(async move {
+            if let Err(error) = std::fs::create_dir_all(&base) {
+                return Err(Violation::new("harness", "disk", error.to_string()));
+            }
+            let mut met = Met::default();
+            let result = cluster::run(plan, base, &mut met).await;
+            *MET.lock().unwrap_or_else(PoisonError::into_inner) = Some(met);
+            result
+        });
+        let virtual_ms = runtime.block_on(async { trace::micros() / 1000 });
+        (virtual_ms, result)
+    };
+    let thread = std::thread::Builder::new().name("simulation".into()).stack_size(16 << 20);
+    thread.spawn(run).map_err(|_| ())?.join().map_err(|_| ())
+}
+
+fn judge(plan: &Plan, met: &Met) -> Verdict {
+    let least = plan.acknowledged_min;
+    if met.acknowledged < least {
+        let reason = format!("{} calls were answered, at least {least} must be", met.acknowledged);
+        return Verdict::Invalid { reason };
+    }
+    if met.images < plan.images.places {
+        return Verdict::Invalid { reason: format!("{} of {} images were audited", met.images, plan.images.places) };
+    }
+    Verdict::Pass
+}

@@ -1,0 +1,163 @@
+//! What the clients do: mutations and reads of a small schema that has one of everything.
+//!
+//! Steps are drawn before the run and independently of what was written, so many of them are refused: that is checked too.
+
+mod action;
+
+use crate::rng::Rng;
+use serde::{Deserialize, Serialize};
+
+pub use action::{Action, BoxLink, ItemChange, NewItem, Reply};
+
+/// The schema of all runs.
+pub const SCHEMA: &str = include_str!("schema.graphql");
+
+/// Names are drawn from pools of these sizes: small enough that clients meet.
+const ITEMS: u64 = 24;
+const BOXES: u64 = 5;
+const LABELS: u64 = 6;
+
+/// The kinds of items.
+pub const KINDS: [&str; 3] = ["RED", "GREEN", "BLUE"];
+const MARKS: [&str; 4] = ["new", "used", "", "a longer mark with \"quotes\" and \u{e9}\u{10348}"];
+/// Ranks at which orders and encodings go wrong.
+const RANKS: [i64; 9] = [i32::MIN as i64, -256, -1, 0, 1, 255, 256, 65_536, i32::MAX as i64];
+const PRICES: [&str; 5] = ["0", "-1.5", "0.01", "99999999.99", "-0.01"];
+
+/// One thing that a client does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Virtual microseconds of thinking before it.
+    pub pause_micros: u64,
+    /// The key under which a retry returns the first answer; reads have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Sends it twice, or again when no answer came.
+    #[serde(default)]
+    pub retries: bool,
+    /// What it does.
+    pub action: Action,
+}
+
+/// The steps of a client.
+pub fn draw(client: u64, count: u64, rng: &mut Rng) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for number in 1..=count {
+        let action = draw_action(client, number, rng);
+        let key = action.is_mutation().then(|| format!("c{client}-{number}"));
+        let retries = key.is_some() && rng.chance(1, 3);
+        steps.push(Step { pause_micros: rng.spread(1, 20_000), key, retries, action });
+    }
+    steps
+}
+
+fn item(rng: &mut Rng) -> String {
+    format!("i{}", rng.below(ITEMS))
+}
+
+fn boxed(rng: &mut Rng) -> String {
+    format!("b{}", rng.below(BOXES))
+}
+
+fn label(rng: &mut Rng) -> String {
+    format!("l{}", rng.below(LABELS))
+}
+
+fn several<T: Ord>(rng: &mut Rng, most: u64, mut one: impl FnMut(&mut Rng) -> T) -> Vec<T> {
+    let count = rng.between(0, most);
+    let mut all: Vec<T> = (0..count).map(|_| one(rng)).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn kind(rng: &mut Rng) -> String {
+    (*rng.pick(&KINDS)).to_owned()
+}
+
+fn rank(rng: &mut Rng) -> i64 {
+    if rng.chance(1, 2) { *rng.pick(&RANKS) } else { rng.below(8) as i64 }
+}
+
+fn note(rng: &mut Rng) -> Option<String> {
+    match rng.below(6) {
+        0 | 1 => None,
+        2 => Some(String::new()),
+        3 => Some("long ".repeat(rng.spread(1, 400) as usize)),
+        _ => Some(format!("note {}", rng.below(1000))),
+    }
+}
+
+fn price(rng: &mut Rng) -> Option<String> {
+    rng.chance(2, 3).then(|| (*rng.pick(&PRICES)).to_owned())
+}
+
+fn marks(rng: &mut Rng) -> Vec<String> {
+    (0..rng.between(0, 3)).map(|_| (*rng.pick(&MARKS)).to_owned()).collect()
+}
+
+fn new_item(rng: &mut Rng) -> NewItem {
+    NewItem {
+        tag: item(rng),
+        kind: kind(rng),
+        rank: rank(rng),
+        note: note(rng),
+        price: price(rng),
+        marks: marks(rng),
+        width: rng.chance(1, 3).then(|| rng.below(100) as i64),
+        r#box: rng.chance(1, 4).then(|| boxed(rng)),
+        labels: if rng.chance(1, 3) { several(rng, 3, label) } else { Vec::new() },
+    }
+}
+
+fn change(rng: &mut Rng) -> ItemChange {
+    ItemChange {
+        kind: rng.chance(1, 3).then(|| kind(rng)),
+        rank: rng.chance(1, 2).then(|| rank(rng)),
+        note: if rng.chance(1, 3) { Some(note(rng)) } else { None }.map(|note| note.unwrap_or_default()),
+        clears_note: rng.chance(1, 8),
+        price: if rng.chance(1, 3) { price(rng) } else { None },
+        marks: rng.chance(1, 3).then(|| marks(rng)),
+        r#box: match rng.below(8) {
+            0 | 1 => Some(BoxLink::Connect(boxed(rng))),
+            2 => Some(BoxLink::Disconnect),
+            _ => None,
+        },
+        connects: if rng.chance(1, 3) { several(rng, 2, label) } else { Vec::new() },
+        disconnects: Vec::new(),
+    }
+}
+
+fn draw_action(client: u64, number: u64, rng: &mut Rng) -> Action {
+    // First there must be something to work on.
+    let choice = if number <= 4 { rng.below(30) } else { rng.below(100) };
+    match choice {
+        0..=13 => Action::CreateItem { item: new_item(rng) },
+        14..=19 => Action::CreateItems {
+            items: {
+                let mut items: Vec<_> = (0..rng.between(1, 6)).map(|_| new_item(rng)).collect();
+                items.sort_by(|a, b| a.tag.cmp(&b.tag));
+                // Mostly a batch that does not contradict itself.
+                if rng.chance(9, 10) {
+                    items.dedup_by(|a, b| a.tag == b.tag);
+                }
+                items
+            },
+        },
+        20..=24 => Action::CreateBox { tag: boxed(rng), room: kind(rng), shelf: rng.below(3) as i64 },
+        25..=29 => Action::CreateLabel { slug: label(rng) },
+        30..=47 => Action::UpdateItem { tag: item(rng), change: change(rng) },
+        48..=53 => Action::UpdatePair { left: item(rng), right: item(rng), rank: rank(rng) },
+        54..=61 => Action::DeleteItem { tag: item(rng) },
+        62..=63 => Action::DeleteBox { tag: boxed(rng) },
+        64 => Action::DeleteLabel { slug: label(rng) },
+        65..=69 => Action::CreateTicket { text: format!("t{client}-{number}"), item: item(rng) },
+        70..=76 => Action::ReadItem { tag: item(rng) },
+        77..=84 => Action::ListByKind { kind: kind(rng), first: rng.spread(1, 40) },
+        85..=88 => Action::ListByMark { mark: (*rng.pick(&MARKS)).to_owned() },
+        89..=92 => Action::ListByRank { least: rank(rng), most: rank(rng) },
+        93..=95 => Action::ReadBox { tag: boxed(rng) },
+        96..=97 => Action::ReadLabel { slug: label(rng) },
+        _ => Action::CountItems,
+    }
+}
