@@ -139,9 +139,9 @@ impl Collection {
         format!("{}{}Update", self.name, capitalize(&field.name))
     }
 
-    /// The unique indexes that `CustomerKey` offers beside `id`: those that were declared.
+    /// The unique indexes that `CustomerKey` offers beside `id`: those that were declared and have all entries.
     pub fn keys(&self) -> impl Iterator<Item = &Index> {
-        self.indexes.iter().filter(|index| index.unique && !index.relation)
+        self.indexes.iter().filter(|index| index.unique && !index.relation && index.ready)
     }
     /// The unique index that a field of `CustomerKey` names.
     pub fn key_named(&self, catalog: &Catalog, name: &str) -> Option<&Index> {

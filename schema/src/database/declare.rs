@@ -1,7 +1,22 @@
 //! Schema changes: compare, try, apply, remember.
 
+mod apply;
+mod backfill;
+mod cells;
+mod conform;
+mod difference;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+mod work;
+
 use super::{Database, Error};
+use crate::{Catalog, sdl};
 use serde::Serialize;
+use vivarium_consensus::{Consistency, Node};
+use vivarium_storage::DatabaseId;
+
+pub(super) use apply::resume;
 
 /// What a change costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -64,30 +79,42 @@ impl Database {
     /// # Errors
     /// Those of the node.
     pub async fn schema(&self) -> Result<(String, u32), Error> {
-        todo!()
+        let catalog = applied(self.node(), self.id()).await?;
+        Ok((catalog.sdl, catalog.version))
     }
+
     /// What applying `sdl` would change.
     ///
     /// # Errors
     /// `Schema`, and those of the node.
     pub async fn diff_schema(&self, sdl: &str) -> Result<Vec<Change>, Error> {
-        let _ = sdl;
-        todo!()
+        let previous = applied(self.node(), self.id()).await?;
+        let next = sdl::declare(sdl, Some(&previous)).map_err(Error::Schema)?;
+        Ok(difference::between(&previous, &next))
     }
+
     /// Applies a schema: catalog, then index entries of existing documents, then the indexes may be read.
     ///
     /// # Errors
     /// `Schema`, `Refused` (breaking, or the data does not fit: says which record), `VersionMismatch`.
     pub async fn apply_schema(&self, sdl: &str, options: ApplyOptions) -> Result<Applied, Error> {
-        let _ = (sdl, options);
-        todo!()
+        apply::apply(self.node(), self.id(), sdl, options).await
     }
+
     /// Schemas applied so far, newest first, at most `limit`.
     ///
     /// # Errors
     /// Those of the node.
     pub async fn schema_history(&self, limit: usize) -> Result<Vec<SchemaVersion>, Error> {
-        let _ = limit;
-        todo!()
+        let mut transaction = self.node().begin(Consistency::Strong, backfill::deadline()).await?;
+        transaction.read_only();
+        Ok(cells::history(&mut transaction, self.id(), limit).await?)
     }
+}
+
+/// The catalog that is applied; the empty one before the first.
+async fn applied(node: &Node, database: DatabaseId) -> Result<Catalog, Error> {
+    let mut transaction = node.begin(Consistency::Strong, backfill::deadline()).await?;
+    transaction.read_only();
+    Ok(cells::catalog(&mut transaction, database).await?.unwrap_or_default())
 }

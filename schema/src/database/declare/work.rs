@@ -1,0 +1,169 @@
+//! What a change means for documents that are there: which must be looked at, what is cleared away, and how the
+//! catalog reads until that is done.
+
+use crate::Catalog;
+use crate::catalog::{Collection, Embedded, Field, FieldKind, TypeId};
+use std::collections::{BTreeMap, BTreeSet};
+use vivarium_storage::{CollectionId, IndexId};
+
+/// Collections with rules that documents may break which obeyed the old ones.
+pub(super) fn tightened(previous: &Catalog, target: &Catalog) -> Vec<CollectionId> {
+    let mut embedded = BTreeMap::new();
+    let is_tighter = |collection: &&Collection| {
+        previous.collection(collection.id).is_some_and(|known| {
+            collection.checks.iter().any(|check| !known.checks.contains(check))
+                || fields_tighter(previous, target, &known.fields, &collection.fields, &mut embedded)
+        })
+    };
+    target.collections.iter().filter(is_tighter).map(|collection| collection.id).collect()
+}
+
+/// True where a document of the old fields may not fit the new ones.
+fn fields_tighter(
+    previous: &Catalog,
+    target: &Catalog,
+    known: &[Field],
+    fields: &[Field],
+    embedded: &mut BTreeMap<TypeId, bool>,
+) -> bool {
+    fields.iter().filter(|field| field.is_stored()).any(|field| {
+        let Some(old) = known.iter().find(|old| old.id == field.id) else { return field.required };
+        let elements = |field: &Field| field.list.is_some_and(|list| list.element_required);
+        let narrower = field.precision.is_some_and(|new| {
+            old.precision.is_none_or(|old| new.scale < old.scale || new.digits - new.scale < old.digits - old.scale)
+        });
+        let inside = match field.kind {
+            FieldKind::Enum(id) => {
+                let (old, new) = (previous.enum_type(id), target.enum_type(id));
+                let gone = |old: &crate::catalog::EnumType| {
+                    old.values.iter().any(|value| new.is_none_or(|new| new.value(value.number).is_none()))
+                };
+                old.is_some_and(gone)
+            }
+            FieldKind::Embedded(id) => embedded_tighter(previous, target, id, embedded),
+            _ => false,
+        };
+        (field.required && !old.required) || (elements(field) && !elements(old)) || narrower || inside
+    })
+}
+
+fn embedded_tighter(
+    previous: &Catalog,
+    target: &Catalog,
+    id: TypeId,
+    seen: &mut BTreeMap<TypeId, bool>,
+) -> bool {
+    if let Some(known) = seen.get(&id) {
+        return *known;
+    }
+    let tighter = match (previous.embedded(id), target.embedded(id)) {
+        (Some(known), Some(embedded)) => {
+            embedded.checks.iter().any(|check| !known.checks.contains(check))
+                || fields_tighter(previous, target, &known.fields, &embedded.fields, seen)
+        }
+        _ => false,
+    };
+    seen.insert(id, tighter);
+    tighter
+}
+
+/// Collections that are gone.
+pub(super) fn dropped_collections(previous: &Catalog, target: &Catalog) -> Vec<CollectionId> {
+    previous.collections.iter().map(|known| known.id).filter(|id| target.collection(*id).is_none()).collect()
+}
+
+/// Indexes and links that are gone.
+pub(super) fn dropped_indexes(previous: &Catalog, target: &Catalog) -> Vec<IndexId> {
+    let kept = entry_owners(target);
+    entry_owners(previous).into_iter().filter(|id| !kept.contains(id)).collect()
+}
+
+/// The numbers under which a catalog keeps entries.
+fn entry_owners(catalog: &Catalog) -> BTreeSet<IndexId> {
+    let mut owners = BTreeSet::new();
+    for collection in &catalog.collections {
+        owners.extend(collection.indexes.iter().map(|index| index.id));
+        for field in &collection.fields {
+            if let FieldKind::ManyToMany { links, inverse_links, .. } = field.kind {
+                owners.extend([links, inverse_links]);
+            }
+        }
+    }
+    owners
+}
+
+/// The target as it is served while documents are still being looked at: what is not true of all of them yet
+/// cannot be seen.
+pub(super) fn meanwhile(previous: &Catalog, target: &Catalog) -> Catalog {
+    let mut meanwhile = target.clone();
+    for collection in &mut meanwhile.collections {
+        let Some(known) = previous.collection(collection.id) else { continue };
+        hide_unfilled(&known.fields, &mut collection.fields);
+        for field in &mut collection.fields {
+            let index = match field.kind {
+                FieldKind::OneToOne { target, index, .. } | FieldKind::OneToMany { target, index, .. } => (target, index),
+                _ => continue,
+            };
+            let ready = target.collection(index.0).and_then(|other| other.index(index.1)).is_none_or(|index| index.ready);
+            field.hidden |= !ready && known.field(field.id).is_some();
+        }
+    }
+    for embedded in &mut meanwhile.embedded {
+        if let Some(known) = previous.embedded(embedded.id)
+            && keeps_a_field(known, embedded)
+        {
+            hide_unfilled(&known.fields, &mut embedded.fields);
+        }
+    }
+    meanwhile
+}
+
+/// A required field that is new: until every document has its default nobody reads or writes it. What nothing
+/// fills is there at once, for it is only applied where there are no documents.
+fn hide_unfilled(known: &[Field], fields: &mut [Field]) {
+    for field in fields.iter_mut().filter(|field| field.is_stored() && field.required) {
+        let filled = field.default.is_some() || field.updated_at;
+        if filled && !known.iter().any(|old| old.id == field.id) {
+            field.hidden = true;
+            field.read_only = true;
+            field.required = false;
+        }
+    }
+}
+
+/// True where some field of an embedded type can be read and written all along.
+fn keeps_a_field(known: &Embedded, embedded: &Embedded) -> bool {
+    embedded.fields.iter().any(|field| {
+        known.fields.iter().any(|old| old.id == field.id) && !field.hidden && !field.read_only
+    })
+}
+
+/// Every index of the catalog can be read.
+pub(super) fn ready(mut catalog: Catalog) -> Catalog {
+    catalog.collections.iter_mut().flat_map(|collection| &mut collection.indexes).for_each(|index| index.ready = true);
+    catalog
+}
+
+/// The previous catalog with the numbers that `target` took marked as taken: a change that failed left entries.
+pub(super) fn taken_back(previous: &Catalog, target: &Catalog) -> Catalog {
+    let mut catalog = previous.clone();
+    catalog.next_collection = target.next_collection;
+    catalog.next_type = target.next_type;
+    catalog.next_index = target.next_index;
+    for collection in &mut catalog.collections {
+        if let Some(tried) = target.collection(collection.id) {
+            collection.next_field = tried.next_field;
+        }
+    }
+    for embedded in &mut catalog.embedded {
+        if let Some(tried) = target.embedded(embedded.id) {
+            embedded.next_field = tried.next_field;
+        }
+    }
+    for each in &mut catalog.enums {
+        if let Some(tried) = target.enum_type(each.id) {
+            each.next_value = tried.next_value;
+        }
+    }
+    catalog
+}
