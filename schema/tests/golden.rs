@@ -23,6 +23,10 @@ fn check(schema: &str, golden: &str) {
     api::compile(&generated);
     assert_eq!(generated, api::generate(&catalog), "generation is deterministic");
     assert_eq!(declare(&text), catalog, "declaration is deterministic");
+    let reworded = sdl::declare(&format!("# Again.\n{text}"), Some(&catalog)).unwrap();
+    assert_eq!(reworded.version, catalog.version + 1);
+    let carried = Catalog { version: catalog.version, sdl: catalog.sdl.clone(), ..reworded };
+    assert_eq!(carried, catalog, "the same declarations keep all numbers");
     assert_eq!(sdl::declare(&text, Some(&catalog)), Ok(catalog), "the same text changes nothing");
     let path = root.join("tests/golden").join(golden);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

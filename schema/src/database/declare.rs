@@ -5,9 +5,6 @@ mod backfill;
 mod cells;
 mod conform;
 mod difference;
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests;
 mod work;
 
 use super::{Database, Error};
@@ -16,7 +13,7 @@ use serde::Serialize;
 use vivarium_consensus::{Consistency, Node};
 use vivarium_storage::DatabaseId;
 
-pub(super) use apply::resume;
+pub use apply::{apply, resume};
 
 /// What a change costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use vivarium_consensus::Node;
 use vivarium_storage::DatabaseId;
 
-pub use declare::{Applied, ApplyOptions, Change, Safety, SchemaVersion};
+pub use declare::{Applied, ApplyOptions, Change, Safety, SchemaVersion, apply, resume};
 pub use request::{Request, Response, Session};
 pub use verify::{IndexInfo, VerifyReport, verify};
 

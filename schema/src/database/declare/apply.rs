@@ -23,8 +23,11 @@ enum Try {
     Again,
 }
 
-/// Applies a schema.
-pub(super) async fn apply(node: &Node, database: DatabaseId, sdl: &str, options: ApplyOptions) -> Result<Applied, Error> {
+/// As [`crate::Database::apply_schema`], without a database that serves it.
+///
+/// # Errors
+/// As [`crate::Database::apply_schema`].
+pub async fn apply(node: &Node, database: DatabaseId, sdl: &str, options: ApplyOptions) -> Result<Applied, Error> {
     let mut announced: Option<Vec<Change>> = None;
     for _ in 0..TRIES_MAX {
         resume(node, database).await?;
@@ -74,7 +77,8 @@ async fn try_apply(
     }
     let drop_collections = work::dropped_collections(&previous, &target);
     let drop_indexes = work::dropped_indexes(&previous, &target);
-    let builds = !conform.is_empty() || target.collections.iter().flat_map(|each| &each.indexes).any(|index| !index.ready);
+    let builds =
+        !conform.is_empty() || target.collections.iter().flat_map(|each| &each.indexes).any(|index| !index.ready);
     let build = builds.then(|| Build { target: target.clone(), previous: previous.clone(), conform });
     let work = Work { build, drop_collections, drop_indexes };
     if builds {
@@ -104,21 +108,30 @@ fn refuse_breaking(changes: &[Change], options: &ApplyOptions) -> Result<(), Err
     if breaking.is_empty() || options.force || options.dry_run {
         return Ok(());
     }
-    let mut listed: Vec<String> =
-        breaking.iter().take(LISTED_MAX).map(|change| format!("{}: {}", change.coordinate, change.description)).collect();
+    let mut listed: Vec<String> = breaking
+        .iter()
+        .take(LISTED_MAX)
+        .map(|change| format!("{}: {}", change.coordinate, change.description))
+        .collect();
     if breaking.len() > LISTED_MAX {
         listed.push(format!("and {} more.", breaking.len() - LISTED_MAX));
     }
-    let message =
-        format!("The change is breaking; nothing was applied. Apply it with force if this is meant: {}", listed.join(" "));
+    let message = format!(
+        "The change is breaking; nothing was applied. Apply it with force if this is meant: {}",
+        listed.join(" ")
+    );
     Err(Error::Refused(message))
 }
 
 fn refused(stop: Stop, changes: &[Change]) -> Error {
     match stop {
-        Stop::Misfit(sentence) => Error::Refused(format!("The data does not fit the schema; nothing was applied. {sentence}")),
+        Stop::Misfit(sentence) => {
+            Error::Refused(format!("The data does not fit the schema; nothing was applied. {sentence}"))
+        }
         Stop::Consensus(error) => error.into(),
-        Stop::Superseded => unreachable!("looking at {} changes writes nothing that others could take back", changes.len()),
+        Stop::Superseded => {
+            unreachable!("looking at {} changes writes nothing that others could take back", changes.len())
+        }
     }
 }
 
@@ -134,7 +147,7 @@ enum Finished {
 ///
 /// # Errors
 /// Those of the node.
-pub(crate) async fn resume(node: &Node, database: DatabaseId) -> Result<(), Error> {
+pub async fn resume(node: &Node, database: DatabaseId) -> Result<(), Error> {
     match finish(node, database).await? {
         Finished::Built(_) => {}
         Finished::TakenBack(sentence) => tracing::error!(%database, %sentence, "schema change taken back"),
@@ -145,10 +158,11 @@ pub(crate) async fn resume(node: &Node, database: DatabaseId) -> Result<(), Erro
 /// Does whatever work is written down.
 async fn finish(node: &Node, database: DatabaseId) -> Result<Finished, Error> {
     let mut backfilled = 0;
+    let mut misfit = None;
     loop {
         let mut transaction = node.begin(Consistency::Strong, deadline()).await?;
         let Some((work, version)) = cells::work(&mut transaction, database).await? else {
-            return Ok(Finished::Built(backfilled));
+            return Ok(misfit.map_or(Finished::Built(backfilled), Finished::TakenBack));
         };
         drop(transaction);
         let Some(build) = &work.build else {
@@ -163,7 +177,7 @@ async fn finish(node: &Node, database: DatabaseId) -> Result<Finished, Error> {
             Err(Stop::Misfit(sentence)) => {
                 let back = taken_back(build);
                 settle(node, database, version, 0, &back).await?;
-                return Ok(Finished::TakenBack(format!("The data does not fit the schema; nothing was applied. {sentence}")));
+                misfit = Some(format!("The data does not fit the schema; nothing was applied. {sentence}"));
             }
             Err(Stop::Superseded) => {}
             Err(Stop::Consensus(error)) => return Err(error.into()),

@@ -151,7 +151,12 @@ impl Backfill<'_> {
     }
 
     /// Writes entries, unless a unique one belongs to another record.
-    async fn write(&self, collection: &Collection, changes: Changes, transaction: &mut Transaction) -> Result<(), Stop> {
+    async fn write(
+        &self,
+        collection: &Collection,
+        changes: Changes,
+        transaction: &mut Transaction,
+    ) -> Result<(), Stop> {
         let unique = |put: &Put| collection.index(put.index).filter(|index| index.unique);
         let keys: Vec<Key> =
             changes.puts.iter().filter(|(_, put)| unique(put).is_some()).map(|(key, _)| key.clone()).collect();
@@ -257,7 +262,9 @@ fn smaller(error: Error, limit: usize, tries: usize) -> Result<usize, Error> {
     match error {
         Error::TooLarge { .. } if limit == 1 => Err(error),
         // Every batch may run twice, so an unknown outcome is a try like any other.
-        Error::Conflict | Error::TooLarge { .. } | Error::UnknownOutcome if tries < BATCH_TRIES_MAX => Ok((limit / 2).max(1)),
+        Error::Conflict | Error::TooLarge { .. } | Error::UnknownOutcome if tries < BATCH_TRIES_MAX => {
+            Ok((limit / 2).max(1))
+        }
         other => Err(other),
     }
 }

@@ -22,12 +22,20 @@ impl<'a> Conform<'a> {
     pub(super) fn new(catalog: &'a Catalog, now_micros: i64) -> Conform<'a> {
         let compiled = "checks were compiled when the schema was declared";
         let collections = catalog.collections.iter().map(|collection| {
-            let checks = collection.checks.iter().map(|check| CompiledCheck::compile(catalog, collection, check).expect(compiled));
+            let checks = collection
+                .checks
+                .iter()
+                .map(|check| CompiledCheck::compile(catalog, collection, check).expect(compiled));
             (collection.id, checks.collect())
         });
         let embedded = catalog.embedded.iter().map(|embedded| {
             let checks = embedded.checks.iter();
-            (embedded.id, checks.map(|check| CompiledCheck::compile_embedded(catalog, embedded, check).expect(compiled)).collect())
+            (
+                embedded.id,
+                checks
+                    .map(|check| CompiledCheck::compile_embedded(catalog, embedded, check).expect(compiled))
+                    .collect(),
+            )
         });
         Conform { catalog, now_micros, collections: collections.collect(), embedded: embedded.collect() }
     }
@@ -74,7 +82,9 @@ impl<'a> Conform<'a> {
             return if field.required { self.filled(field, written).map(Some) } else { Ok(None) };
         }
         let Some(list) = field.list else { return self.element(field, value, written) };
-        let ValueRef::List(items) = value else { return Err(format!("holds something else than a list in {}.", field.name)) };
+        let ValueRef::List(items) = value else {
+            return Err(format!("holds something else than a list in {}.", field.name));
+        };
         let mut changed = false;
         let mut elements = Vec::with_capacity(items.len());
         for item in items.iter() {
@@ -112,7 +122,8 @@ impl<'a> Conform<'a> {
                 if changes.is_empty() {
                     return Ok(None);
                 }
-                let mut fields: BTreeMap<FieldId, Value> = record.iter().map(|(id, value)| (id, value.to_value())).collect();
+                let mut fields: BTreeMap<FieldId, Value> =
+                    record.iter().map(|(id, value)| (id, value.to_value())).collect();
                 fields.extend(changes);
                 Ok(Some(Value::Record(fields.into_iter().collect())))
             }
@@ -132,7 +143,9 @@ impl<'a> Conform<'a> {
                 Ok(Value::Date(i32::try_from(days).unwrap_or(i32::MAX)))
             }
             Some(Default::Now) => Ok(Value::DateTime(self.now_micros)),
-            None => Err(format!("has no {}, which is required now: give it one first, or declare a @default.", field.name)),
+            None => {
+                Err(format!("has no {}, which is required now: give it one first, or declare a @default.", field.name))
+            }
         }
     }
 
@@ -177,7 +190,11 @@ impl<'a> Conform<'a> {
         let compiled = collection.checks.iter().zip(&self.collections[&collection.id]);
         for (check, compiled) in compiled {
             if !compiled.holds(document) {
-                return Err(broken(&collection.name, check.message.as_deref(), check.field.and_then(|id| collection.field(id))));
+                return Err(broken(
+                    &collection.name,
+                    check.message.as_deref(),
+                    check.field.and_then(|id| collection.field(id)),
+                ));
             }
         }
         collection.fields.iter().try_for_each(|field| match field.kind {
@@ -195,7 +212,11 @@ impl<'a> Conform<'a> {
         let Some(embedded) = self.catalog.embedded(id) else { return Ok(()) };
         for (check, compiled) in embedded.checks.iter().zip(&self.embedded[&id]) {
             if !compiled.holds_in(record) {
-                return Err(broken(&embedded.name, check.message.as_deref(), check.field.and_then(|id| embedded.field(id))));
+                return Err(broken(
+                    &embedded.name,
+                    check.message.as_deref(),
+                    check.field.and_then(|id| embedded.field(id)),
+                ));
             }
         }
         embedded.fields.iter().try_for_each(|field| match field.kind {

@@ -13,8 +13,14 @@ pub(super) fn between(previous: &Catalog, next: &Catalog) -> Vec<Change> {
     differ.embedded();
     differ.enums();
     if differ.changes.is_empty() {
-        let same = previous.collections == next.collections && previous.embedded == next.embedded && previous.enums == next.enums;
-        let what = if same { "The text changes, its meaning does not." } else { "Descriptions or the order of declarations change." };
+        let same = previous.collections == next.collections
+            && previous.embedded == next.embedded
+            && previous.enums == next.enums;
+        let what = if same {
+            "The text changes, its meaning does not."
+        } else {
+            "Descriptions or the order of declarations change."
+        };
         differ.add("schema", Safety::Safe, what);
     }
     differ.changes
@@ -32,6 +38,12 @@ struct Owner<'a> {
     name: &'a str,
     fields: &'a [Field],
     checks: &'a [Check],
+}
+
+impl<'a> Owner<'a> {
+    fn of(embedded: &'a Embedded) -> Owner<'a> {
+        Owner { name: &embedded.name, fields: &embedded.fields, checks: &embedded.checks }
+    }
 }
 
 impl Differ<'_> {
@@ -87,9 +99,15 @@ impl Differ<'_> {
         for ((operation, before), (_, after)) in named(known).into_iter().zip(named(collection)) {
             match (before, after) {
                 (true, false) => {
-                    self.add(&collection.name, Safety::Breaking, format!("The operation {operation} is no longer offered."));
+                    self.add(
+                        &collection.name,
+                        Safety::Breaking,
+                        format!("The operation {operation} is no longer offered."),
+                    );
                 }
-                (false, true) => self.add(&collection.name, Safety::Safe, format!("The operation {operation} is offered.")),
+                (false, true) => {
+                    self.add(&collection.name, Safety::Safe, format!("The operation {operation} is offered."))
+                }
                 _ => {}
             }
         }
@@ -105,13 +123,13 @@ impl Differ<'_> {
                 self.add(&embedded.name, Safety::Safe, "The type is added.");
                 continue;
             };
-            self.renamed(&known.name, &embedded.name, "Values stay; every operation that names the type has to change.");
-            let owner = |each| {
-                let Embedded { name, fields, checks, .. } = each;
-                Owner { name, fields, checks }
-            };
-            self.fields(owner(known), owner(embedded));
-            self.checks(owner(known), owner(embedded));
+            self.renamed(
+                &known.name,
+                &embedded.name,
+                "Values stay; every operation that names the type has to change.",
+            );
+            self.fields(Owner::of(known), Owner::of(embedded));
+            self.checks(Owner::of(known), Owner::of(embedded));
         }
     }
 
@@ -188,7 +206,10 @@ impl Differ<'_> {
     /// A field that keeps its values.
     fn field(&mut self, coordinate: &str, old: &Field, field: &Field) {
         if old.name != field.name {
-            let text = format!("The field is renamed from {}. Its values stay; operations that name it have to change.", old.name);
+            let text = format!(
+                "The field is renamed from {}. Its values stay; operations that name it have to change.",
+                old.name
+            );
             self.add(coordinate, Safety::Breaking, text);
         }
         let (before, after) = (written(self.previous, old), written(self.next, field));
@@ -199,7 +220,11 @@ impl Differ<'_> {
             let text = "The default changes for records that are created from now on.";
             let required = field.required && field.default.is_none();
             let safety = if required && old.required { Safety::Breaking } else { Safety::Safe };
-            self.add(coordinate, safety, if safety == Safety::Breaking { "The default goes: creates have to give a value." } else { text });
+            self.add(
+                coordinate,
+                safety,
+                if safety == Safety::Breaking { "The default goes: creates have to give a value." } else { text },
+            );
         }
         self.behaviour(coordinate, old, field);
         self.relation(coordinate, old, field);
@@ -237,7 +262,11 @@ impl Differ<'_> {
         ];
         for (directive, before, after, cost) in switches {
             match (before, after) {
-                (false, true) => self.add(coordinate, cost, format!("{directive} is added: clients can no longer use the field as before.")),
+                (false, true) => self.add(
+                    coordinate,
+                    cost,
+                    format!("{directive} is added: clients can no longer use the field as before."),
+                ),
                 (true, false) => self.add(coordinate, Safety::Safe, format!("{directive} is removed.")),
                 _ => {}
             }
@@ -247,7 +276,9 @@ impl Differ<'_> {
             (Some(_), None) if field.required && field.default.is_none() => {
                 self.add(coordinate, Safety::Breaking, "@autoIncrement goes: creates have to give a number.");
             }
-            (before, after) if before != after => self.add(coordinate, Safety::Safe, "@autoIncrement changes for new records."),
+            (before, after) if before != after => {
+                self.add(coordinate, Safety::Safe, "@autoIncrement changes for new records.")
+            }
             _ => {}
         }
         if old.precision != field.precision {
@@ -255,7 +286,10 @@ impl Differ<'_> {
                 old.precision.is_none_or(|old| new.scale < old.scale || new.digits - new.scale < old.digits - old.scale)
             });
             let (safety, text) = if narrower {
-                (Safety::NeedsBackfill, "The precision becomes narrower. Records are looked through, and the change is refused if one does not fit.")
+                (
+                    Safety::NeedsBackfill,
+                    "The precision becomes narrower. Records are looked through, and the change is refused if one does not fit.",
+                )
             } else {
                 (Safety::Safe, "The precision becomes wider.")
             };
@@ -274,7 +308,8 @@ impl Differ<'_> {
             let text = format!("onDelete changes from {} to {}.", rule_name(before), rule_name(after));
             self.add(coordinate, Safety::Safe, text);
         }
-        if let (FieldKind::ToOne { index: Some(before), .. }, FieldKind::ToOne { index: Some(after), .. }) = (old.kind, field.kind)
+        if let (FieldKind::ToOne { index: Some(before), .. }, FieldKind::ToOne { index: Some(after), .. }) =
+            (old.kind, field.kind)
             && before != after
         {
             let text = "The relation changes between one to one and one to many. Its index is built again; \
@@ -287,7 +322,10 @@ impl Differ<'_> {
         let declared = |each: &&Index| !each.relation;
         for old in known.indexes.iter().filter(declared).filter(|old| collection.index(old.id).is_none()) {
             let (safety, text) = if old.unique {
-                (Safety::Breaking, format!("The unique key {} is removed: records cannot be named by it any more.", old.name))
+                (
+                    Safety::Breaking,
+                    format!("The unique key {} is removed: records cannot be named by it any more.", old.name),
+                )
             } else {
                 (Safety::Safe, format!("The index {} is removed: queries that it served read more records.", old.name))
             };

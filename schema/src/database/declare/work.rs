@@ -47,12 +47,7 @@ fn fields_tighter(
     })
 }
 
-fn embedded_tighter(
-    previous: &Catalog,
-    target: &Catalog,
-    id: TypeId,
-    seen: &mut BTreeMap<TypeId, bool>,
-) -> bool {
+fn embedded_tighter(previous: &Catalog, target: &Catalog, id: TypeId, seen: &mut BTreeMap<TypeId, bool>) -> bool {
     if let Some(known) = seen.get(&id) {
         return *known;
     }
@@ -101,10 +96,13 @@ pub(super) fn meanwhile(previous: &Catalog, target: &Catalog) -> Catalog {
         hide_unfilled(&known.fields, &mut collection.fields);
         for field in &mut collection.fields {
             let index = match field.kind {
-                FieldKind::OneToOne { target, index, .. } | FieldKind::OneToMany { target, index, .. } => (target, index),
+                FieldKind::OneToOne { target, index, .. } | FieldKind::OneToMany { target, index, .. } => {
+                    (target, index)
+                }
                 _ => continue,
             };
-            let ready = target.collection(index.0).and_then(|other| other.index(index.1)).is_none_or(|index| index.ready);
+            let ready =
+                target.collection(index.0).and_then(|other| other.index(index.1)).is_none_or(|index| index.ready);
             field.hidden |= !ready && known.field(field.id).is_some();
         }
     }
@@ -133,9 +131,10 @@ fn hide_unfilled(known: &[Field], fields: &mut [Field]) {
 
 /// True where some field of an embedded type can be read and written all along.
 fn keeps_a_field(known: &Embedded, embedded: &Embedded) -> bool {
-    embedded.fields.iter().any(|field| {
-        known.fields.iter().any(|old| old.id == field.id) && !field.hidden && !field.read_only
-    })
+    embedded
+        .fields
+        .iter()
+        .any(|field| known.fields.iter().any(|old| old.id == field.id) && !field.hidden && !field.read_only)
 }
 
 /// Every index of the catalog can be read.
