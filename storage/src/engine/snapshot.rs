@@ -1,7 +1,7 @@
 //! A view of the store at one position, and of every version before it that is still kept.
 
 use super::cache::DocumentCache;
-use super::cell::{Cell, history_key, history_range, split_history_key};
+use super::cell::{Cell, history_end, history_key, history_range, split_history_key};
 use super::fjall::{Bytes, Rows, Table, Tables, View};
 use super::{META_OWN_END, Position, Scan, Space};
 use crate::{DatabaseId, Document, Error, Key, KeyRange, Result, Version};
@@ -74,7 +74,7 @@ impl Snapshot {
                 let newest = newest.filter(move |row| row.as_ref().map_or(true, |(_, cell)| cell.version <= at));
                 let (start, end) = history_range(&range);
                 let rows = self.engine.tables.range(&self.view, table, &start, &end);
-                let earlier = Earlier { rows: Directed { rows, reverse: scan.reverse }, at, waiting: None, key: None };
+                let earlier = Earlier { rows: Directed { rows, reverse: scan.reverse }, at };
                 let merged = Merged { newest: newest.peekable(), earlier: earlier.peekable(), reverse: scan.reverse };
                 Ok(Box::new(merged.take(scan.limit)))
             }
@@ -157,42 +157,24 @@ impl Iterator for NewestRows {
     }
 }
 
-/// The cells of a range as of one version that are no longer the newest of their keys.
+/// The cells of a range as of one version that are no longer the newest of their keys. The intervals of one key do
+/// not overlap, so that at most one of its rows is visible.
 struct Earlier {
     rows: Directed,
     at: Version,
-    /// The best row of its key so far, while the rows of the key are still coming.
-    waiting: Option<(Vec<u8>, Cell)>,
-    /// The key whose visible row is known.
-    key: Option<Vec<u8>>,
 }
 
 impl Earlier {
-    /// Takes a row in, and hands out the cell of the key before it when that one is finished.
-    fn take(&mut self, row: Bytes, value: &Bytes) -> Result<Option<(Bytes, Cell)>> {
-        let (key, end) = split_history_key(&row)?;
-        if end <= self.at {
+    fn visible(&self, (key, row): (Bytes, Bytes)) -> Result<Option<(Bytes, Cell)>> {
+        if history_end(&key).is_some_and(|end| end <= self.at) {
             return Ok(None);
         }
-        let cell = Cell::decode(value)?;
-        if !self.rows.reverse {
-            // Ends ascend: the first row that ended later covers the version or none does.
-            if self.key.as_ref() == Some(&key) {
-                return Ok(None);
-            }
-            let visible = (cell.version <= self.at).then(|| (Bytes::from(&key[..]), cell));
-            self.key = Some(key);
-            return Ok(visible);
+        let cell = Cell::decode(&row)?;
+        if cell.version > self.at {
+            return Ok(None);
         }
-        // Ends descend: the last row that ended later is the one, and the next key shows that it was the last.
-        let finished = match self.waiting.replace((key, cell)) {
-            Some((before, cell)) if Some(&before) != self.waiting.as_ref().map(|(key, _)| key) => Some((before, cell)),
-            _ => None,
-        };
-        Ok(finished.and_then(|waiting| self.visible(waiting)))
-    }
-    fn visible(&self, (key, cell): (Vec<u8>, Cell)) -> Option<(Bytes, Cell)> {
-        (cell.version <= self.at).then(|| (Bytes::from(&key[..]), cell))
+        let (key, _) = split_history_key(&key)?;
+        Ok(Some((Bytes::from(&key[..]), cell)))
     }
 }
 
@@ -200,14 +182,9 @@ impl Iterator for Earlier {
     type Item = Result<(Bytes, Cell)>;
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let Some(row) = self.rows.next() else {
-                let waiting = self.waiting.take()?;
-                return self.visible(waiting).map(Ok);
-            };
-            match row.and_then(|(key, value)| self.take(key, &value)) {
-                Ok(None) => {}
-                Ok(Some(visible)) => return Some(Ok(visible)),
-                Err(error) => return Some(Err(error)),
+            let row = self.rows.next()?;
+            if let Some(visible) = row.and_then(|row| self.visible(row)).transpose() {
+                return Some(visible);
             }
         }
     }

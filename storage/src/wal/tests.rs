@@ -3,6 +3,8 @@
 use super::*;
 use crate::Error;
 use crate::disk::scratch;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc;
 
@@ -92,12 +94,12 @@ fn a_torn_last_batch_is_cut_at_every_byte() {
     let dir = scratch();
     let wal = open(dir.path(), 32 << 10).unwrap();
     append(&wal, vec![entry(1, 1), hard_state(1)]).unwrap();
-    append(&wal, vec![Record::Entry { term: 1, index: 2, payload: vec![0xAB; 5000] }]).unwrap();
+    append(&wal, vec![Record::Entry { term: 1, index: 2, payload: vec![0xAB; 20_000] }]).unwrap();
     let image = copy(dir.path());
     let path = segment(image.path(), 1);
     let bytes = std::fs::read(&path).unwrap();
-    let end = 8192 + 40 + 29 + 5000;
-    for torn in (8192..end).step_by(97).chain(8192..8300).chain(end - 50..end) {
+    let end = 8192 + 40 + 29 + 20_000;
+    for torn in (8192..end).step_by(397).chain(8192..8300).chain(end - 50..end) {
         let mut damaged = bytes.clone();
         damaged[torn..].fill(0);
         std::fs::write(&path, &damaged).unwrap();
@@ -105,6 +107,9 @@ fn a_torn_last_batch_is_cut_at_every_byte() {
             let wal = open(image.path(), 32 << 10).unwrap();
             assert_eq!(wal.recovered(GROUP).last, (1, 1), "torn at {torn}");
         }
+        // The first batch, its repetitions, and nothing of what was torn.
+        let cut = std::fs::read(&path).unwrap();
+        assert!(cut[4096..].chunks(4096).all(|block| block[..4] == *b"VLBT" || block.iter().all(|byte| *byte == 0)));
         // What is written next is not chained onto garbage.
         let wal = open(image.path(), 32 << 10).unwrap();
         append(&wal, vec![entry(2, 2), entry(2, 3)]).unwrap();
@@ -114,6 +119,84 @@ fn a_torn_last_batch_is_cut_at_every_byte() {
         drop(wal);
         for number in 2..9 {
             let _ = std::fs::remove_file(segment(image.path(), number));
+        }
+    }
+}
+
+/// What a power failure makes of a write: each sector as it was, as it should be, or neither.
+#[derive(Clone, Copy, Debug)]
+enum Sector {
+    Old,
+    New,
+    Garbled(u8),
+}
+
+fn sectors() -> impl Strategy<Value = Vec<Sector>> {
+    let sector = prop_oneof![
+        3 => Just(Sector::Old),
+        6 => Just(Sector::New),
+        1 => any::<u8>().prop_map(Sector::Garbled),
+    ];
+    prop::collection::vec(sector, 64)
+}
+
+/// Brings a file into a state between `old` and `new`.
+fn tear(path: &Path, old: &[u8], new: &[u8], sectors: &[Sector]) {
+    let mut torn = old.to_vec();
+    let changed = (0..new.len() / 512).filter(|nth| old[nth * 512..][..512] != new[nth * 512..][..512]);
+    for (nth, sector) in changed.zip(sectors.iter().cycle()) {
+        let range = nth * 512..(nth + 1) * 512;
+        match sector {
+            Sector::Old => {}
+            Sector::New => torn[range.clone()].copy_from_slice(&new[range]),
+            Sector::Garbled(byte) => torn[range].fill(*byte),
+        }
+    }
+    std::fs::write(path, torn).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn a_power_failure_leaves_all_of_the_last_batch_or_nothing(
+        (sectors, again) in (sectors(), sectors()),
+        bytes in prop::sample::select(vec![10usize, 3000, 9000, 12_000]),
+        acknowledged in 1u64..4,
+    ) {
+        let dir = scratch();
+        let wal = open(dir.path(), 32 << 10).unwrap();
+        for index in 1..=acknowledged {
+            append(&wal, vec![entry(1, index), hard_state(index as u8)]).unwrap();
+        }
+        let path = segment(dir.path(), 1);
+        let old = std::fs::read(&path).unwrap();
+        let index = acknowledged + 1;
+        let payload = vec![0xCD; bytes];
+        append(&wal, vec![Record::Entry { term: 1, index, payload: payload.clone() }, hard_state(99)]).unwrap();
+        let image = copy(dir.path());
+        let path = segment(image.path(), 1);
+        tear(&path, &old, &std::fs::read(&path).unwrap(), &sectors);
+        // Opening repairs, and repeats the last batch; a second power failure tears that.
+        let before = std::fs::read(&path).unwrap();
+        let wal = open(image.path(), 32 << 10).unwrap();
+        let recovered = wal.recovered(GROUP);
+        let hard = if recovered.last.0 == index { 99 } else { acknowledged as u8 };
+        prop_assert!(recovered.last.0 == acknowledged || recovered.last.0 == index);
+        prop_assert_eq!(&recovered.hard_state, &Some(vec![hard; 3]));
+        let again_image = copy(image.path());
+        let path = segment(again_image.path(), 1);
+        if !segment(again_image.path(), 2).exists() && recovered.last.0 == acknowledged {
+            tear(&path, &before, &std::fs::read(&path).unwrap(), &again);
+        }
+        for round in 0..2 {
+            let wal = open(again_image.path(), 32 << 10).unwrap();
+            prop_assert!(wal.recovered(GROUP).last.0 >= acknowledged);
+            if recovered.last.0 == index {
+                prop_assert_eq!(&wal.entries(GROUP, index..index + 1, 1).unwrap()[0].2, &payload);
+            }
+            let next = wal.recovered(GROUP).last.0 + 1;
+            append(&wal, vec![entry(2, next)]).unwrap();
+            prop_assert_eq!(wal.recovered(GROUP).last, (next, 2), "round {}", round);
         }
     }
 }
@@ -254,6 +337,23 @@ fn a_checkpoint_beyond_the_log_replaces_it() {
     let recovered = wal.recovered(GROUP);
     assert_eq!((recovered.first, recovered.last), ((50, 4), (51, 4)));
     assert_eq!(wal.entries(GROUP, 5..6, u64::MAX).unwrap().len(), 0);
+}
+
+#[test]
+fn an_entry_that_is_replaced_while_it_is_written_keeps_its_own_payload() {
+    // Nothing stays in memory once it is on disk.
+    let options = WalOptions { cache_bytes: 0, ..options(1 << 20) };
+    let shared = Shared::new(PathBuf::new(), &options, BTreeMap::new(), BTreeMap::new());
+    let queue = |term| {
+        let items = vec![Item::new(GROUP, Record::Entry { term, index: 1, payload: vec![term as u8] })];
+        assert!(shared.queue(items, Box::new(|_| ())).is_ok());
+    };
+    queue(1);
+    let written = shared.drain(usize::MAX);
+    queue(2);
+    let place = record::Place { segment: 1, offset: 4096, bytes: 30, previous: 0 };
+    shared.place(&written[0].items, &[place]);
+    assert_eq!(shared.entries(GROUP, 1..2, 1).unwrap(), vec![(1, 2, vec![2])]);
 }
 
 #[test]
