@@ -1,1 +1,16 @@
 //! Plan to answer: level by level, in batches, JSON straight into the buffer.
+//!
+//! Reading comes first, one batch for each node of the plan; then one pass writes what was read.
+
+mod connection;
+mod level;
+pub(crate) mod mutation;
+mod reader;
+mod roots;
+mod sort;
+mod stream;
+mod write;
+
+pub(crate) use reader::Reader;
+pub(crate) use roots::read_roots;
+pub(crate) use write::{Answer, Patch, Writing};

@@ -17,7 +17,8 @@ use vivarium_consensus::Transaction;
 use vivarium_storage::value::RecordRef;
 use vivarium_storage::{Cell, CollectionId, DatabaseId, Document, DocumentId};
 
-pub(crate) use predicate::{Predicate, Relation, RelationKind};
+pub(crate) use json::walk;
+pub(crate) use predicate::{Condition, ListTest, Predicate, Quantifier, Relation, RelationKind};
 pub(crate) use test::{Operator, Test, TextOperator};
 
 /// A compiled predicate over the records of one collection.

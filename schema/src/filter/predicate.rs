@@ -238,6 +238,19 @@ impl Predicate {
         }
     }
 
+    /// True when relations have to be read to decide it.
+    pub(crate) fn follows_relations(&self) -> bool {
+        match self {
+            Predicate::All(parts) | Predicate::Any(parts) => parts.iter().any(Predicate::follows_relations),
+            Predicate::Not(part) => part.follows_relations(),
+            Predicate::Embedded { predicate, .. } | Predicate::Elements { predicate, .. } => {
+                predicate.follows_relations()
+            }
+            Predicate::Related(_) => true,
+            _ => false,
+        }
+    }
+
     /// Calls `visit` for each scope in which relation `number` would be asked.
     pub(crate) fn visit_related<'a>(&self, number: usize, scope: &Scope<'a>, visit: &mut impl FnMut(&Scope<'a>)) {
         match self {

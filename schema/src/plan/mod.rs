@@ -1,30 +1,22 @@
 //! Operation to plan: one tree for the whole operation, each node a batched read, variables still open.
+//!
+//! A plan depends on the document, the catalog and the variables of `@skip` and `@include`, and on nothing else.
 
-/// What one request may ask for. Every limit is checked before execution.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Fields nested in fields.
-    pub depth_max: usize,
-    /// Aliases in a document.
-    pub aliases_max: usize,
-    /// Root fields of an operation.
-    pub root_fields_max: usize,
-    /// Directives in a document.
-    pub directives_max: usize,
-    /// Tokens in a document.
-    pub tokens_max: usize,
-    /// Records that a page may hold.
-    pub page_max: usize,
-    /// Records that a page holds when nothing is said.
-    pub page_default: usize,
-    /// Cost of an operation: see docs/limits.md.
-    pub cost_max: u64,
-    /// Time for one operation, retries on conflict included, in milliseconds.
-    pub timeout_ms: u64,
-    /// Prepared plans that are kept.
-    pub plans_max: usize,
-    /// Bytes of an answer.
-    pub answer_bytes_max: usize,
-    /// Refuse filters that no index serves instead of warning.
-    pub refuse_scans: bool,
-}
+pub(crate) mod access;
+pub(crate) mod bind;
+mod build;
+mod collect;
+pub(crate) mod cursor;
+pub(crate) mod document;
+mod explain;
+mod limits;
+mod mutation;
+pub(crate) mod order;
+mod paging;
+mod selection;
+mod template;
+pub(crate) mod tree;
+pub(crate) mod variables;
+
+pub use limits::Limits;
+pub(crate) use tree::Plan;

@@ -1,0 +1,412 @@
+//! Pages of records: the one at the root, or one for each parent.
+
+use super::Reader;
+use super::reader::BATCH;
+use super::sort::SortKeys;
+use super::stream::{Ordered, Stream, successor};
+use crate::filter::Record;
+use crate::plan::access::{Access, Choice, Element};
+use crate::plan::bind::BoundList;
+use crate::plan::tree::Needs;
+use crate::{Abort, fetch};
+use vivarium_storage::engine::Scan;
+use vivarium_storage::{DocumentId, KeyRange, Space, key};
+
+/// The pages of one connection: one at the root, else one for each parent.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    /// Records of all pages.
+    pub(crate) records: Vec<Record>,
+    /// Their sort keys, when cursors are selected.
+    pub(crate) keys: SortKeys,
+    /// Which of the records each page has.
+    pub(crate) pages: Vec<Page>,
+}
+
+/// One page.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) start: usize,
+    pub(crate) count: usize,
+    pub(crate) next: bool,
+    pub(crate) previous: bool,
+    pub(crate) total: u64,
+}
+
+/// A part of a list, before it is known to be a page.
+struct Part {
+    records: Vec<Record>,
+    /// Records that the offset passed.
+    skipped: usize,
+    /// There are further ones behind.
+    more: bool,
+}
+
+impl Reader<'_> {
+    /// The page of a root connection.
+    pub(super) async fn root_page(&mut self, list: &BoundList, needs: Needs) -> Result<Pages, Abort> {
+        let choice = &list.choice;
+        let elements = match &choice.access {
+            Access::Index { elements, .. } => self.resolved(elements).await?,
+            _ => Vec::new(),
+        };
+        let (mut records, mut page) = match choice.ordered && !(needs.total && choice.residual.is_some()) {
+            true if !matches!(choice.access, Access::Ids(_)) => self.ordered_page(list, needs, &elements).await?,
+            _ => self.sorted_page(list).await?,
+        };
+        page.count = records.len();
+        if !needs.records {
+            records.clear();
+        }
+        let keys = if needs.cursors { self.sort_keys(&list.order, &records).await? } else { Vec::new() };
+        Ok(Pages { records, keys, pages: vec![page] })
+    }
+
+    /// A page of rows that come in order: read from where it begins, and no further than it goes.
+    async fn ordered_page(
+        &mut self,
+        list: &BoundList,
+        needs: Needs,
+        elements: &[Element],
+    ) -> Result<(Vec<Record>, Page), Abort> {
+        let (choice, paging) = (&list.choice, &list.paging);
+        let Some(ordered) = Ordered::of(self.database, choice, elements, None) else {
+            return Ok((Vec::new(), Page::default()));
+        };
+        let database = self.database;
+        let at = |position: &[u8]| ordered.key_at(database, choice, &list.order, position);
+        let after = paging.after.as_ref().map(|cursor| at(&cursor.position));
+        let before = paging.before.as_ref().map(|cursor| at(&cursor.position));
+        // In the direction of the keys, whatever that of the list is.
+        let (low, high) = if ordered.reverse { (&before, &after) } else { (&after, &before) };
+        let mut window = ordered.range.clone();
+        if let Some(low) = low {
+            window.start = successor(low).max(window.start);
+        }
+        if let Some(high) = high {
+            window.end = high.clone().min(window.end);
+        }
+        let mut stream = Stream::new(ordered.space, window, ordered.reverse != paging.backward);
+        let want = if needs.records { paging.count } else { 0 };
+        let more_wanted = if paging.backward { needs.previous } else { needs.next };
+        let part = if needs.records || needs.next || needs.previous {
+            let count = if needs.records { want } else { paging.count };
+            self.part(&mut stream, choice, paging.offset, count, more_wanted).await?
+        } else {
+            Part { records: Vec::new(), skipped: 0, more: false }
+        };
+        // Behind the page in the direction of reading, and in front of it.
+        let behind = KeyRange { start: high.clone().unwrap_or_else(|| ordered.range.end.clone()), end: ordered.range.end.clone() };
+        let in_front = KeyRange {
+            start: ordered.range.start.clone(),
+            end: low.as_ref().map_or_else(|| ordered.range.start.clone(), |low| successor(low)),
+        };
+        let (earlier, later) = if ordered.reverse { (behind, in_front) } else { (in_front, behind) };
+        let mut page = Page::default();
+        if needs.previous {
+            let known = if paging.backward { part.more } else { part.skipped > 0 };
+            page.previous = known || self.any(ordered.space, earlier, choice).await?;
+        }
+        if needs.next {
+            let known = if paging.backward { part.skipped > 0 } else { part.more };
+            page.next = known || self.any(ordered.space, later, choice).await?;
+        }
+        if needs.total {
+            page.total = Stream::new(ordered.space, ordered.range.clone(), false).count(self).await?;
+        }
+        let mut records = part.records;
+        if paging.backward {
+            records.reverse();
+        }
+        Ok((records, page))
+    }
+
+    /// Reads on until there are enough matching records.
+    async fn part(
+        &mut self,
+        stream: &mut Stream,
+        choice: &Choice,
+        offset: usize,
+        count: usize,
+        more_wanted: bool,
+    ) -> Result<Part, Abort> {
+        let Some(filter) = &choice.residual else {
+            let skipped = stream.skip(self, offset).await?;
+            let mut rows = stream.next(self, count + usize::from(more_wanted)).await?;
+            let more = rows.len() > count;
+            rows.truncate(count);
+            let records = stream.records(self, choice.collection, rows).await?;
+            return Ok(Part { records, skipped, more });
+        };
+        let (mut records, mut skipped) = (Vec::new(), 0);
+        let mut batch = (2 * (count + 1)).clamp(16, BATCH);
+        loop {
+            let rows = stream.next(self, batch).await?;
+            if rows.is_empty() {
+                return Ok(Part { records, skipped, more: false });
+            }
+            let found = stream.records(self, choice.collection, rows).await?;
+            for record in self.matching(Some(filter), found).await? {
+                if skipped < offset {
+                    skipped += 1;
+                } else if records.len() < count {
+                    records.push(record);
+                } else {
+                    return Ok(Part { records, skipped, more: true });
+                }
+            }
+            if records.len() == count && !more_wanted {
+                return Ok(Part { records, skipped, more: false });
+            }
+            batch = (batch * 2).min(BATCH);
+        }
+    }
+
+    /// Whether a range has any matching record.
+    async fn any(&mut self, space: Space, range: KeyRange, choice: &Choice) -> Result<bool, Abort> {
+        let mut stream = Stream::new(space, range, false);
+        Ok(self.part(&mut stream, choice, 0, 0, true).await?.more)
+    }
+
+    /// A page of records that have to be sorted: all are read, the best are kept.
+    async fn sorted_page(&mut self, list: &BoundList) -> Result<(Vec<Record>, Page), Abort> {
+        let choice = &list.choice;
+        let mut best = Best::new(list);
+        if let Access::Documents { .. } = choice.access {
+            let range = key::documents(self.database, choice.collection);
+            let mut stream = Stream::new(Space::Document, range, false);
+            loop {
+                let rows = stream.next(self, BATCH).await?;
+                if rows.is_empty() {
+                    break;
+                }
+                let found = stream.records(self, choice.collection, rows).await?;
+                let records = self.matching(choice.residual.as_ref(), found).await?;
+                let keys = self.sort_keys(&list.order, &records).await?;
+                best.add(records, keys);
+            }
+        } else {
+            let ids = self.reached(choice).await?;
+            for ids in ids.chunks(BATCH) {
+                self.check_deadline()?;
+                let found = self.records(choice.collection, ids).await?;
+                let records = self.matching(choice.residual.as_ref(), found).await?;
+                let keys = self.sort_keys(&list.order, &records).await?;
+                best.add(records, keys);
+            }
+        }
+        Ok(best.page())
+    }
+
+    /// The pages of a nested connection, one for each of `parents`, which may repeat.
+    pub(super) async fn child_pages(
+        &mut self,
+        list: &BoundList,
+        needs: Needs,
+        parents: &[DocumentId],
+    ) -> Result<Pages, Abort> {
+        self.check_deadline()?;
+        let mut distinct = parents.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let elements = match &list.choice.access {
+            Access::Index { elements, .. } => self.resolved(elements).await?,
+            _ => Vec::new(),
+        };
+        let paging = &list.paging;
+        let plain = list.choice.residual.is_none() && paging.after.is_none() && paging.before.is_none();
+        let mut pages = if list.choice.ordered && plain {
+            self.plain_pages(list, needs, &elements, &distinct).await?
+        } else {
+            self.picked_pages(list, &elements, &distinct).await?
+        };
+        if needs.cursors {
+            pages.keys = self.sort_keys(&list.order, &pages.records).await?;
+        }
+        let place = |parent: &DocumentId| pages.pages[distinct.binary_search(parent).expect("every parent is there")];
+        pages.pages = parents.iter().map(place).collect();
+        Ok(pages)
+    }
+
+    /// Pages that are the first or last entries under each parent.
+    async fn plain_pages(
+        &mut self,
+        list: &BoundList,
+        needs: Needs,
+        elements: &[Element],
+        parents: &[DocumentId],
+    ) -> Result<Pages, Abort> {
+        let (choice, paging) = (&list.choice, &list.paging);
+        // One more tells whether there is another page; a total needs them all.
+        let limit = if needs.total { fetch::ALL } else { paging.offset + paging.count + 1 };
+        let nothing = KeyRange { start: Box::default(), end: Box::default() };
+        let scan = |parent: &DocumentId| match Ordered::of(self.database, choice, elements, Some(*parent)) {
+            Some(ordered) => Scan { range: ordered.range, reverse: ordered.reverse != paging.backward, limit },
+            None => Scan { range: nothing.clone(), reverse: false, limit: 0 },
+        };
+        let scans: Vec<Scan> = parents.iter().map(scan).collect();
+        let rows = self.transaction.scan_many(Space::Index, &scans).await?;
+        let mut ids = Vec::new();
+        let mut pages = Vec::with_capacity(parents.len());
+        for rows in &rows {
+            let start = ids.len();
+            let passed = paging.offset.min(rows.len());
+            let shown = &rows[passed..rows.len().min(passed + paging.count)];
+            let (more, skipped) = (rows.len() > passed + paging.count, passed > 0);
+            for (key, cell) in shown {
+                ids.push(fetch::entry_id(key, cell)?);
+            }
+            if paging.backward {
+                ids[start..].reverse();
+            }
+            let (next, previous) = if paging.backward { (skipped, more) } else { (more, skipped) };
+            pages.push(Page { start, count: shown.len(), next, previous, total: rows.len() as u64 });
+        }
+        let records = if needs.records {
+            let found = fetch::records(self.transaction, self.database, choice.collection, &ids).await?;
+            whole(found)?
+        } else {
+            Vec::new()
+        };
+        Ok(Pages { records, keys: Vec::new(), pages })
+    }
+
+    /// Pages that take filtering, sorting or a cursor: all under each parent is read.
+    async fn picked_pages(
+        &mut self,
+        list: &BoundList,
+        elements: &[Element],
+        parents: &[DocumentId],
+    ) -> Result<Pages, Abort> {
+        let choice = &list.choice;
+        let mut under = Vec::with_capacity(parents.len());
+        let mut scans = Vec::with_capacity(parents.len());
+        for parent in parents {
+            let ranges = match &choice.access {
+                Access::Index { index, .. } => {
+                    super::stream::spans(key::index(self.database, *index), elements, Some(*parent))
+                }
+                _ => Ordered::of(self.database, choice, elements, Some(*parent)).map(|it| it.range).into_iter().collect(),
+            };
+            under.push(ranges.len());
+            scans.extend(ranges.into_iter().map(|range| Scan { range, reverse: false, limit: fetch::ALL }));
+        }
+        let mut rows = self.transaction.scan_many(Space::Index, &scans).await?.into_iter();
+        let mut children: Vec<Vec<DocumentId>> = Vec::with_capacity(parents.len());
+        for ranges in under {
+            let mut ids = Vec::new();
+            for (key, cell) in rows.by_ref().take(ranges).flatten() {
+                ids.push(fetch::entry_id(&key, &cell)?);
+            }
+            children.push(ids);
+        }
+        let mut ids = children.concat();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut matched = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(BATCH) {
+            self.check_deadline()?;
+            let found = self.records(choice.collection, ids).await?;
+            matched.extend(self.matching(choice.residual.as_ref(), found).await?);
+        }
+        let keys = self.sort_keys(&list.order, &matched).await?;
+        let mut pages = Pages::default();
+        for ids in children {
+            let mut best = Best::new(list);
+            let place = |id: &DocumentId| matched.binary_search_by(|record| record.id.cmp(id)).ok();
+            let found: Vec<usize> = ids.iter().filter_map(place).collect();
+            let records = found.iter().map(|at| matched[*at].clone()).collect();
+            best.add(records, found.iter().map(|at| keys[*at].clone()).collect());
+            let (records, mut page) = best.page();
+            page.start = pages.records.len();
+            page.count = records.len();
+            pages.records.extend(records);
+            pages.pages.push(page);
+        }
+        Ok(pages)
+    }
+}
+
+/// Entries lead to documents: one that does not is damage, not an answer.
+fn whole(found: Vec<Option<Record>>) -> Result<Vec<Record>, Abort> {
+    let dangling = || {
+        let message = "an index entry leads to a document that is not there";
+        Abort::from(crate::Failure::new(crate::Code::InternalServerError, message))
+    };
+    found.into_iter().map(|record| record.ok_or_else(dangling)).collect()
+}
+
+/// The best records of many, by their sort keys, and how many there were around them.
+struct Best<'a> {
+    list: &'a BoundList,
+    kept: Vec<(Vec<u8>, Record)>,
+    /// Of those in the window between the cursors.
+    within: usize,
+    earlier: usize,
+    later: usize,
+}
+
+impl<'a> Best<'a> {
+    fn new(list: &'a BoundList) -> Best<'a> {
+        Best { list, kept: Vec::new(), within: 0, earlier: 0, later: 0 }
+    }
+
+    fn wanted(&self) -> usize {
+        self.list.paging.offset + self.list.paging.count
+    }
+
+    fn add(&mut self, records: Vec<Record>, keys: SortKeys) {
+        let paging = &self.list.paging;
+        for (record, key) in records.into_iter().zip(keys) {
+            if paging.after.as_ref().is_some_and(|after| key <= after.position) {
+                self.earlier += 1;
+            } else if paging.before.as_ref().is_some_and(|before| key >= before.position) {
+                self.later += 1;
+            } else {
+                self.within += 1;
+                self.kept.push((key, record));
+            }
+        }
+        // Selecting costs as much as it drops: wait until that is more than half.
+        let wanted = self.wanted();
+        if self.kept.len() > 2 * wanted + BATCH {
+            self.select(wanted);
+        }
+    }
+
+    /// Keeps the best, in no order.
+    fn select(&mut self, wanted: usize) {
+        if self.kept.len() <= wanted {
+            return;
+        }
+        if wanted > 0 {
+            let backward = self.list.paging.backward;
+            self.kept.select_nth_unstable_by(wanted - 1, |(one, _), (other, _)| {
+                if backward { other.cmp(one) } else { one.cmp(other) }
+            });
+        }
+        self.kept.truncate(wanted);
+    }
+
+    fn page(mut self) -> (Vec<Record>, Page) {
+        let paging = &self.list.paging;
+        self.select(self.wanted());
+        self.kept.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let passed = paging.offset.min(self.kept.len());
+        if paging.backward {
+            self.kept.truncate(self.kept.len() - passed);
+        } else {
+            self.kept.drain(..passed);
+        }
+        let left = self.within - passed - self.kept.len();
+        let (before, behind) = if paging.backward { (left, passed) } else { (passed, left) };
+        let page = Page {
+            start: 0,
+            count: self.kept.len(),
+            next: behind + self.later > 0,
+            previous: before + self.earlier > 0,
+            total: (self.within + self.earlier + self.later) as u64,
+        };
+        (self.kept.into_iter().map(|(_, record)| record).collect(), page)
+    }
+}

@@ -1,0 +1,266 @@
+//! Root fields of a mutation: one after the other in one transaction, each payload read right after its write.
+
+use super::reader::Reader;
+use super::roots::{RootLevel, read_roots};
+use super::write::{Null, Writing};
+use crate::catalog::{Catalog, Collection};
+use crate::filter::{Filter, Record};
+use crate::plan::bind::{Bound, RecordKey};
+use crate::plan::tree::*;
+use crate::write::{Sequences, Writer};
+use crate::{Abort, Code, Failure, GlobalId, Input, PathItem, fetch, scalar};
+use serde_json::Value;
+use vivarium_consensus::Transaction;
+use vivarium_storage::runtime::{Instant, Runtime};
+use vivarium_storage::{DatabaseId, DocumentId, Version};
+
+use super::level::{Child, Level};
+
+/// A root field of a mutation with its arguments bound: what each attempt begins with.
+#[derive(Debug)]
+pub(crate) struct BoundWrite {
+    /// Of a create of several, one for each; else at most one.
+    pub(crate) data: Vec<Input>,
+    pub(crate) by: Option<RecordKey>,
+    /// `by` as it was given, for messages.
+    pub(crate) key: Value,
+    pub(crate) condition: Option<Filter>,
+    pub(crate) version: Option<Version>,
+}
+
+/// What writing needs beyond reading.
+pub(crate) struct Attempt<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) database: DatabaseId,
+    pub(crate) transaction: &'a mut Transaction,
+    pub(crate) runtime: &'a Runtime,
+    pub(crate) sequences: &'a Sequences,
+    pub(crate) now_micros: i64,
+    pub(crate) bound: &'a Bound,
+    pub(crate) deadline: Instant,
+}
+
+impl Attempt<'_> {
+    fn reader(&mut self) -> Reader<'_> {
+        Reader {
+            catalog: self.catalog,
+            database: self.database,
+            transaction: self.transaction,
+            bound: self.bound,
+            deadline: self.deadline,
+        }
+    }
+
+    fn writer(&mut self) -> Writer<'_> {
+        Writer {
+            catalog: self.catalog,
+            database: self.database,
+            transaction: self.transaction,
+            runtime: self.runtime,
+            sequences: self.sequences,
+            now_micros: self.now_micros,
+        }
+    }
+
+    /// Runs every root field in order and writes their payloads.
+    ///
+    /// # Errors
+    /// The first thing that goes wrong, with the path of its root field: nothing is committed then.
+    pub(crate) async fn run(
+        &mut self,
+        roots: &[Selected<Root>],
+        writes: &[Option<BoundWrite>],
+        writing: &mut Writing<'_>,
+    ) -> Result<(), Abort> {
+        writing.answer.data.push(b'{');
+        for (root, bound) in roots.iter().zip(writes) {
+            writing.answer.data.extend_from_slice(&root.prefix);
+            let written = match (&root.kind, bound) {
+                (Root::Write(plan), Some(bound)) => {
+                    self.field(plan, bound, writing).await.map_err(|abort| placed(abort, root))?
+                }
+                (Root::Typename(name), _) => writing.raw(name),
+                _ => writing.null(),
+            };
+            if written.is_err() {
+                let failures = std::mem::take(&mut writing.answer.failures);
+                let failure = failures.into_iter().next();
+                let failure = failure.unwrap_or_else(|| Failure::new(Code::InternalServerError, "a payload is null"));
+                return Err(placed(failure.into(), root));
+            }
+        }
+        writing.answer.data.push(b'}');
+        Ok(())
+    }
+
+    async fn field(
+        &mut self,
+        plan: &WritePlan,
+        bound: &BoundWrite,
+        writing: &mut Writing<'_>,
+    ) -> Result<Result<(), Null>, Abort> {
+        let collection = self.catalog.collection(plan.collection).expect("a plan is used with its own catalog");
+        let path = [PathItem::Name("data".to_owned())];
+        match plan.action {
+            Action::Create | Action::CreateMany => {
+                let ids = self.writer().create(collection, &bound.data, &path).await?;
+                self.payload(plan, collection, &ids, writing).await
+            }
+            Action::Update => {
+                let id = self.target(collection, bound).await?;
+                if let Some(data) = bound.data.first() {
+                    self.writer().update(collection, id, data, &path).await?;
+                }
+                self.payload(plan, collection, &[id], writing).await
+            }
+            Action::Delete => {
+                let id = self.target(collection, bound).await?;
+                // What is answered is the record as it was; what is asked beside it sees it gone.
+                let before = self.levels(plan, &[id]).await?;
+                self.writer().delete(collection, id, &[PathItem::Name("by".to_owned())]).await?;
+                self.rendered(plan, &[id], before, writing).await
+            }
+        }
+    }
+
+    /// The record that a write is about, if it may be written.
+    async fn target(&mut self, collection: &Collection, bound: &BoundWrite) -> Result<DocumentId, Abort> {
+        let key = bound.by.as_ref().unwrap_or(&RecordKey::Nobody);
+        let not_found = || {
+            let message = format!("There is no {} with this key.", collection.name);
+            let failure = Failure::new(Code::NotFound, message).with("type", collection.name.as_str());
+            Abort::from(failure.with("key", bound.key.clone()).with("inputPath", vec!["by"]))
+        };
+        let id = self.reader().find(key).await?.ok_or_else(not_found)?;
+        let found = fetch::records(self.transaction, self.database, collection.id, &[id]).await?;
+        let Some(record) = found.into_iter().flatten().next() else { return Err(not_found()) };
+        let failed = |message: &str, name: &str, version: Version| {
+            let mut current = Vec::new();
+            if version != Transaction::OWN {
+                scalar::write_version(version, &mut current);
+            }
+            let current = String::from_utf8(current).expect("digits are text");
+            let failure = Failure::new(Code::PreconditionFailed, message).with("inputPath", vec![name]);
+            let current = if current.is_empty() { Value::Null } else { Value::String(current) };
+            Abort::from(failure.with("currentVersion", current))
+        };
+        let version = record.cell.version;
+        if bound.version.is_some_and(|wanted| wanted != version) {
+            return Err(failed("The record is at another version.", "ifVersion", version));
+        }
+        if let Some(condition) = &bound.condition {
+            let holds = condition.matches(self.catalog, self.database, self.transaction, &[record]).await?;
+            if holds != [true] {
+                return Err(failed("The record does not satisfy the condition.", "if", version));
+            }
+        }
+        Ok(id)
+    }
+
+    async fn payload(
+        &mut self,
+        plan: &WritePlan,
+        _collection: &Collection,
+        ids: &[DocumentId],
+        writing: &mut Writing<'_>,
+    ) -> Result<Result<(), Null>, Abort> {
+        let levels = self.levels(plan, ids).await?;
+        self.rendered(plan, ids, levels, writing).await
+    }
+
+    /// Reads what a payload selects of its records.
+    async fn levels(&mut self, plan: &WritePlan, ids: &[DocumentId]) -> Result<Vec<PayloadLevel>, Abort> {
+        let mut levels = Vec::with_capacity(plan.payload.len());
+        for field in &plan.payload {
+            levels.push(match &field.kind {
+                PayloadField::Record(record) | PayloadField::Records(record) => {
+                    let mut reader = self.reader();
+                    let records = reader.records(record.collection, ids).await?;
+                    PayloadLevel::Records(reader.level(record, records).await?)
+                }
+                PayloadField::Edge { views, .. } => {
+                    let mut reader = self.reader();
+                    let records = reader.records(plan.collection, ids).await?;
+                    let mut below = Vec::with_capacity(views.len());
+                    for view in views {
+                        below.push(reader.level(view, records.clone()).await?.children);
+                    }
+                    PayloadLevel::Edge { records, views: below }
+                }
+                _ => PayloadLevel::Plain,
+            });
+        }
+        Ok(levels)
+    }
+
+    async fn rendered(
+        &mut self,
+        plan: &WritePlan,
+        ids: &[DocumentId],
+        mut levels: Vec<PayloadLevel>,
+        writing: &mut Writing<'_>,
+    ) -> Result<Result<(), Null>, Abort> {
+        for (field, level) in plan.payload.iter().zip(&mut levels) {
+            if let PayloadField::Query(roots) = &field.kind {
+                *level = PayloadLevel::Query(read_roots(&mut self.reader(), roots).await?);
+            }
+        }
+        Ok(writing.object(&plan.payload, |writing, at, field| match (&field.kind, &levels[at]) {
+            (PayloadField::Typename(name), _) => writing.raw(name),
+            (PayloadField::Record(plan), PayloadLevel::Records(level)) => {
+                let record = level.records.first().ok_or(Null)?;
+                writing.record(plan, record, &level.children, 0)
+            }
+            (PayloadField::Records(plan), PayloadLevel::Records(level)) => {
+                let records = level.records.iter().enumerate();
+                writing.list(records, |writing, (at, record)| writing.record(plan, record, &level.children, at))
+            }
+            (PayloadField::Edge { fields, views }, PayloadLevel::Edge { records, views: below }) => {
+                let record = records.first().ok_or(Null)?;
+                writing.object(fields, |writing, _, field| match &field.kind {
+                    EdgeField::Typename(name) => writing.raw(name),
+                    EdgeField::Cursor => writing.id_cursor(plan.collection, record),
+                    EdgeField::Node { view } => writing.record(&views[*view], record, &below[*view], 0),
+                })
+            }
+            (PayloadField::AffectedCount, _) => writing.raw(ids.len().to_string().as_bytes()),
+            (PayloadField::DeletedId, _) => {
+                let mut text = Vec::new();
+                let id = ids.first().copied().ok_or(Null)?;
+                GlobalId { collection: plan.collection, document: id }.write(&mut text);
+                writing.raw(b"\"")?;
+                writing.raw(&text)?;
+                writing.raw(b"\"")
+            }
+            (PayloadField::Commit(fields), _) => writing.object(fields, |writing, _, field| match field.kind {
+                CommitField::Typename => writing.raw(b"\"Commit\""),
+                CommitField::Version => writing.commit_version(Transaction::OWN),
+                CommitField::Time => writing.commit_time(Transaction::OWN),
+            }),
+            (PayloadField::Query(roots), PayloadLevel::Query(levels)) => writing.query(roots, levels),
+            _ => unreachable!("each field was read as it was planned"),
+        }))
+    }
+}
+
+/// What was read for a field of a payload.
+enum PayloadLevel {
+    Plain,
+    Records(Level),
+    Edge { records: Vec<Record>, views: Vec<Vec<Child>> },
+    Query(Vec<RootLevel>),
+}
+
+/// A failure at a root field.
+fn placed(abort: Abort, root: &Selected<Root>) -> Abort {
+    match abort {
+        Abort::Failed(mut failure) => {
+            failure.path.insert(0, PathItem::Name(root.key.to_string()));
+            if failure.locations.is_empty() {
+                failure.locations.push(root.location);
+            }
+            Abort::Failed(failure)
+        }
+        other => other,
+    }
+}

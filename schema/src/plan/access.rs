@@ -1,0 +1,500 @@
+//! Access paths: which index, which ranges, in which direction, chosen by what each would cost.
+
+use super::order::Order;
+use super::tree::Via;
+use crate::catalog::{Catalog, Collection, FieldKind, Index};
+use crate::filter::{Condition, Filter, ListTest, Operator, Predicate, Quantifier, RelationKind, Test, TextOperator};
+use vivarium_storage::key::Direction;
+use vivarium_storage::{CollectionId, DocumentId, FieldId, IndexId, Value};
+
+/// Ranges that one access may fall into: more are no cheaper than reading everything.
+pub(crate) const RANGES_MAX: usize = 2_000;
+
+/// Records that a collection is thought to hold. Only the order of costs matters.
+const RECORDS_GUESSED: f64 = 10_000.0;
+/// The part of a collection that one value of an index's first element leads to.
+const FIRST_EQUAL: f64 = 0.01;
+/// The part that one value of a further element leaves.
+const NEXT_EQUAL: f64 = 0.1;
+/// The part that one bound leaves.
+const BOUND: f64 = 0.3;
+/// The part that a prefix of a string leaves.
+const PREFIX: f64 = 0.05;
+/// The part of records that a filter is thought to let through.
+const FILTERED: f64 = 0.1;
+/// A document fetched by key, in entries of an index.
+const FETCH: f64 = 4.0;
+/// A document met in a scan of its collection.
+const SCAN: f64 = 3.0;
+/// A record sorted.
+const SORT: f64 = 0.5;
+
+/// How the records of one list are reached, and what is left to do with them.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) collection: CollectionId,
+    pub(crate) access: Access,
+    /// What the access does not make sure of.
+    pub(crate) residual: Option<Filter>,
+    /// Records come in the order that was asked for: stop when there are enough.
+    pub(crate) ordered: bool,
+    /// Every record of the collection is read, because no index serves the filter or the order.
+    pub(crate) scans: bool,
+    pub(crate) rows: f64,
+    pub(crate) cost: f64,
+}
+
+/// A way to records.
+#[derive(Clone, Debug)]
+pub(crate) enum Access {
+    /// By id, ascending.
+    Ids(Vec<DocumentId>),
+    /// Ranges of an index.
+    Index {
+        index: IndexId,
+        /// Its entries have no id in their key, unless something is null.
+        unique: bool,
+        /// What is known of its first elements.
+        elements: Vec<Element>,
+        /// The directions of the others, and the keys of the order that they serve.
+        rest: Vec<Direction>,
+        keys: Vec<usize>,
+        reverse: bool,
+    },
+    /// Links, keyed by the parent.
+    Links { index: IndexId, reverse: bool },
+    /// The whole collection by id.
+    Documents { reverse: bool },
+    /// Records that others lead to: select those, then follow the relation back.
+    Back { relation: BackRelation, from: Box<Choice> },
+}
+
+/// How a relation is followed back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum BackRelation {
+    /// The reference in the documents that were selected.
+    Reference(FieldId),
+    /// Links keyed by what was selected.
+    Links(IndexId),
+}
+
+/// What is known of an element of an index's tuple.
+#[derive(Clone, Debug)]
+pub(crate) struct Element {
+    pub(crate) direction: Direction,
+    pub(crate) bound: Bound,
+}
+
+/// What an element is bound to.
+#[derive(Clone, Debug)]
+pub(crate) enum Bound {
+    /// One of these, ascending.
+    Values(Vec<Value>),
+    /// The id of the parent.
+    Parent,
+    /// The ids of records of another collection.
+    Selected(Box<Choice>),
+    /// Between two values; nulls are outside.
+    Range { lower: Option<(Value, bool)>, upper: Option<(Value, bool)> },
+    /// Strings that begin so.
+    Prefix(String),
+}
+
+/// What is asked of an access.
+pub(crate) struct Wanted<'a> {
+    pub(crate) filter: Option<&'a Filter>,
+    pub(crate) order: &'a Order,
+    /// Records that are enough when they come in order; `None` when all are needed.
+    pub(crate) enough: Option<usize>,
+    pub(crate) via: Option<Via>,
+}
+
+/// A condition that an index can serve.
+struct Fact {
+    path: Vec<FieldId>,
+    each: bool,
+    bound: Bound,
+    /// The conjunct that it comes from.
+    conjunct: usize,
+    /// It says all that the conjunct says.
+    whole: bool,
+}
+
+impl Choice {
+    /// The cheapest way to what is wanted.
+    pub(crate) fn of(catalog: &Catalog, collection: &Collection, wanted: &Wanted<'_>) -> Choice {
+        let conjuncts = wanted.filter.map(|filter| conjuncts(&filter.root)).unwrap_or_default();
+        let mut facts = Vec::new();
+        for (at, conjunct) in conjuncts.iter().enumerate() {
+            let filter = wanted.filter.expect("conjuncts come from a filter");
+            facts_of(catalog, filter, conjunct, at, &[], &mut facts);
+        }
+        let chooser = Chooser { catalog, collection, wanted, conjuncts: &conjuncts, facts: &facts };
+        chooser.candidates().into_iter().min_by(|one, other| one.cost.total_cmp(&other.cost)).expect("there is always a scan")
+    }
+
+    /// At most one record.
+    fn is_point(&self) -> bool {
+        match &self.access {
+            Access::Ids(ids) => ids.len() <= 1,
+            Access::Index { unique: true, elements, rest, .. } => {
+                rest.is_empty() && elements.iter().all(Element::is_single)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Element {
+    fn is_single(&self) -> bool {
+        match &self.bound {
+            Bound::Values(values) => values.len() == 1,
+            Bound::Parent => true,
+            Bound::Selected(choice) => choice.is_point(),
+            Bound::Range { .. } | Bound::Prefix(_) => false,
+        }
+    }
+    fn is_equal(&self) -> bool {
+        matches!(self.bound, Bound::Values(_) | Bound::Parent | Bound::Selected(_))
+    }
+}
+
+struct Chooser<'a> {
+    catalog: &'a Catalog,
+    collection: &'a Collection,
+    wanted: &'a Wanted<'a>,
+    conjuncts: &'a [&'a Predicate],
+    facts: &'a [Fact],
+}
+
+impl Chooser<'_> {
+    fn candidates(&self) -> Vec<Choice> {
+        if let Some(Via::Links { index }) = self.wanted.via {
+            let reverse = self.wanted.order.ids == Direction::Descending;
+            let rows = RECORDS_GUESSED * FIRST_EQUAL;
+            return vec![self.choice(Access::Links { index, reverse }, self.wanted.order.by_id(), &[], rows, 0.0)];
+        }
+        let indexes = self.collection.indexes.iter().filter(|index| index.ready);
+        let mut candidates: Vec<Choice> = indexes.filter_map(|index| self.by_index(index)).collect();
+        if self.wanted.via.is_some() {
+            return candidates;
+        }
+        candidates.extend(self.by_ids());
+        candidates.extend(self.back());
+        let reverse = self.wanted.order.ids == Direction::Descending;
+        let mut scan =
+            self.choice(Access::Documents { reverse }, self.wanted.order.by_id(), &[], RECORDS_GUESSED, 0.0);
+        scan.cost *= SCAN / (1.0 + FETCH);
+        candidates.push(scan);
+        candidates
+    }
+
+    fn by_ids(&self) -> Option<Choice> {
+        let among = |(at, conjunct): (usize, &&Predicate)| match conjunct {
+            Predicate::Id { ids, among: true } => Some((at, ids.clone())),
+            _ => None,
+        };
+        let (at, ids) = self.conjuncts.iter().enumerate().find_map(among)?;
+        let rows = ids.len() as f64;
+        // They come ascending; any other order is made by sorting.
+        let ordered = self.wanted.order.by_id() && self.wanted.order.ids == Direction::Ascending;
+        Some(self.choice(Access::Ids(ids), ordered, &[at], rows, 0.0))
+    }
+
+    /// Through the records at the far end of a to-many relation, when some of them have to match.
+    fn back(&self) -> Option<Choice> {
+        let filter = self.wanted.filter?;
+        let candidate = |(at, conjunct): (usize, &&Predicate)| {
+            let Predicate::Related(number) = conjunct else { return None };
+            let relation = &filter.relations[*number];
+            let relation_back = match relation.kind {
+                RelationKind::Many { field, .. } | RelationKind::Unique { field, .. } => BackRelation::Reference(field),
+                RelationKind::Links { inverse, .. } => BackRelation::Links(inverse),
+                RelationKind::Reference { .. } => return None,
+            };
+            let (Condition::Quantified(Quantifier::Some, inner) | Condition::Matches(inner)) = &relation.condition else {
+                return None;
+            };
+            let from = select(self.catalog, relation.target, inner);
+            if from.scans {
+                return None;
+            }
+            let rows = from.rows * 2.0;
+            let cost = from.cost;
+            let access = Access::Back { relation: relation_back, from: Box::new(from) };
+            Some(self.choice(access, false, &[at], rows, cost))
+        };
+        let candidates = self.conjuncts.iter().enumerate().filter_map(candidate);
+        candidates.min_by(|one, other| one.cost.total_cmp(&other.cost))
+    }
+
+    fn by_index(&self, index: &Index) -> Option<Choice> {
+        let mut elements: Vec<Element> = Vec::new();
+        let mut covered = Vec::new();
+        let mut rows = RECORDS_GUESSED;
+        let mut before = 0.0;
+        let mut ranges = 1;
+        for element in &index.elements {
+            let Some((bound, fact)) = self.bound(&element.path, element.each, ranges) else { break };
+            let part = match &bound {
+                Bound::Values(values) => {
+                    ranges *= values.len().max(1);
+                    values.len() as f64 * if elements.is_empty() { FIRST_EQUAL } else { NEXT_EQUAL }
+                }
+                Bound::Parent => FIRST_EQUAL,
+                Bound::Selected(choice) => {
+                    before += choice.cost;
+                    choice.rows * FIRST_EQUAL
+                }
+                Bound::Range { lower, upper } => BOUND.powi(i32::from(lower.is_some()) + i32::from(upper.is_some())),
+                Bound::Prefix(_) => PREFIX,
+            };
+            rows *= part.min(1.0);
+            covered.extend(fact);
+            let element = Element { direction: element.direction, bound };
+            let last = !element.is_equal();
+            elements.push(element);
+            if last {
+                break;
+            }
+        }
+        if let Some(Via::Reference { .. }) = self.wanted.via
+            && !matches!(elements.first(), Some(Element { bound: Bound::Parent, .. }))
+        {
+            return None;
+        }
+        // An entry for each element of a list: the same record several times, or not at all.
+        let each = index.elements.iter().position(|element| element.each);
+        if each.is_some_and(|at| at >= elements.len()) {
+            return None;
+        }
+        let full = index.unique && elements.len() == index.elements.len() && elements.iter().all(Element::is_equal);
+        if full && !elements.iter().any(|element| matches!(element.bound, Bound::Selected(_))) {
+            rows = ranges as f64;
+        }
+        let served = if each.is_some() { None } else { self.serves_order(index, &elements) };
+        if elements.is_empty() && served.is_none() {
+            return None;
+        }
+        let fixed = elements.iter().take_while(|element| element.is_equal()).count();
+        let rest = index.elements[fixed..].iter().map(|element| element.direction).collect();
+        let (reverse, keys, ordered) = match served {
+            Some((reverse, keys)) => (reverse, keys, true),
+            None => (false, Vec::new(), false),
+        };
+        let access = Access::Index { index: index.id, unique: index.unique, elements, rest, keys, reverse };
+        Some(self.choice(access, ordered, &covered, rows, before))
+    }
+
+    /// What is known of an element, and the conjunct that it does away with.
+    fn bound(&self, path: &[FieldId], each: bool, ranges: usize) -> Option<(Bound, Option<usize>)> {
+        if let Some(Via::Reference { field, .. }) = self.wanted.via
+            && *path == [field]
+        {
+            return Some((Bound::Parent, None));
+        }
+        let fits = |fact: &&Fact| {
+            let few = match &fact.bound {
+                Bound::Values(values) => ranges * values.len() <= RANGES_MAX,
+                _ => true,
+            };
+            fact.path == path && fact.each == each && few
+        };
+        let of = |fact: &Fact| (fact.bound.clone(), fact.whole.then_some(fact.conjunct));
+        let equal = |fact: &&Fact| fits(fact) && !matches!(fact.bound, Bound::Range { .. } | Bound::Prefix(_));
+        self.facts.iter().find(equal).or_else(|| self.facts.iter().find(fits)).map(of)
+    }
+
+    /// Whether the entries come in the order that is wanted: the direction of the scan, and the keys of the
+    /// order that the elements behind the fixed ones stand for.
+    fn serves_order(&self, index: &Index, elements: &[Element]) -> Option<(bool, Vec<usize>)> {
+        let order = self.wanted.order;
+        let fixed = elements.iter().take_while(|element| element.is_equal()).count();
+        if !elements[..fixed].iter().all(Element::is_single) {
+            return None;
+        }
+        let rest = &index.elements[fixed..];
+        let is_fixed = |path: &[FieldId]| index.elements[..fixed].iter().any(|element| *element.path == *path);
+        let mut keys = Vec::with_capacity(order.keys.len());
+        let mut whole = true;
+        for (at, key) in order.keys.iter().enumerate() {
+            // What comes behind the last element may be anything, if no two entries are alike.
+            let Some(path) = key.own_path() else {
+                whole = false;
+                break;
+            };
+            if !is_fixed(&path) {
+                keys.push((at, path, key));
+            }
+        }
+        let serving = || keys.iter().take(rest.len()).map(|(at, ..)| *at).collect();
+        let mut reverse = None;
+        for (at, element) in rest.iter().enumerate() {
+            let (_, path, key) = keys.get(at)?;
+            let turned = element.direction != key.direction;
+            if *path != element.path || !key.natural_nulls || *reverse.get_or_insert(turned) != turned {
+                return None;
+            }
+        }
+        let never_null = |path: &[FieldId]| never_null(self.catalog, self.collection, path);
+        let distinct = index.unique && index.elements.iter().all(|element| never_null(&element.path));
+        if distinct && keys.len() >= rest.len() {
+            // No two entries are alike, so what follows decides nothing.
+            return Some((reverse.unwrap_or(order.ids == Direction::Descending), serving()));
+        }
+        if keys.len() > rest.len() || !whole {
+            return None;
+        }
+        let ids_turned = order.ids == Direction::Descending;
+        (*reverse.get_or_insert(ids_turned) == ids_turned).then(|| (ids_turned, serving()))
+    }
+
+    fn choice(&self, access: Access, ordered: bool, covered: &[usize], rows: f64, before: f64) -> Choice {
+        let residual = self.residual(covered);
+        let enough = self.wanted.enough.filter(|_| ordered).map(|enough| enough as f64);
+        let read = match (enough, &residual) {
+            (Some(enough), None) => rows.min(enough),
+            (Some(enough), Some(_)) => rows.min(enough / FILTERED),
+            (None, _) => rows,
+        };
+        let sorting = if ordered { 0.0 } else { rows * SORT };
+        let bound = match &access {
+            Access::Index { elements, .. } => !elements.is_empty(),
+            Access::Documents { .. } => false,
+            Access::Ids(_) | Access::Links { .. } | Access::Back { .. } => true,
+        };
+        // An order that an index serves stops early, unless a filter lets too little through.
+        let scans = !bound && (residual.is_some() || !ordered);
+        Choice {
+            collection: self.collection.id,
+            access,
+            residual,
+            ordered,
+            scans,
+            rows,
+            cost: before + read * (1.0 + FETCH) + sorting,
+        }
+    }
+
+    fn residual(&self, covered: &[usize]) -> Option<Filter> {
+        let filter = self.wanted.filter?;
+        if covered.is_empty() {
+            return Some(filter.clone());
+        }
+        let left = |(at, conjunct): (usize, &&Predicate)| (!covered.contains(&at)).then(|| (*conjunct).clone());
+        let left: Vec<Predicate> = self.conjuncts.iter().enumerate().filter_map(left).collect();
+        if left.is_empty() {
+            return None;
+        }
+        let relations = if left.iter().any(Predicate::follows_relations) { filter.relations.clone() } else { Vec::new() };
+        Some(Filter { collection: filter.collection, root: Predicate::All(left), relations })
+    }
+}
+
+/// True when no record has null at the path.
+fn never_null(catalog: &Catalog, collection: &Collection, path: &[FieldId]) -> bool {
+    let mut fields = &collection.fields;
+    for id in path {
+        let Some(field) = fields.iter().find(|field| field.id == *id) else { return false };
+        if !field.required {
+            return false;
+        }
+        if let FieldKind::Embedded(type_id) = field.kind {
+            fields = &catalog.embedded(type_id).expect("a catalog resolves its own types").fields;
+        }
+    }
+    true
+}
+
+/// The cheapest way to all records that match a filter, in any order.
+pub(crate) fn select(catalog: &Catalog, collection: CollectionId, filter: &Filter) -> Choice {
+    let collection = catalog.collection(collection).expect("a catalog resolves its own relations");
+    let order = Order { keys: Vec::new(), ids: Direction::Ascending, hash: 0 };
+    Choice::of(catalog, collection, &Wanted { filter: Some(filter), order: &order, enough: None, via: None })
+}
+
+/// The predicates that all have to hold.
+fn conjuncts(root: &Predicate) -> Vec<&Predicate> {
+    match root {
+        Predicate::All(parts) => parts.iter().flat_map(conjuncts).collect(),
+        other => vec![other],
+    }
+}
+
+fn facts_of(
+    catalog: &Catalog,
+    filter: &Filter,
+    predicate: &Predicate,
+    conjunct: usize,
+    within: &[FieldId],
+    facts: &mut Vec<Fact>,
+) {
+    let path = |field: FieldId| [within, &[field]].concat();
+    match predicate {
+        Predicate::Value { field, test } => {
+            if let Some((bound, whole)) = bound_of(test) {
+                facts.push(Fact { path: path(*field), each: false, bound, conjunct, whole });
+            }
+        }
+        Predicate::List { field, test } => {
+            let (values, whole) = match test {
+                ListTest::HasAll(values) if !values.is_empty() => (vec![values[0].clone()], values.len() == 1),
+                ListTest::HasAny(values) => (values.clone(), true),
+                _ => return,
+            };
+            facts.push(Fact { path: path(*field), each: true, bound: Bound::Values(values), conjunct, whole });
+        }
+        Predicate::Embedded { field, predicate } => {
+            let before = facts.len();
+            facts_of(catalog, filter, predicate, conjunct, &path(*field), facts);
+            if facts.len() != before + 1 {
+                facts[before..].iter_mut().for_each(|fact| fact.whole = false);
+            }
+        }
+        Predicate::All(parts) => {
+            let before = facts.len();
+            parts.iter().for_each(|part| facts_of(catalog, filter, part, conjunct, within, facts));
+            if parts.len() > 1 {
+                facts[before..].iter_mut().for_each(|fact| fact.whole = false);
+            }
+        }
+        Predicate::Related(number) => {
+            let relation = &filter.relations[*number];
+            let (RelationKind::Reference { field, .. }, Condition::Matches(inner)) = (relation.kind, &relation.condition)
+            else {
+                return;
+            };
+            let bound = match &inner.root {
+                Predicate::Id { ids, among: true } => Bound::Values(ids.iter().map(|id| Value::Uuid(*id)).collect()),
+                _ => Bound::Selected(Box::new(select(catalog, relation.target, inner))),
+            };
+            facts.push(Fact { path: path(field), each: false, bound, conjunct, whole: true });
+        }
+        _ => {}
+    }
+}
+
+/// What a test says that an index can serve, and whether that is all it says.
+fn bound_of(test: &Test) -> Option<(Bound, bool)> {
+    if test.folded {
+        return None;
+    }
+    let alone = test.operators.len() == 1;
+    let (mut lower, mut upper, mut others) = (None, None, false);
+    for operator in &test.operators {
+        match operator {
+            Operator::Equal(value) => return Some((Bound::Values(vec![value.clone()]), alone)),
+            Operator::In(values) => return Some((Bound::Values(values.clone()), alone)),
+            Operator::IsNull(true) => return Some((Bound::Values(vec![Value::Null]), alone)),
+            Operator::Text(TextOperator::StartsWith(prefix)) if alone && !prefix.is_empty() => {
+                return Some((Bound::Prefix(prefix.clone()), true));
+            }
+            Operator::Greater(value) if lower.is_none() => lower = Some((value.clone(), false)),
+            Operator::GreaterOrEqual(value) if lower.is_none() => lower = Some((value.clone(), true)),
+            Operator::Less(value) if upper.is_none() => upper = Some((value.clone(), false)),
+            Operator::LessOrEqual(value) if upper.is_none() => upper = Some((value.clone(), true)),
+            _ => others = true,
+        }
+    }
+    (lower.is_some() || upper.is_some()).then_some((Bound::Range { lower, upper }, !others))
+}

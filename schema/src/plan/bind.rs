@@ -1,0 +1,321 @@
+//! Plan and variables together: everything that can be refused before anything is read.
+
+use super::access::{Choice, Wanted};
+use super::order::Order;
+use super::paging::Paging;
+use super::template::Template;
+use super::tree::{ListSlot, Plan, Slot};
+use super::variables::Variables;
+use super::Limits;
+use crate::catalog::{Catalog, Collection, Index};
+use crate::filter::Filter;
+use crate::{Code, Failure, GlobalId, Input, PathItem, scalar};
+use vivarium_storage::{CollectionId, DatabaseId, DocumentId, FieldId, Key, Value, Version, key};
+
+/// Records that one `nodes(ids:)` may ask for at most, or a plan's page limit if that is less.
+const IDS_MAX: usize = 1_000;
+
+/// A plan's slots, filled in.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) slots: Vec<BoundSlot>,
+    /// Records that the answer may hold at most.
+    pub(crate) cost: u64,
+    /// Filters and orders that no index serves.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A slot, filled in.
+#[derive(Debug)]
+pub(crate) enum BoundSlot {
+    List(Box<BoundList>),
+    Key(RecordKey),
+    /// `None` for what is no id of this database.
+    Ids(Vec<Option<GlobalId>>),
+    Path(Vec<String>),
+}
+
+/// A connection's arguments, compiled.
+#[derive(Debug)]
+pub(crate) struct BoundList {
+    pub(crate) order: Order,
+    pub(crate) paging: Paging,
+    pub(crate) choice: Choice,
+}
+
+/// What names one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RecordKey {
+    Id(DocumentId),
+    /// The key of a unique entry.
+    Unique(Key),
+    /// Nothing has this key.
+    Nobody,
+}
+
+/// What binding needs to know.
+pub(crate) struct Binder<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) database: DatabaseId,
+    pub(crate) limits: &'a Limits,
+    pub(crate) variables: &'a Variables,
+}
+
+impl Bound {
+    /// The snapshot that a walk of pages goes on at, when the operation is one.
+    pub(crate) fn walk(&self, plan: &Plan) -> Option<Version> {
+        let [root] = plan.roots.as_slice() else { return None };
+        let super::tree::Root::List(connection) = &root.kind else { return None };
+        let BoundSlot::List(list) = &self.slots[connection.slot] else { return None };
+        let cursor = list.paging.after.as_ref().or(list.paging.before.as_ref())?;
+        Some(cursor.version)
+    }
+
+    pub(crate) fn list(&self, slot: usize) -> &BoundList {
+        match &self.slots[slot] {
+            BoundSlot::List(list) => list,
+            _ => unreachable!("the plan numbers its slots"),
+        }
+    }
+    pub(crate) fn key(&self, slot: usize) -> &RecordKey {
+        match &self.slots[slot] {
+            BoundSlot::Key(key) => key,
+            _ => unreachable!("the plan numbers its slots"),
+        }
+    }
+    pub(crate) fn ids(&self, slot: usize) -> &[Option<GlobalId>] {
+        match &self.slots[slot] {
+            BoundSlot::Ids(ids) => ids,
+            _ => unreachable!("the plan numbers its slots"),
+        }
+    }
+    pub(crate) fn path(&self, slot: usize) -> &[String] {
+        match &self.slots[slot] {
+            BoundSlot::Path(path) => path,
+            _ => unreachable!("the plan numbers its slots"),
+        }
+    }
+}
+
+impl Binder<'_> {
+    /// Fills in the slots of a plan.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT`, `PAGE_TOO_LARGE`, `INVALID_CURSOR`, `QUERY_TOO_COMPLEX`.
+    pub(crate) fn bind(&self, plan: &Plan) -> Result<Bound, Vec<Failure>> {
+        let mut bound = Bound { slots: Vec::with_capacity(plan.slots.len()), cost: 0, warnings: Vec::new() };
+        // Records of each list that its parents have together.
+        let mut records: Vec<u64> = Vec::with_capacity(plan.slots.len());
+        let mut failures = Vec::new();
+        for slot in &plan.slots {
+            let mut here = 1;
+            match self.slot(slot, &mut bound.warnings) {
+                Ok(filled) => {
+                    if let (BoundSlot::List(list), Slot::List(slot)) = (&filled, slot) {
+                        let parents = slot.within.map_or(1, |within| records[within]);
+                        here = parents.saturating_mul(list.paging.count as u64);
+                    }
+                    if let BoundSlot::Ids(ids) = &filled {
+                        here = ids.len() as u64;
+                    }
+                    bound.slots.push(filled);
+                }
+                Err(failure) => {
+                    failures.push(failure);
+                    bound.slots.push(BoundSlot::Path(Vec::new()));
+                }
+            }
+            if !matches!(slot, Slot::Path(_)) {
+                bound.cost = bound.cost.saturating_add(here);
+            }
+            records.push(here);
+        }
+        if failures.is_empty() && bound.cost > self.limits.cost_max {
+            let (cost, limit) = (bound.cost, self.limits.cost_max);
+            let message = format!("The operation may answer {cost} records, more than {limit}: ask for smaller pages.");
+            failures.push(Failure::new(Code::QueryTooComplex, message).with("cost", cost).with("limit", limit));
+        }
+        if failures.is_empty() { Ok(bound) } else { Err(failures) }
+    }
+
+    fn slot(&self, slot: &Slot, warnings: &mut Vec<String>) -> Result<BoundSlot, Failure> {
+        Ok(match slot {
+            Slot::List(slot) => {
+                let list = self.list(slot, warnings).map_err(|mut failure| {
+                    failure.locations = vec![slot.location];
+                    failure
+                })?;
+                BoundSlot::List(Box::new(list))
+            }
+            Slot::Key { collection, by } => {
+                let input = by.bind(self.variables).unwrap_or(Input::Null);
+                BoundSlot::Key(self.record_key(self.collection(*collection), &input, &[name("by")])?)
+            }
+            Slot::Ids(template) => BoundSlot::Ids(self.ids(template)?),
+            Slot::Path(template) => {
+                let text = |input| match input {
+                    Input::String(text) => Some(text),
+                    _ => None,
+                };
+                match template.as_ref().and_then(|template| template.bind(self.variables)) {
+                    Some(Input::List(steps)) => BoundSlot::Path(steps.into_iter().filter_map(text).collect()),
+                    _ => BoundSlot::Path(Vec::new()),
+                }
+            }
+        })
+    }
+
+    fn list(&self, slot: &ListSlot, warnings: &mut Vec<String>) -> Result<BoundList, Failure> {
+        let collection = self.collection(slot.collection);
+        let filter = self.filter(collection, slot.filter.as_ref(), "where")?;
+        let order = slot.order.as_ref().and_then(|order| order.bind(self.variables));
+        let order = Order::compile(self.catalog, collection, order.as_ref())?;
+        let paging = Paging::bind(slot, &order, self.limits, self.variables)?;
+        // One more tells whether there is a next page.
+        let enough = (!slot.needs.total).then_some(paging.offset + paging.count + 1);
+        let wanted = Wanted { filter: filter.as_ref(), order: &order, enough, via: slot.via };
+        let choice = Choice::of(self.catalog, collection, &wanted);
+        if choice.scans && slot.via.is_none() {
+            let what = if choice.residual.is_some() { "filter" } else { "order" };
+            let message =
+                format!("No index serves the {what} of \"{}\": every {} is read.", slot.name, collection.name);
+            if self.limits.refuse_scans {
+                let message = format!("{message} Declare one with @index, or filter by a field that has one.");
+                return Err(Failure::new(Code::QueryTooComplex, message));
+            }
+            warnings.push(message);
+        }
+        Ok(BoundList { order, paging, choice })
+    }
+
+    /// A `where` or an `if` argument, compiled.
+    pub(crate) fn filter(
+        &self,
+        collection: &Collection,
+        template: Option<&Template>,
+        argument: &'static str,
+    ) -> Result<Option<Filter>, Failure> {
+        let Some(template) = template else { return Ok(None) };
+        if let Some(missing) = template.missing(self.variables) {
+            let path: Vec<PathItem> = std::iter::once(name(argument)).chain(missing.path).collect();
+            let message = "A variable of the filter has no value: give it one, or leave the condition out.";
+            return Err(bad_input(message, &path));
+        }
+        match template.bind(self.variables) {
+            None | Some(Input::Null) => Ok(None),
+            Some(input) => Filter::compile(self.catalog, collection, &input, &[name(argument)]).map(Some),
+        }
+    }
+
+    fn ids(&self, template: &Template) -> Result<Vec<Option<GlobalId>>, Failure> {
+        let own = |id: GlobalId| self.catalog.collection(id.collection).map(|_| id);
+        let id = |input: &Input| match input {
+            Input::String(text) => GlobalId::parse(text).and_then(own),
+            _ => None,
+        };
+        let limit = IDS_MAX.min(self.limits.page_max);
+        match template.bind(self.variables) {
+            Some(Input::List(list)) if list.len() > limit => {
+                let message = format!("At most {limit} records can be asked for by id at once.");
+                Err(Failure::new(Code::PageTooLarge, message).with("limit", limit))
+            }
+            Some(Input::List(list)) => Ok(list.iter().map(id).collect()),
+            Some(one) => Ok(vec![id(&one)]),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The record that an input of a Key type names.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` with `inputPath`.
+    pub(crate) fn record_key(
+        &self,
+        collection: &Collection,
+        input: &Input,
+        path: &[PathItem],
+    ) -> Result<RecordKey, Failure> {
+        let Input::Object(fields) = input else {
+            return Err(bad_input("Give exactly one key of the record.", path));
+        };
+        let [(key_name, value)] = fields.as_slice() else {
+            return Err(bad_input("Give exactly one key of the record.", path));
+        };
+        let path = [path, &[name(key_name)]].concat();
+        if key_name == "id" {
+            let Input::String(text) = value else { return Ok(RecordKey::Nobody) };
+            let id = GlobalId::parse(text).filter(|id| id.collection == collection.id);
+            return Ok(id.map_or(RecordKey::Nobody, |id| RecordKey::Id(id.document)));
+        }
+        let Some(index) = collection.key_named(self.catalog, key_name) else {
+            return Err(bad_input(&format!("{} has no key \"{key_name}\".", collection.name), &path));
+        };
+        let parts = collection.key_parts(self.catalog, index);
+        let mut values = Vec::with_capacity(index.elements.len());
+        for (element, part) in index.elements.iter().zip(&parts) {
+            let (value, path) = match index.elements.len() {
+                1 => (Some(value), path.clone()),
+                _ => (value.field(part), [path.as_slice(), &[name(part)]].concat()),
+            };
+            values.push(self.key_value(collection, &element.path, value, &path)?);
+        }
+        Ok(unique_key(self.database, index, &values))
+    }
+
+    fn key_value(
+        &self,
+        collection: &Collection,
+        field_path: &[FieldId],
+        input: Option<&Input>,
+        path: &[PathItem],
+    ) -> Result<Value, Failure> {
+        use crate::catalog::FieldKind;
+        let field = collection.field_at(self.catalog, field_path).expect("an index leads to a field");
+        let input = match input {
+            None | Some(Input::Null) => return Err(bad_input("A key cannot be null.", path)),
+            Some(input) => input,
+        };
+        let value = match field.kind {
+            FieldKind::Scalar(kind) => scalar::coerce(kind, field.precision, input),
+            FieldKind::Enum(type_id) => {
+                let enum_type = self.catalog.enum_type(type_id).expect("a catalog resolves its own types");
+                let known = match input {
+                    Input::Enum(name) | Input::String(name) => enum_type.value_named(name),
+                    _ => None,
+                };
+                known.map(|value| Value::Int(value.number)).ok_or_else(|| format!("Expected a value of {}.", enum_type.name))
+            }
+            FieldKind::ToOne { target, .. } => match input {
+                Input::String(text) => {
+                    let id = GlobalId::parse(text).filter(|id| id.collection == target);
+                    id.map(|id| Value::Uuid(id.document)).ok_or_else(|| "Expected the id of a record.".to_owned())
+                }
+                _ => Err("Expected the id of a record.".to_owned()),
+            },
+            _ => Err("This key cannot be looked up.".to_owned()),
+        };
+        value.map_err(|message| bad_input(&message, path))
+    }
+
+    fn collection(&self, id: CollectionId) -> &Collection {
+        self.catalog.collection(id).expect("a plan is used with its own catalog")
+    }
+}
+
+fn unique_key(database: DatabaseId, index: &Index, values: &[Value]) -> RecordKey {
+    let mut bytes = key::index(database, index.id);
+    for (element, value) in index.elements.iter().zip(values) {
+        key::encode_value(value, element.direction, &mut bytes);
+    }
+    // What is too long to be stored is a key that nothing has.
+    key::finish(bytes).map_or(RecordKey::Nobody, RecordKey::Unique)
+}
+
+fn name(name: &str) -> PathItem {
+    PathItem::Name(name.to_owned())
+}
+
+pub(crate) fn bad_input(message: &str, path: &[PathItem]) -> Failure {
+    let path = serde_json::to_value(path).expect("names and numbers are JSON");
+    Failure::new(Code::BadUserInput, message).with("inputPath", path)
+}
