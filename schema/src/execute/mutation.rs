@@ -104,14 +104,14 @@ impl Attempt<'_> {
         match plan.action {
             Action::Create | Action::CreateMany => {
                 let ids = self.writer().create(collection, &bound.data, &path).await?;
-                self.payload(plan, collection, &ids, writing).await
+                self.payload(plan, &ids, writing).await
             }
             Action::Update => {
                 let id = self.target(collection, bound).await?;
                 if let Some(data) = bound.data.first() {
                     self.writer().update(collection, id, data, &path).await?;
                 }
-                self.payload(plan, collection, &[id], writing).await
+                self.payload(plan, &[id], writing).await
             }
             Action::Delete => {
                 let id = self.target(collection, bound).await?;
@@ -160,7 +160,6 @@ impl Attempt<'_> {
     async fn payload(
         &mut self,
         plan: &WritePlan,
-        _collection: &Collection,
         ids: &[DocumentId],
         writing: &mut Writing<'_>,
     ) -> Result<Result<(), Null>, Abort> {
@@ -200,6 +199,7 @@ impl Attempt<'_> {
         mut levels: Vec<PayloadLevel>,
         writing: &mut Writing<'_>,
     ) -> Result<Result<(), Null>, Abort> {
+        let collection = self.catalog.collection(plan.collection).expect("a plan is used with its own catalog");
         for (field, level) in plan.payload.iter().zip(&mut levels) {
             if let PayloadField::Query(roots) = &field.kind {
                 *level = PayloadLevel::Query(read_roots(&mut self.reader(), roots).await?);
@@ -219,7 +219,7 @@ impl Attempt<'_> {
                 let record = records.first().ok_or(Null)?;
                 writing.object(fields, |writing, _, field| match &field.kind {
                     EdgeField::Typename(name) => writing.raw(name),
-                    EdgeField::Cursor => writing.id_cursor(plan.collection, record),
+                    EdgeField::Cursor => writing.id_cursor(collection, record),
                     EdgeField::Node { view } => writing.record(&views[*view], record, &below[*view], 0),
                 })
             }

@@ -5,9 +5,11 @@
 use super::connection::Page;
 use super::level::{Child, ConnectionLevel, Level};
 use super::roots::RootLevel;
+use crate::catalog::Collection;
 use crate::filter::Record;
 use crate::plan::bind::Bound;
 use crate::plan::cursor::Cursor;
+use crate::plan::order::Order;
 use crate::plan::tree::*;
 use crate::{Code, Failure, GlobalId, PathItem, filter, scalar};
 use vivarium_consensus::Transaction;
@@ -88,7 +90,7 @@ impl Writing<'_> {
             (Root::Introspection, _) => {
                 let introspection = self.introspection;
                 let found = introspection.iter().find(|(key, _)| **key == *root.key);
-                found.map_or_else(|| self.null(), |(_, json)| self.raw(json))
+                self.raw(found.map_or(b"null", |(_, json)| json.as_slice()))
             }
             (Root::Empty, _) => self.null(),
             (Root::Get { record, .. }, RootLevel::Get(level)) => match level.records.first() {
@@ -290,6 +292,15 @@ impl Writing<'_> {
     fn cursor(&mut self, slot: usize, level: &ConnectionLevel, at: usize) -> Written {
         self.answer.data.push(b'"');
         Cursor::write(&self.bound.list(slot).order, self.version, &level.keys[at], &mut self.answer.data);
+        self.answer.data.push(b'"');
+        Ok(())
+    }
+
+    /// The cursor of a record that no page gave: it stands in the order of ids.
+    pub(super) fn id_cursor(&mut self, collection: &Collection, record: &Record) -> Written {
+        let order = Order::by_ids(collection);
+        self.answer.data.push(b'"');
+        Cursor::write(&order, Version(0), &record.id.0, &mut self.answer.data);
         self.answer.data.push(b'"');
         Ok(())
     }

@@ -68,7 +68,7 @@ impl Bound {
         let super::tree::Root::List(connection) = &root.kind else { return None };
         let BoundSlot::List(list) = &self.slots[connection.slot] else { return None };
         let cursor = list.paging.after.as_ref().or(list.paging.before.as_ref())?;
-        Some(cursor.version)
+        Some(cursor.version).filter(|version| version.0 != 0)
     }
 
     pub(crate) fn list(&self, slot: usize) -> &BoundList {

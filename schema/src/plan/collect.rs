@@ -59,7 +59,7 @@ impl<'d> Builder<'d> {
                         let message = format!("The operation selects more than {FIELDS_MAX} fields.");
                         return Err(Failure::new(Code::QueryTooComplex, message).with("limit", FIELDS_MAX));
                     }
-                    let key = field.response_key().as_str();
+                    let key = field.response_name().as_str();
                     match collected.iter_mut().find(|known| known.key == key) {
                         Some(known) => known.fields.push(field),
                         None => collected.push(Collected { key, fields: vec![field] }),

@@ -15,7 +15,7 @@ const CURSOR_CHARS_MAX: usize = 128 << 10;
 /// A cursor as a client sent it.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor {
-    /// The snapshot that its page was read at.
+    /// The snapshot that its page was read at; 0 for a cursor of no page, which goes on at the newest.
     pub(crate) version: Version,
     /// The sort key of the record that it stands at.
     pub(crate) position: Vec<u8>,
@@ -45,7 +45,7 @@ impl Cursor {
             return Err(invalid("This is not a cursor of this server: use one that a page gave."));
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-        let (Some((FORMAT, _)), Some(header)) = (bytes.split_first(), bytes.first_chunk::<HEADER_BYTES>()) else {
+        let (Some(&FORMAT), Some(header)) = (bytes.first(), bytes.first_chunk::<HEADER_BYTES>()) else {
             return Err(invalid("This is not a cursor of this server: use one that a page gave."));
         };
         let number = |at: usize| u64::from_be_bytes(*header[at..].first_chunk().expect("a header has 17 bytes"));

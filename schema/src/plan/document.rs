@@ -51,7 +51,7 @@ impl Prepared {
         })?;
         let document = ast
             .to_executable_validate(schema)
-            .map_err(|errors| failures(Code::GraphqlValidationFailed, &errors))?;
+            .map_err(|invalid| failures(Code::GraphqlValidationFailed, &invalid.errors))?;
         let operation = document.operations.get(operation_name.filter(|name| !name.is_empty())).map_err(|error| {
             vec![Failure::new(Code::OperationResolutionFailure, sentence(error.message()))]
         })?;

@@ -8,7 +8,7 @@ mod build;
 mod collect;
 pub(crate) mod cursor;
 pub(crate) mod document;
-mod explain;
+pub(crate) mod explain;
 mod limits;
 mod mutation;
 pub(crate) mod order;

@@ -80,6 +80,12 @@ impl Order {
         Ok(Order { keys, ids, hash })
     }
 
+    /// The order that holds when nothing is said.
+    pub(crate) fn by_ids(collection: &Collection) -> Order {
+        let hash = hash(collection, &[], Direction::Ascending);
+        Order { keys: Vec::new(), ids: Direction::Ascending, hash }
+    }
+
     /// True when records are sorted by their id and nothing else.
     pub(crate) fn by_id(&self) -> bool {
         self.keys.is_empty()

@@ -1,0 +1,260 @@
+//! EXPLAIN: a bound plan as text for people.
+
+use super::access::{Access, BackRelation, Bound as ElementBound, Choice, Element};
+use super::bind::{Bound, BoundList, RecordKey};
+use super::order::{Order, OrderLeaf, Step};
+use super::tree::*;
+use crate::catalog::{Catalog, Collection};
+use std::fmt::{self, Display, Formatter};
+use vivarium_storage::Value;
+use vivarium_storage::key::Direction;
+
+/// A plan with everything that its names need.
+pub(crate) struct Explained<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) bound: &'a Bound,
+    pub(crate) catalog: &'a Catalog,
+}
+
+impl Display for Explained<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(out, "{} cost={}", if self.plan.mutation { "mutation" } else { "query" }, self.bound.cost)?;
+        for root in &self.plan.roots {
+            self.root(out, root, 1)?;
+        }
+        for warning in &self.bound.warnings {
+            writeln!(out, "warning: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Explained<'_> {
+    fn root(&self, out: &mut Formatter<'_>, root: &Selected<Root>, depth: usize) -> fmt::Result {
+        let key = &root.key;
+        match &root.kind {
+            Root::Typename(_) | Root::Empty => Ok(()),
+            Root::Introspection => line(out, depth, format_args!("{key}: introspection")),
+            Root::Get { slot, record } => {
+                let name = &self.collection(record.collection).name;
+                match self.bound.key(*slot) {
+                    RecordKey::Id(_) => line(out, depth, format_args!("{key}: {name} by id, rows=1"))?,
+                    RecordKey::Unique(_) => line(out, depth, format_args!("{key}: {name} by unique key, rows=1"))?,
+                    RecordKey::Nobody => line(out, depth, format_args!("{key}: {name} nothing, rows=0"))?,
+                }
+                self.record(out, record, depth + 1)
+            }
+            Root::List(connection) => self.connection(out, key, connection, depth),
+            Root::Node { variants, .. } | Root::Nodes { variants, .. } => {
+                line(out, depth, format_args!("{key}: records by id"))?;
+                variants.iter().try_for_each(|variant| self.record(out, variant, depth + 1))
+            }
+            Root::Write(write) => self.write(out, key, write, depth),
+        }
+    }
+
+    fn write(&self, out: &mut Formatter<'_>, key: &str, write: &WritePlan, depth: usize) -> fmt::Result {
+        let action = match write.action {
+            Action::Create => "create",
+            Action::CreateMany => "create many",
+            Action::Update => "update",
+            Action::Delete => "delete",
+        };
+        line(out, depth, format_args!("{key}: {action} {}", self.collection(write.collection).name))?;
+        for field in &write.payload {
+            match &field.kind {
+                PayloadField::Record(record) | PayloadField::Records(record) => self.record(out, record, depth + 1)?,
+                PayloadField::Edge { views, .. } => {
+                    views.iter().try_for_each(|view| self.record(out, view, depth + 1))?;
+                }
+                PayloadField::Query(roots) => roots.iter().try_for_each(|root| self.root(out, root, depth + 1))?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&self, out: &mut Formatter<'_>, record: &RecordPlan, depth: usize) -> fmt::Result {
+        self.fields(out, &record.fields, &record.children, depth)
+    }
+
+    fn fields(
+        &self,
+        out: &mut Formatter<'_>,
+        fields: &[Selected<RecordField>],
+        children: &[ChildPlan],
+        depth: usize,
+    ) -> fmt::Result {
+        for field in fields {
+            let child = match &field.kind {
+                RecordField::ToOne { child, .. }
+                | RecordField::OneToOne { child, .. }
+                | RecordField::Connection { child } => &children[*child],
+                RecordField::Embedded { fields, .. } | RecordField::Elements { fields, .. } => {
+                    self.fields(out, fields, children, depth)?;
+                    continue;
+                }
+                _ => continue,
+            };
+            let key = &field.key;
+            match child {
+                ChildPlan::Reference { record, .. } => {
+                    line(out, depth, format_args!("{key}: {} by reference", self.collection(record.collection).name))?;
+                    self.record(out, record, depth + 1)?;
+                }
+                ChildPlan::OneToOne { record, .. } => {
+                    line(out, depth, format_args!("{key}: {} by unique index", self.collection(record.collection).name))?;
+                    self.record(out, record, depth + 1)?;
+                }
+                ChildPlan::Connection(connection) => self.connection(out, key, connection, depth)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn connection(&self, out: &mut Formatter<'_>, key: &str, connection: &ConnectionPlan, depth: usize) -> fmt::Result {
+        let list = self.bound.list(connection.slot);
+        let collection = self.collection(connection.collection);
+        line(out, depth, format_args!("{key}: {} {}", collection.name, self.paging(list)))?;
+        self.choice(out, &list.choice, depth + 1)?;
+        if !list.choice.ordered {
+            line(out, depth + 1, format_args!("sort by {}", self.order(collection, &list.order)))?;
+        }
+        connection.views.iter().try_for_each(|view| self.record(out, view, depth + 1))
+    }
+
+    fn paging(&self, list: &BoundList) -> String {
+        let paging = &list.paging;
+        let mut text = format!("{} {}", if paging.backward { "last" } else { "first" }, paging.count);
+        if paging.offset > 0 {
+            text.push_str(&format!(" offset {}", paging.offset));
+        }
+        if paging.after.is_some() {
+            text.push_str(" after a cursor");
+        }
+        if paging.before.is_some() {
+            text.push_str(" before a cursor");
+        }
+        text
+    }
+
+    fn choice(&self, out: &mut Formatter<'_>, choice: &Choice, depth: usize) -> fmt::Result {
+        let collection = self.collection(choice.collection);
+        let mut text = match &choice.access {
+            Access::Ids(ids) => format!("{} by {} ids", collection.name, ids.len()),
+            Access::Documents { .. } => format!("scan of all {}", collection.name),
+            Access::Links { .. } => "links of each parent".to_owned(),
+            Access::Back { relation, .. } => match relation {
+                BackRelation::Reference(_) => format!("{} that selected records refer to", collection.name),
+                BackRelation::Links(_) => format!("{} linked to selected records", collection.name),
+            },
+            Access::Index { index, elements, .. } => {
+                let index = collection.index(*index).expect("a choice is used with its own catalog");
+                let bound: Vec<String> = elements.iter().map(element).collect();
+                let kind = if index.unique { "unique index" } else { "index" };
+                format!("{kind} {} on {} [{}]", index.name, collection.name, bound.join(", "))
+            }
+        };
+        let reverse = match &choice.access {
+            Access::Index { reverse, .. } | Access::Links { reverse, .. } | Access::Documents { reverse } => *reverse,
+            _ => false,
+        };
+        if reverse {
+            text.push_str(" reversed");
+        }
+        if choice.ordered {
+            text.push_str(" in order");
+        }
+        if choice.residual.is_some() {
+            text.push_str(" then filter");
+        }
+        line(out, depth, format_args!("{text}, rows~{:.0} cost~{:.0}", choice.rows.ceil(), choice.cost.ceil()))?;
+        if let Access::Back { from, .. } = &choice.access {
+            self.choice(out, from, depth + 1)?;
+        }
+        if let Access::Index { elements, .. } = &choice.access {
+            for element in elements {
+                if let ElementBound::Selected(from) = &element.bound {
+                    self.choice(out, from, depth + 1)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn order(&self, collection: &Collection, order: &Order) -> String {
+        let mut keys = Vec::with_capacity(order.keys.len() + 1);
+        for key in &order.keys {
+            let mut here = Some(collection);
+            let mut names = Vec::new();
+            for step in &key.steps {
+                match step {
+                    Step::Embedded(field) => names.push(format!("embedded {field}")),
+                    Step::Reference { field, target } => {
+                        names.extend(here.and_then(|here| here.field(*field)).map(|field| field.name.clone()));
+                        here = self.catalog.collection(*target);
+                    }
+                    Step::OneToOne { target, .. } => {
+                        here = self.catalog.collection(*target);
+                        names.extend(here.map(|here| here.name.clone()));
+                    }
+                }
+            }
+            match key.leaf {
+                OrderLeaf::Field(field) => {
+                    let name = here.and_then(|here| here.field(field)).map(|field| field.name.clone());
+                    names.push(name.unwrap_or_else(|| format!("field {field}")));
+                }
+                OrderLeaf::Id => names.push("id".to_owned()),
+                OrderLeaf::Count(_) => names.push("count".to_owned()),
+            }
+            keys.push(format!("{} {}", names.join("."), direction(key.direction)));
+        }
+        keys.push(format!("id {}", direction(order.ids)));
+        keys.join(", ")
+    }
+
+    fn collection(&self, id: vivarium_storage::CollectionId) -> &Collection {
+        self.catalog.collection(id).expect("a plan is used with its own catalog")
+    }
+}
+
+fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ascending => "asc",
+        Direction::Descending => "desc",
+    }
+}
+
+fn element(element: &Element) -> String {
+    match &element.bound {
+        ElementBound::Values(values) if values.len() == 1 => format!("= {}", shown(&values[0])),
+        ElementBound::Values(values) => format!("in {} values", values.len()),
+        ElementBound::Parent => "= parent".to_owned(),
+        ElementBound::Selected(_) => "= selected".to_owned(),
+        ElementBound::Prefix(text) => format!("begins with {text:?}"),
+        ElementBound::Range { lower, upper } => {
+            let side = |bound: &Option<(Value, bool)>, open: &str, closed: &str| {
+                bound.as_ref().map(|(value, with)| format!("{} {}", if *with { closed } else { open }, shown(value)))
+            };
+            [side(lower, ">", ">="), side(upper, "<", "<=")].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+        }
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Decimal(value) => value.to_string(),
+        Value::String(text) => format!("{text:?}"),
+        Value::Uuid(_) => "a record".to_owned(),
+        _ => "a value".to_owned(),
+    }
+}
+
+fn line(out: &mut Formatter<'_>, depth: usize, text: fmt::Arguments<'_>) -> fmt::Result {
+    writeln!(out, "{:indent$}{text}", "", indent = depth * 2)
+}
