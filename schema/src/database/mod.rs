@@ -1,14 +1,25 @@
 //! One database: the way in for every request, and for everything that the control plane does.
 
+mod answer;
 mod declare;
+mod mutate;
+mod operation;
 mod request;
+mod serving;
 mod verify;
 
+use crate::Catalog;
 use crate::plan::Limits;
 use crate::sdl::SchemaError;
+use crate::write::Sequences;
+use arc_swap::ArcSwap;
+use serving::Serving;
+use std::path::PathBuf;
 use std::sync::Arc;
-use vivarium_consensus::Node;
-use vivarium_storage::DatabaseId;
+use std::time::Duration;
+use vivarium_consensus::{Consistency, Node, Transaction};
+use vivarium_storage::engine::catalog_key;
+use vivarium_storage::{DatabaseId, Error as StorageError, Space, Version, runtime};
 
 pub use declare::{Applied, ApplyOptions, Change, Safety, SchemaVersion, apply, resume};
 pub use request::{Request, Response, Session};
@@ -17,7 +28,15 @@ pub use verify::{IndexInfo, VerifyReport, verify};
 /// A database served by a node. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
-    _inner: Arc<()>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    node: Node,
+    id: DatabaseId,
+    limits: Limits,
+    sequences: Sequences,
+    serving: ArcSwap<Serving>,
 }
 
 /// What the control plane's calls answer when they cannot do what was asked.
@@ -43,37 +62,86 @@ pub enum Error {
 }
 
 impl Database {
-    /// Opens a database of a node. One without a catalog is empty: it serves `_empty` and waits for a schema.
+    /// Opens a database of a node. One without a catalog is empty: it serves `node` and waits for a schema.
     ///
     /// # Errors
     /// Those of the node.
     pub async fn open(node: Node, database: DatabaseId, limits: Limits) -> Result<Database, Error> {
-        let _ = (node, database, limits);
-        todo!()
+        let empty = Serving::new(Version(0), Catalog::default(), &limits);
+        let sequences = Sequences::new(node.clone(), database);
+        let inner = Inner { node, id: database, limits, sequences, serving: ArcSwap::from_pointee(empty) };
+        let opened = Database { inner: Arc::new(inner) };
+        opened.newest().await?;
+        Ok(opened)
     }
+
     /// Answers one GraphQL request. Never fails: what goes wrong is in the answer.
     pub async fn execute(&self, request: Request, session: &Session) -> Response {
-        let _ = (request, session);
-        todo!()
+        let Session { .. } = session;
+        operation::execute(self, &request).await
     }
+
     /// The plan of an operation without running it, as text for people.
     ///
     /// # Errors
     /// The failures that the operation would have been refused with, as a response.
     pub async fn explain(&self, request: Request, session: &Session) -> Result<String, Response> {
-        let _ = (request, session);
-        todo!()
+        let Session { .. } = session;
+        operation::explain(self, &request).await
     }
+
     /// The generated SDL and the schema version that it belongs to (an ETag).
+    ///
+    /// # Errors
+    /// Those of the node.
     pub async fn api(&self) -> Result<(Arc<str>, u32), Error> {
-        todo!()
+        let serving = self.newest().await?;
+        Ok((serving.api.clone(), serving.catalog.version))
     }
+
     /// The node that serves it.
     pub fn node(&self) -> &Node {
-        todo!()
+        &self.inner.node
     }
+
     /// Which database of the node it is.
     pub fn id(&self) -> DatabaseId {
-        todo!()
+        self.inner.id
     }
+
+    /// What the newest catalog serves.
+    async fn newest(&self) -> Result<Arc<Serving>, Error> {
+        let deadline = runtime::now() + Duration::from_millis(self.inner.limits.timeout_ms);
+        let mut transaction = self.node().begin(Consistency::Strong, deadline).await?;
+        transaction.read_only();
+        Ok(self.serving(&mut transaction).await?)
+    }
+
+    /// What the catalog of a transaction's snapshot serves. Derived anew when it has changed.
+    async fn serving(&self, transaction: &mut Transaction) -> vivarium_consensus::Result<Arc<Serving>> {
+        let current = self.inner.serving.load_full();
+        let version = transaction.catalog_version(self.id());
+        if version == current.version {
+            return Ok(current);
+        }
+        if version < current.version {
+            // Somebody has met a newer catalog since this snapshot was taken: take a newer one.
+            return Err(vivarium_consensus::Error::Conflict);
+        }
+        let cells = transaction.get_many(Space::Meta, &[catalog_key(self.id())]).await?;
+        let (version, catalog) = match cells.into_iter().next().flatten() {
+            None => (version, Catalog::default()),
+            Some(cell) => (cell.version, read_catalog(&cell.value)?),
+        };
+        let serving = Arc::new(Serving::new(version, catalog, &self.inner.limits));
+        self.inner.serving.store(serving.clone());
+        Ok(serving)
+    }
+}
+
+fn read_catalog(bytes: &[u8]) -> vivarium_consensus::Result<Catalog> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let corrupt = StorageError::Corrupt { what: "catalog", path: PathBuf::new(), detail: error.to_string() };
+        vivarium_consensus::Error::Storage(corrupt)
+    })
 }

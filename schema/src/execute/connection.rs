@@ -96,7 +96,10 @@ impl Reader<'_> {
             Part { records: Vec::new(), skipped: 0, more: false }
         };
         // Behind the page in the direction of reading, and in front of it.
-        let behind = KeyRange { start: high.clone().unwrap_or_else(|| ordered.range.end.clone()), end: ordered.range.end.clone() };
+        let behind = KeyRange {
+            start: high.clone().unwrap_or_else(|| ordered.range.end.clone()),
+            end: ordered.range.end.clone(),
+        };
         let in_front = KeyRange {
             start: ordered.range.start.clone(),
             end: low.as_ref().map_or_else(|| ordered.range.start.clone(), |low| successor(low)),
@@ -286,7 +289,9 @@ impl Reader<'_> {
                 Access::Index { index, .. } => {
                     super::stream::spans(key::index(self.database, *index), elements, Some(*parent))
                 }
-                _ => Ordered::of(self.database, choice, elements, Some(*parent)).map(|it| it.range).into_iter().collect(),
+                _ => {
+                    Ordered::of(self.database, choice, elements, Some(*parent)).map(|it| it.range).into_iter().collect()
+                }
             };
             under.push(ranges.len());
             scans.extend(ranges.into_iter().map(|range| Scan { range, reverse: false, limit: fetch::ALL }));
@@ -381,9 +386,12 @@ impl<'a> Best<'a> {
         }
         if wanted > 0 {
             let backward = self.list.paging.backward;
-            self.kept.select_nth_unstable_by(wanted - 1, |(one, _), (other, _)| {
-                if backward { other.cmp(one) } else { one.cmp(other) }
-            });
+            self.kept.select_nth_unstable_by(
+                wanted - 1,
+                |(one, _), (other, _)| {
+                    if backward { other.cmp(one) } else { one.cmp(other) }
+                },
+            );
         }
         self.kept.truncate(wanted);
     }

@@ -24,7 +24,10 @@ pub(crate) enum Child {
     /// Found by the id that a document refers to: records ascending by id.
     Reference(Level),
     /// For each record above: the place of the one that refers to it.
-    OneToOne { level: Level, of: Vec<Option<usize>> },
+    OneToOne {
+        level: Level,
+        of: Vec<Option<usize>>,
+    },
     Connection(ConnectionLevel),
 }
 
@@ -69,7 +72,9 @@ impl Reader<'_> {
             Ok(match plan {
                 ChildPlan::Reference { path, record } => {
                     let mut ids = Vec::with_capacity(records.len());
-                    records.iter().for_each(|record| references(record.document().field(path[0]), &path[1..], &mut ids));
+                    records
+                        .iter()
+                        .for_each(|record| references(record.document().field(path[0]), &path[1..], &mut ids));
                     ids.sort_unstable();
                     ids.dedup();
                     let found = self.records(record.collection, &ids).await?;

@@ -30,11 +30,7 @@ impl Reader<'_> {
     }
 
     /// The records with these ids that are there, in their order.
-    pub(super) async fn records(
-        &mut self,
-        collection: CollectionId,
-        ids: &[DocumentId],
-    ) -> Result<Vec<Record>, Abort> {
+    pub(super) async fn records(&mut self, collection: CollectionId, ids: &[DocumentId]) -> Result<Vec<Record>, Abort> {
         let found = fetch::records(self.transaction, self.database, collection, ids).await?;
         Ok(found.into_iter().flatten().collect())
     }

@@ -16,14 +16,14 @@ pub(crate) enum RootLevel {
     Get(Level),
     List(ConnectionLevel),
     /// Of each id: which variant, and the place among its records.
-    Nodes { places: Vec<Option<(usize, usize)>>, variants: Vec<Level> },
+    Nodes {
+        places: Vec<Option<(usize, usize)>>,
+        variants: Vec<Level>,
+    },
 }
 
 /// Reads the root fields of a query, one after the other.
-pub(crate) async fn read_roots(
-    reader: &mut Reader<'_>,
-    roots: &[Selected<Root>],
-) -> Result<Vec<RootLevel>, Abort> {
+pub(crate) async fn read_roots(reader: &mut Reader<'_>, roots: &[Selected<Root>]) -> Result<Vec<RootLevel>, Abort> {
     let mut levels = Vec::with_capacity(roots.len());
     for root in roots {
         levels.push(reader.root(&root.kind).await?);

@@ -74,7 +74,13 @@ impl Stream {
     ) -> Result<Vec<Record>, Abort> {
         if self.space == Space::Document {
             let record = |(key, cell): Row| fetch::record(key::document_id(&key)?, Some(cell));
-            return Ok(rows.into_iter().map(record).collect::<Result<Vec<_>, Abort>>()?.into_iter().flatten().collect());
+            return Ok(rows
+                .into_iter()
+                .map(record)
+                .collect::<Result<Vec<_>, Abort>>()?
+                .into_iter()
+                .flatten()
+                .collect());
         }
         let ids = rows.iter().map(|(key, cell)| fetch::entry_id(key, cell)).collect::<Result<Vec<_>, Abort>>()?;
         reader.records(collection, &ids).await

@@ -62,7 +62,12 @@ struct Scope<'a> {
 #[derive(Clone, Copy)]
 enum Source<'a> {
     /// A record, and its place in its level.
-    Record { record: &'a Record, document: Document<'a>, at: usize, collection: CollectionId },
+    Record {
+        record: &'a Record,
+        document: Document<'a>,
+        at: usize,
+        collection: CollectionId,
+    },
     Embedded(RecordRef<'a>),
 }
 
@@ -108,12 +113,7 @@ impl Writing<'_> {
         }
     }
 
-    fn node(
-        &mut self,
-        variants: &[RecordPlan],
-        levels: &[Level],
-        place: Option<(usize, usize)>,
-    ) -> Written {
+    fn node(&mut self, variants: &[RecordPlan], levels: &[Level], place: Option<(usize, usize)>) -> Written {
         let Some((variant, at)) = place else { return self.null() };
         let level = &levels[variant];
         self.nullable(|writing| writing.record(&variants[variant], &level.records[at], &level.children, at))
@@ -196,9 +196,7 @@ impl Writing<'_> {
                 self.related(selected, scope)
             }
             RecordField::Meta(fields) => {
-                let Source::Record { record, .. } = scope.source else {
-                    unreachable!("only records have a version")
-                };
+                let Source::Record { record, .. } = scope.source else { unreachable!("only records have a version") };
                 self.meta(fields, record)
             }
         }
@@ -365,10 +363,8 @@ impl Writing<'_> {
         if !required {
             return self.null();
         }
-        let mut failure = Failure::new(
-            Code::InternalServerError,
-            format!("the required field {} is null in storage", selected.key),
-        );
+        let mut failure =
+            Failure::new(Code::InternalServerError, format!("the required field {} is null in storage", selected.key));
         failure.locations = vec![selected.location];
         self.answer.failures.push(failure);
         Err(Null)

@@ -130,7 +130,11 @@ impl Choice {
             facts_of(catalog, filter, conjunct, at, &[], &mut facts);
         }
         let chooser = Chooser { catalog, collection, wanted, conjuncts: &conjuncts, facts: &facts };
-        chooser.candidates().into_iter().min_by(|one, other| one.cost.total_cmp(&other.cost)).expect("there is always a scan")
+        chooser
+            .candidates()
+            .into_iter()
+            .min_by(|one, other| one.cost.total_cmp(&other.cost))
+            .expect("there is always a scan")
     }
 
     /// At most one record.
@@ -182,8 +186,7 @@ impl Chooser<'_> {
         candidates.extend(self.by_ids());
         candidates.extend(self.back());
         let reverse = self.wanted.order.ids == Direction::Descending;
-        let mut scan =
-            self.choice(Access::Documents { reverse }, self.wanted.order.by_id(), &[], RECORDS_GUESSED, 0.0);
+        let mut scan = self.choice(Access::Documents { reverse }, self.wanted.order.by_id(), &[], RECORDS_GUESSED, 0.0);
         scan.cost *= SCAN / (1.0 + FETCH);
         candidates.push(scan);
         candidates
@@ -212,7 +215,8 @@ impl Chooser<'_> {
                 RelationKind::Links { inverse, .. } => BackRelation::Links(inverse),
                 RelationKind::Reference { .. } => return None,
             };
-            let (Condition::Quantified(Quantifier::Some, inner) | Condition::Matches(inner)) = &relation.condition else {
+            let (Condition::Quantified(Quantifier::Some, inner) | Condition::Matches(inner)) = &relation.condition
+            else {
                 return None;
             };
             let from = select(self.catalog, relation.target, inner);
@@ -386,7 +390,8 @@ impl Chooser<'_> {
         if left.is_empty() {
             return None;
         }
-        let relations = if left.iter().any(Predicate::follows_relations) { filter.relations.clone() } else { Vec::new() };
+        let relations =
+            if left.iter().any(Predicate::follows_relations) { filter.relations.clone() } else { Vec::new() };
         Some(Filter { collection: filter.collection, root: Predicate::All(left), relations })
     }
 }
@@ -460,7 +465,8 @@ fn facts_of(
         }
         Predicate::Related(number) => {
             let relation = &filter.relations[*number];
-            let (RelationKind::Reference { field, .. }, Condition::Matches(inner)) = (relation.kind, &relation.condition)
+            let (RelationKind::Reference { field, .. }, Condition::Matches(inner)) =
+                (relation.kind, &relation.condition)
             else {
                 return;
             };

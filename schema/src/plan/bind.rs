@@ -1,12 +1,12 @@
 //! Plan and variables together: everything that can be refused before anything is read.
 
+use super::Limits;
 use super::access::{Choice, Wanted};
 use super::order::Order;
 use super::paging::Paging;
 use super::template::Template;
 use super::tree::{ListSlot, Plan, Slot};
 use super::variables::Variables;
-use super::Limits;
 use crate::catalog::{Catalog, Collection, Index};
 use crate::filter::Filter;
 use crate::{Code, Failure, GlobalId, Input, PathItem, scalar};
@@ -197,7 +197,7 @@ impl Binder<'_> {
     ) -> Result<Option<Filter>, Failure> {
         let Some(template) = template else { return Ok(None) };
         if let Some(missing) = template.missing(self.variables) {
-            let path: Vec<PathItem> = std::iter::once(name(argument)).chain(missing.path).collect();
+            let path: Vec<PathItem> = std::iter::once(name(argument)).chain(missing).collect();
             let message = "A variable of the filter has no value: give it one, or leave the condition out.";
             return Err(bad_input(message, &path));
         }
@@ -283,7 +283,9 @@ impl Binder<'_> {
                     Input::Enum(name) | Input::String(name) => enum_type.value_named(name),
                     _ => None,
                 };
-                known.map(|value| Value::Int(value.number)).ok_or_else(|| format!("Expected a value of {}.", enum_type.name))
+                known
+                    .map(|value| Value::Int(value.number))
+                    .ok_or_else(|| format!("Expected a value of {}.", enum_type.name))
             }
             FieldKind::ToOne { target, .. } => match input {
                 Input::String(text) => {

@@ -32,7 +32,11 @@ impl<'d> Collected<'d> {
 
 impl<'d> Builder<'d> {
     /// The fields that `sets` select of an object type, in the order of the answer.
-    pub(super) fn collect(&mut self, type_name: &str, sets: &[&'d SelectionSet]) -> Result<Vec<Collected<'d>>, Failure> {
+    pub(super) fn collect(
+        &mut self,
+        type_name: &str,
+        sets: &[&'d SelectionSet],
+    ) -> Result<Vec<Collected<'d>>, Failure> {
         let mut collected = Vec::new();
         let mut spread = Vec::new();
         for set in sets {

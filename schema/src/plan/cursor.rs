@@ -31,7 +31,8 @@ impl Cursor {
         bytes.extend_from_slice(position);
         let start = out.len();
         out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-        let written = URL_SAFE_NO_PAD.encode_slice(&bytes, &mut out[start..]).expect("four characters hold three bytes");
+        let written =
+            URL_SAFE_NO_PAD.encode_slice(&bytes, &mut out[start..]).expect("four characters hold three bytes");
         out.truncate(start + written);
     }
 

@@ -1,9 +1,9 @@
 //! A document that was parsed, validated and measured, and the plans made of one of its operations.
 
 use super::build::{Builder, Conditions};
+use super::variables::Variables;
 use super::{Limits, Plan};
 use crate::{Catalog, Code, Failure, Input};
-use super::variables::Variables;
 use apollo_compiler::executable::{Operation, Selection, SelectionSet};
 use apollo_compiler::parser::Parser;
 use apollo_compiler::validation::{DiagnosticList, Valid};
@@ -52,9 +52,10 @@ impl Prepared {
         let document = ast
             .to_executable_validate(schema)
             .map_err(|invalid| failures(Code::GraphqlValidationFailed, &invalid.errors))?;
-        let operation = document.operations.get(operation_name.filter(|name| !name.is_empty())).map_err(|error| {
-            vec![Failure::new(Code::OperationResolutionFailure, sentence(error.message()))]
-        })?;
+        let operation = document
+            .operations
+            .get(operation_name.filter(|name| !name.is_empty()))
+            .map_err(|error| vec![Failure::new(Code::OperationResolutionFailure, sentence(error.message()))])?;
         let operation = operation.clone();
         measure(&document, &operation, limits).map_err(|failure| vec![failure])?;
         introspection::check_max_depth(&document, &operation)

@@ -103,7 +103,11 @@ impl Explained<'_> {
                     self.record(out, record, depth + 1)?;
                 }
                 ChildPlan::OneToOne { record, .. } => {
-                    line(out, depth, format_args!("{key}: {} by unique index", self.collection(record.collection).name))?;
+                    line(
+                        out,
+                        depth,
+                        format_args!("{key}: {} by unique index", self.collection(record.collection).name),
+                    )?;
                     self.record(out, record, depth + 1)?;
                 }
                 ChildPlan::Connection(connection) => self.connection(out, key, connection, depth)?,

@@ -14,7 +14,7 @@ mod mutation;
 pub(crate) mod order;
 mod paging;
 mod selection;
-mod template;
+pub(crate) mod template;
 pub(crate) mod tree;
 pub(crate) mod variables;
 

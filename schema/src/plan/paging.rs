@@ -31,7 +31,12 @@ impl Paging {
     ///
     /// # Errors
     /// `BAD_USER_INPUT`, `PAGE_TOO_LARGE`, `INVALID_CURSOR`.
-    pub(crate) fn bind(slot: &ListSlot, order: &Order, limits: &Limits, variables: &Variables) -> Result<Paging, Failure> {
+    pub(crate) fn bind(
+        slot: &ListSlot,
+        order: &Order,
+        limits: &Limits,
+        variables: &Variables,
+    ) -> Result<Paging, Failure> {
         let first = number("first", slot.first.as_ref(), variables)?;
         let last = number("last", slot.last.as_ref(), variables)?;
         let offset = number("offset", slot.offset.as_ref(), variables)?.unwrap_or(0);
@@ -49,7 +54,8 @@ impl Paging {
         let count = asked.and_then(|count| usize::try_from(count).ok()).unwrap_or(limits.page_default);
         if count > limits.page_max {
             let name = if backward { "last" } else { "first" };
-            let message = format!("A page holds at most {} records: ask for fewer and page with a cursor.", limits.page_max);
+            let message =
+                format!("A page holds at most {} records: ask for fewer and page with a cursor.", limits.page_max);
             let failure = Failure::new(Code::PageTooLarge, message);
             return Err(failure.with("limit", limits.page_max).with("inputPath", vec![name]));
         }
@@ -75,7 +81,9 @@ fn cursor(
 ) -> Result<Option<Cursor>, Failure> {
     match template.and_then(|template| template.bind(variables)) {
         None | Some(Input::Null) => Ok(None),
-        Some(Input::String(text)) => Cursor::parse(order, &text).map(Some).map_err(|failure| failure.with("inputPath", vec![name])),
+        Some(Input::String(text)) => {
+            Cursor::parse(order, &text).map(Some).map_err(|failure| failure.with("inputPath", vec![name]))
+        }
         Some(_) => Err(failure(name, format!("{name} is a cursor that a page gave."))),
     }
 }

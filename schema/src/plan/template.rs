@@ -18,12 +18,6 @@ pub(crate) enum Template {
     Object(Vec<(String, Template)>),
 }
 
-/// A variable without a value, inside an argument.
-#[derive(Clone, Debug)]
-pub(crate) struct Missing {
-    pub(crate) path: Vec<PathItem>,
-    pub(crate) variable: usize,
-}
 
 /// Turns literals of one operation into templates.
 pub(super) struct Templates<'a> {
@@ -49,10 +43,10 @@ impl Template {
         }
     }
 
-    /// The first variable without a value below the top.
-    pub(crate) fn missing(&self, variables: &Variables) -> Option<Missing> {
+    /// Where the first variable without a value stands, below the top.
+    pub(crate) fn missing(&self, variables: &Variables) -> Option<Vec<PathItem>> {
         let mut path = Vec::new();
-        self.missing_below(variables, &mut path).map(|variable| Missing { path, variable })
+        self.is_missing_below(variables, &mut path).then_some(path)
     }
 
     pub(crate) fn constant(&self) -> Option<&Input> {
@@ -62,25 +56,25 @@ impl Template {
         }
     }
 
-    fn missing_below(&self, variables: &Variables, path: &mut Vec<PathItem>) -> Option<usize> {
+    fn is_missing_below(&self, variables: &Variables, path: &mut Vec<PathItem>) -> bool {
         let mut inspect = |item: PathItem, template: &Template| {
             path.push(item);
             let found = match template {
-                Template::Variable(at) if variables.get(*at).is_none() => Some(*at),
-                other => other.missing_below(variables, path),
+                Template::Variable(at) => variables.get(*at).is_none(),
+                other => other.is_missing_below(variables, path),
             };
-            if found.is_none() {
+            if !found {
                 path.pop();
             }
             found
         };
         match self {
-            Template::Constant(_) | Template::Variable(_) => None,
+            Template::Constant(_) | Template::Variable(_) => false,
             Template::List(elements) => {
-                elements.iter().enumerate().find_map(|(at, element)| inspect(PathItem::Index(at), element))
+                elements.iter().enumerate().any(|(at, element)| inspect(PathItem::Index(at), element))
             }
             Template::Object(fields) => {
-                fields.iter().find_map(|(name, field)| inspect(PathItem::Name(name.clone()), field))
+                fields.iter().any(|(name, field)| inspect(PathItem::Name(name.clone()), field))
             }
         }
     }

@@ -35,7 +35,10 @@ pub(crate) struct Selected<T> {
 pub(crate) enum Slot {
     List(ListSlot),
     /// `by:` of one record.
-    Key { collection: CollectionId, by: Template },
+    Key {
+        collection: CollectionId,
+        by: Template,
+    },
     /// `id:` or `ids:` of any records.
     Ids(Template),
     /// `path:` into a JSON field.
@@ -91,10 +94,19 @@ pub(crate) enum Root {
     Introspection,
     /// `_empty`, of a database without collections.
     Empty,
-    Get { slot: usize, record: RecordPlan },
+    Get {
+        slot: usize,
+        record: RecordPlan,
+    },
     List(ConnectionPlan),
-    Node { slot: usize, variants: Vec<RecordPlan> },
-    Nodes { slot: usize, variants: Vec<RecordPlan> },
+    Node {
+        slot: usize,
+        variants: Vec<RecordPlan>,
+    },
+    Nodes {
+        slot: usize,
+        variants: Vec<RecordPlan>,
+    },
     Write(WritePlan),
 }
 
@@ -112,18 +124,49 @@ pub(crate) struct RecordPlan {
 pub(crate) enum RecordField {
     Typename(Box<[u8]>),
     Id,
-    Leaf { field: FieldId, leaf: Leaf, required: bool },
+    Leaf {
+        field: FieldId,
+        leaf: Leaf,
+        required: bool,
+    },
     /// A list of scalars or enums.
-    Leaves { field: FieldId, leaf: Leaf, required: bool, element_required: bool },
+    Leaves {
+        field: FieldId,
+        leaf: Leaf,
+        required: bool,
+        element_required: bool,
+    },
     /// A part of a JSON field.
-    Json { field: FieldId, slot: usize, required: bool },
-    Embedded { field: FieldId, fields: Vec<Selected<RecordField>>, required: bool },
-    Elements { field: FieldId, fields: Vec<Selected<RecordField>>, required: bool, element_required: bool },
+    Json {
+        field: FieldId,
+        slot: usize,
+        required: bool,
+    },
+    Embedded {
+        field: FieldId,
+        fields: Vec<Selected<RecordField>>,
+        required: bool,
+    },
+    Elements {
+        field: FieldId,
+        fields: Vec<Selected<RecordField>>,
+        required: bool,
+        element_required: bool,
+    },
     /// A reference: a number in [`RecordPlan::children`] of the record that it is in.
-    ToOne { field: FieldId, child: usize, required: bool },
+    ToOne {
+        field: FieldId,
+        child: usize,
+        required: bool,
+    },
     /// The record that refers to this one.
-    OneToOne { child: usize, required: bool },
-    Connection { child: usize },
+    OneToOne {
+        child: usize,
+        required: bool,
+    },
+    Connection {
+        child: usize,
+    },
     Meta(Vec<Selected<MetaField>>),
 }
 
@@ -148,9 +191,15 @@ pub(crate) enum MetaField {
 #[derive(Debug)]
 pub(crate) enum ChildPlan {
     /// The records that a reference in the document leads to.
-    Reference { path: Vec<FieldId>, record: RecordPlan },
+    Reference {
+        path: Vec<FieldId>,
+        record: RecordPlan,
+    },
     /// The records whose unique reference leads here.
-    OneToOne { index: IndexId, record: RecordPlan },
+    OneToOne {
+        index: IndexId,
+        record: RecordPlan,
+    },
     Connection(ConnectionPlan),
 }
 

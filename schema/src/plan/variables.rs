@@ -133,7 +133,9 @@ impl Coercion<'_> {
     fn scalar(&self, name: &Name, value: &Value) -> Result<Input, Failure> {
         let input = match (name.as_str(), value) {
             // GraphQL takes a whole number however it is written: 1.0 is an Int.
-            ("Int", Value::Number(number)) if number.as_i64().is_none() => whole(number).map_or_else(|| plain(value), Input::Int),
+            ("Int", Value::Number(number)) if number.as_i64().is_none() => {
+                whole(number).map_or_else(|| plain(value), Input::Int)
+            }
             ("ID", Value::Number(number)) => Input::String(number.to_string()),
             _ => plain(value),
         };
@@ -209,7 +211,9 @@ fn plain(value: &Value) -> Input {
         Value::Number(number) => number.as_i64().map_or_else(|| Input::Number(number.to_string()), Input::Int),
         Value::String(text) => Input::String(text.clone()),
         Value::Array(elements) => Input::List(elements.iter().map(plain).collect()),
-        Value::Object(fields) => Input::Object(fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect()),
+        Value::Object(fields) => {
+            Input::Object(fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect())
+        }
     }
 }
 

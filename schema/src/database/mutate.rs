@@ -1,0 +1,303 @@
+//! Mutations: one transaction for the whole operation, run again when it conflicts, remembered under its key.
+
+use super::Database;
+use super::answer::{self, Extensions};
+use super::operation::{Ready, new_writing, too_large};
+use super::request::{Request, Response};
+use crate::execute::mutation::{Attempt, BoundWrite};
+use crate::execute::{Answer, Patch};
+use crate::plan::bind::{Binder, bad_input};
+use crate::plan::template::Template;
+use crate::plan::tree::{Action, Root, WritePlan};
+use crate::{Abort, Code, Failure, Input, PathItem, scalar};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use vivarium_consensus::{CommitOptions, Consistency, Error, IdempotencyKey, Outcome, Transaction};
+use vivarium_storage::Version;
+use vivarium_storage::runtime::{self, Instant};
+
+/// How often an operation is run. Each further try waits twice as long as the one before.
+const ATTEMPTS_MAX: u32 = 12;
+/// The longest wait before the second attempt; a random part of it is taken.
+const BACKOFF_MICROS: u64 = 500;
+/// The longest wait before any attempt.
+const BACKOFF_MICROS_MAX: u64 = 100_000;
+/// Characters of an idempotency key.
+const KEY_CHARS_MAX: usize = 255;
+
+/// An answer as it is remembered, without what the commit decides.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    /// Of the request: another one under the same key is a mistake.
+    fingerprint: [u8; 32],
+    data: Vec<u8>,
+    versions: Vec<u32>,
+    times: Vec<u32>,
+    cost: u64,
+    warnings: Vec<String>,
+}
+
+/// Runs a mutation to its end.
+pub(super) async fn run(
+    database: &Database,
+    request: &Request,
+    ready: Ready,
+    transaction: Transaction,
+    deadline: Instant,
+) -> Response {
+    let mutation = match Mutation::new(database, request, ready, deadline) {
+        Ok(mutation) => mutation,
+        Err(failures) => return answer::refused(request, true, failures),
+    };
+    match mutation.outcome(transaction).await {
+        Ok(response) => response,
+        Err(abort) => {
+            let failure = answer::failure(abort);
+            match failure.code {
+                // Nothing of it was decided by the data: HTTP has statuses for these.
+                Code::DeadlineExceeded | Code::Unavailable => answer::refused(request, true, vec![failure]),
+                _ => answer::rolled_back(request, vec![failure]),
+            }
+        }
+    }
+}
+
+struct Mutation<'a> {
+    database: &'a Database,
+    request: &'a Request,
+    ready: Ready,
+    writes: Vec<Option<BoundWrite>>,
+    key: Option<IdempotencyKey>,
+    deadline: Instant,
+}
+
+impl<'a> Mutation<'a> {
+    fn new(
+        database: &'a Database,
+        request: &'a Request,
+        ready: Ready,
+        deadline: Instant,
+    ) -> Result<Mutation<'a>, Vec<Failure>> {
+        let mut writes = Vec::with_capacity(ready.plan.roots.len());
+        let mut failures = Vec::new();
+        for root in &ready.plan.roots {
+            let Root::Write(plan) = &root.kind else {
+                writes.push(None);
+                continue;
+            };
+            match bind(database, &ready, plan) {
+                Ok(bound) => writes.push(Some(bound)),
+                Err(mut failure) => {
+                    failure.locations = vec![root.location];
+                    failures.push(failure);
+                }
+            }
+        }
+        if !failures.is_empty() {
+            return Err(failures);
+        }
+        let key = key(database, request, &ready).map_err(|failure| vec![failure])?;
+        Ok(Mutation { database, request, ready, writes, key, deadline })
+    }
+
+    async fn outcome(&self, first: Transaction) -> Result<Response, Abort> {
+        if let Some(key) = &self.key
+            && let Some(outcome) = self.database.node().outcome(key, self.deadline).await?
+        {
+            return self.replayed(&outcome);
+        }
+        let mut transaction = Some(first);
+        for attempt in 0..ATTEMPTS_MAX {
+            let begun = match transaction.take() {
+                Some(transaction) => transaction,
+                None => {
+                    self.wait(attempt).await?;
+                    self.begin().await?
+                }
+            };
+            match self.attempt(begun).await {
+                Err(Abort::Consensus(Error::Conflict)) => {}
+                other => return other,
+            }
+        }
+        Err(Error::Conflict.into())
+    }
+
+    /// A transaction under the catalog that the operation was planned with.
+    async fn begin(&self) -> Result<Transaction, Abort> {
+        let mut transaction = self.database.node().begin(Consistency::Strong, self.deadline).await?;
+        if transaction.catalog_version(self.database.id()) != self.ready.serving.version {
+            let message = "The schema changed while the operation ran. Nothing was written: send it again.";
+            return Err(Failure::new(Code::TransactionConflict, message).into());
+        }
+        Ok(transaction)
+    }
+
+    async fn wait(&self, attempt: u32) -> Result<(), Abort> {
+        let longest = BACKOFF_MICROS.saturating_mul(1 << attempt.min(16)).min(BACKOFF_MICROS_MAX);
+        let chance = self.database.node().runtime().random() % longest.max(1);
+        runtime::sleep(Duration::from_micros(chance)).await;
+        if runtime::now() > self.deadline { Err(Error::DeadlineExceeded.into()) } else { Ok(()) }
+    }
+
+    async fn attempt(&self, mut transaction: Transaction) -> Result<Response, Abort> {
+        let (database, ready) = (self.database, &self.ready);
+        let introspection = Vec::new();
+        let limits = &database.inner.limits;
+        let mut writing = new_writing(&ready.bound, transaction.version(), &introspection, limits);
+        let runtime = database.node().runtime();
+        let mut attempt = Attempt {
+            catalog: &ready.serving.catalog,
+            database: database.id(),
+            transaction: &mut transaction,
+            runtime,
+            sequences: &database.inner.sequences,
+            now_micros: i64::try_from(runtime.now_micros()).unwrap_or(i64::MAX),
+            bound: &ready.bound,
+            deadline: self.deadline,
+        };
+        let ran = attempt.run(&ready.plan.roots, &self.writes, &mut writing).await;
+        if writing.too_large {
+            return Err(too_large(limits).into());
+        }
+        ran?;
+        let extensions = ready.extensions();
+        let options = CommitOptions {
+            idempotency: self.key.clone(),
+            answer: match &self.key {
+                Some(_) => self.remembered(&writing.answer, &extensions)?,
+                None => Vec::new(),
+            },
+        };
+        let outcome = transaction.commit(options, self.deadline).await?;
+        if self.key.is_some() {
+            // An earlier commit under the same key may have won: its answer is the answer.
+            return self.replayed(&outcome);
+        }
+        Ok(answer::executed(self.request, writing.answer, &extensions, outcome.version, true))
+    }
+
+    fn remembered(&self, answer: &Answer, extensions: &Extensions) -> Result<Vec<u8>, Abort> {
+        let places = |wanted: Patch| {
+            let place = |(at, patch): &(usize, Patch)| (*patch == wanted).then(|| u32::try_from(*at).ok()).flatten();
+            answer.patches.iter().filter_map(place).collect()
+        };
+        let remembered = Remembered {
+            fingerprint: self.fingerprint(),
+            data: answer.data.clone(),
+            versions: places(Patch::Version),
+            times: places(Patch::Time),
+            cost: extensions.cost.unwrap_or(0),
+            warnings: extensions.warnings.clone(),
+        };
+        postcard::to_stdvec(&remembered).map_err(|error| unreadable(&error))
+    }
+
+    /// The answer that was given to the first request under the key.
+    fn replayed(&self, outcome: &Outcome) -> Result<Response, Abort> {
+        let remembered: Remembered = postcard::from_bytes(&outcome.answer).map_err(|error| unreadable(&error))?;
+        if remembered.fingerprint != self.fingerprint() {
+            let message = "The idempotency key was used with another operation: choose a new key for each.";
+            return Err(Failure::new(Code::BadUserInput, message).into());
+        }
+        let place = |patch: Patch| move |at: u32| (at as usize, patch);
+        let mut patches: Vec<(usize, Patch)> = remembered.versions.into_iter().map(place(Patch::Version)).collect();
+        patches.extend(remembered.times.into_iter().map(place(Patch::Time)));
+        patches.sort_unstable_by_key(|(at, _)| *at);
+        let answer = Answer { data: remembered.data, patches, failures: Vec::new() };
+        let extensions = Extensions { cost: Some(remembered.cost), warnings: remembered.warnings };
+        Ok(answer::executed(self.request, answer, &extensions, outcome.version, true))
+    }
+
+    fn fingerprint(&self) -> [u8; 32] {
+        let request = self.request;
+        let parts = [
+            request.query.as_str(),
+            request.operation_name.as_deref().unwrap_or_default(),
+            request.variables.as_deref().unwrap_or_default(),
+        ];
+        hash(parts.iter().map(|part| part.as_bytes()))
+    }
+}
+
+/// Each part with its length, so that no two lists of parts are alike.
+fn hash<'p>(parts: impl Iterator<Item = &'p [u8]>) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
+fn unreadable(error: &postcard::Error) -> Abort {
+    Failure::new(Code::InternalServerError, format!("a remembered answer cannot be used: {error}")).into()
+}
+
+/// The operation's idempotency key, scoped to its database.
+fn key(database: &Database, request: &Request, ready: &Ready) -> Result<Option<IdempotencyKey>, Failure> {
+    let directive = ready.plan.idempotency.as_ref().and_then(|template| template.bind(&ready.variables));
+    let text = match (directive, &request.idempotency_key) {
+        (Some(Input::String(text)), _) => text,
+        (Some(_), _) => return Err(bad_input("An idempotency key is a string.", &[])),
+        (None, Some(text)) => text.clone(),
+        (None, None) => return Ok(None),
+    };
+    if text.is_empty() || text.chars().count() > KEY_CHARS_MAX {
+        return Err(bad_input(&format!("An idempotency key has 1 to {KEY_CHARS_MAX} characters."), &[]));
+    }
+    let scope = database.id().0.to_be_bytes();
+    Ok(Some(IdempotencyKey(hash([scope.as_slice(), text.as_bytes()].into_iter()).to_vec())))
+}
+
+/// The arguments of a root field, as far as they can be checked before anything is read.
+fn bind(database: &Database, ready: &Ready, plan: &WritePlan) -> Result<BoundWrite, Failure> {
+    let catalog = &ready.serving.catalog;
+    let collection = catalog.collection(plan.collection).expect("a plan is used with its own catalog");
+    let variables = &ready.variables;
+    let limits = &database.inner.limits;
+    let binder = Binder { catalog, database: database.id(), limits, variables };
+    let value = |template: &Option<Template>| template.as_ref().and_then(|template| template.bind(variables));
+    let data = match (plan.action, value(&plan.data)) {
+        (Action::CreateMany, Some(Input::List(list))) => {
+            if list.len() > limits.page_max {
+                let message = format!("At most {} records are created at once.", limits.page_max);
+                return Err(Failure::new(Code::PageTooLarge, message).with("limit", limits.page_max));
+            }
+            list
+        }
+        (_, None | Some(Input::Null)) => Vec::new(),
+        (_, Some(one)) => vec![one],
+    };
+    let argument = |name: &str| [PathItem::Name(name.to_owned())];
+    let by = value(&plan.by);
+    let key = by.as_ref().map_or(serde_json::Value::Null, json);
+    let by = by.map(|by| binder.record_key(collection, &by, &argument("by"))).transpose()?;
+    let condition = binder.filter(collection, plan.condition.as_ref(), "if")?;
+    let version = match value(&plan.version) {
+        None | Some(Input::Null) => None,
+        Some(Input::String(text)) => Some(version(&text)?),
+        Some(Input::Int(number)) => Some(version(&format!("{number:016}"))?),
+        Some(_) => return Err(bad_input("A version is a string of digits.", &argument("ifVersion"))),
+    };
+    Ok(BoundWrite { data, by, key, condition, version })
+}
+
+fn version(text: &str) -> Result<Version, Failure> {
+    let path = [PathItem::Name("ifVersion".to_owned())];
+    scalar::parse_version(text).ok_or_else(|| bad_input("This is no version that this server gave.", &path))
+}
+
+fn json(input: &Input) -> serde_json::Value {
+    match input {
+        Input::Null => serde_json::Value::Null,
+        Input::Bool(value) => (*value).into(),
+        Input::Int(value) => (*value).into(),
+        Input::Number(text) | Input::String(text) | Input::Enum(text) => text.as_str().into(),
+        Input::List(list) => list.iter().map(json).collect(),
+        Input::Object(fields) => {
+            serde_json::Value::Object(fields.iter().map(|(name, value)| (name.clone(), json(value))).collect())
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! One request from its text to its answer. Reads are answered here, mutations in `mutate`.
+
+use super::answer::{self, DATA, Extensions};
+use super::request::{Request, Response};
+use super::serving::Serving;
+use super::{Database, mutate};
+use crate::execute::{Answer, Reader, Writing, read_roots};
+use crate::plan::bind::{Binder, Bound};
+use crate::plan::document::Prepared;
+use crate::plan::explain::Explained;
+use crate::plan::variables::Variables;
+use crate::plan::{Limits, Plan};
+use crate::{Abort, Code, Failure};
+use apollo_compiler::introspection;
+use apollo_compiler::response::JsonMap;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use vivarium_consensus::{Consistency, Error, Transaction};
+use vivarium_storage::Version;
+use vivarium_storage::runtime::{self, Instant};
+
+/// How often a catalog may change under one request before it is told to come again.
+const CATALOG_CHANGES_MAX: usize = 5;
+
+/// An operation that is ready to run.
+pub(super) struct Ready {
+    pub(super) serving: Arc<Serving>,
+    pub(super) prepared: Arc<Prepared>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) variables: Variables,
+    pub(super) bound: Bound,
+}
+
+impl Ready {
+    /// Everything that can be refused before anything is read.
+    fn new(database: &Database, serving: Arc<Serving>, request: &Request) -> Result<Ready, Vec<Failure>> {
+        let limits = &database.inner.limits;
+        let prepared = serving.prepare(limits, &request.query, request.operation_name.as_deref())?;
+        let (schema, operation) = (&serving.schema, &prepared.operation);
+        if request.read_only && !operation.is_query() {
+            let message = "Only queries can be sent with GET: send this with POST.";
+            return Err(vec![Failure::new(Code::OperationNotAllowed, message)]);
+        }
+        let variables = Variables::coerce(schema, &operation.variables, request.variables.as_deref())?;
+        let plan = prepared.plan(schema, &serving.catalog, limits, &variables)?;
+        let binder = Binder { catalog: &serving.catalog, database: database.id(), limits, variables: &variables };
+        let bound = binder.bind(&plan)?;
+        Ok(Ready { serving, prepared, plan, variables, bound })
+    }
+
+    pub(super) fn extensions(&self) -> Extensions {
+        Extensions { cost: Some(self.bound.cost), warnings: self.bound.warnings.clone() }
+    }
+
+    /// What `__schema` and `__type` answer, by response key.
+    pub(super) fn introspection(&self, request: &Request) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+        if !self.plan.introspects {
+            return Ok(Vec::new());
+        }
+        let failed = |message: String| Failure::new(Code::BadUserInput, message);
+        let text = Variables::json_text(request.variables.as_deref());
+        let values: JsonMap = serde_json::from_str(text).map_err(|error| failed(error.to_string()))?;
+        let (schema, operation) = (&self.serving.schema, &self.prepared.operation);
+        let values = apollo_compiler::request::coerce_variable_values(schema, operation, &values)
+            .map_err(|error| failed(error.message().to_string()))?;
+        let (document, implementers) = (&self.prepared.document, &self.serving.implementers);
+        let answer = introspection::partial_execute(schema, implementers, document, operation, &values)
+            .map_err(|error| failed(error.message().to_string()))?;
+        let text = |value| serde_json::to_vec(value).expect("introspection answers JSON");
+        Ok(answer.data.iter().flatten().map(|(key, value)| (key.as_str().to_owned(), text(value))).collect())
+    }
+}
+
+/// Answers a request. A panic on the way is caught and told as an error.
+pub(super) async fn execute(database: &Database, request: &Request) -> Response {
+    match caught(run(database, request)).await {
+        Ok(response) => response,
+        Err(reason) => {
+            let failure = Failure::new(Code::InternalServerError, format!("a panic: {reason}"));
+            answer::refused(request, false, vec![failure])
+        }
+    }
+}
+
+/// The plan of an operation as text.
+pub(super) async fn explain(database: &Database, request: &Request) -> Result<String, Response> {
+    let deadline = deadline(&database.inner.limits, request);
+    let (ready, _) = begin(database, request, deadline).await?;
+    let Ready { plan, bound, serving, .. } = &ready;
+    Ok(Explained { plan, bound, catalog: &serving.catalog }.to_string())
+}
+
+async fn run(database: &Database, request: &Request) -> Response {
+    let deadline = deadline(&database.inner.limits, request);
+    let (ready, transaction) = match begin(database, request, deadline).await {
+        Ok(begun) => begun,
+        Err(refused) => return refused,
+    };
+    if ready.plan.mutation {
+        return mutate::run(database, request, ready, transaction, deadline).await;
+    }
+    match read(database, request, &ready, transaction, deadline).await {
+        Ok(response) => response,
+        Err(abort) => answer::refused(request, false, vec![answer::failure(abort)]),
+    }
+}
+
+fn deadline(limits: &Limits, request: &Request) -> Instant {
+    let longest = Duration::from_millis(limits.timeout_ms);
+    runtime::now() + request.timeout.map_or(longest, |timeout| timeout.min(longest))
+}
+
+/// Prepares the operation against the catalog of the snapshot that it will read.
+async fn begin(database: &Database, request: &Request, deadline: Instant) -> Result<(Ready, Transaction), Response> {
+    let mut changes = 0;
+    loop {
+        match try_begin(database, request, deadline).await {
+            Ok(Ok(begun)) => return Ok(begun),
+            Ok(Err((mutation, failures))) => return Err(answer::refused(request, mutation, failures)),
+            Err(Abort::Consensus(Error::Conflict)) if changes < CATALOG_CHANGES_MAX => changes += 1,
+            Err(abort) => return Err(answer::refused(request, false, vec![answer::failure(abort)])),
+        }
+    }
+}
+
+type Begun = Result<(Ready, Transaction), (bool, Vec<Failure>)>;
+
+async fn try_begin(database: &Database, request: &Request, deadline: Instant) -> Result<Begun, Abort> {
+    // Most requests meet a catalog that is known: their plan says how fresh they want to read.
+    let current = database.inner.serving.load_full();
+    let current_version = current.version;
+    let ready = Ready::new(database, current, request);
+    let stale = ready.as_ref().is_ok_and(|ready| ready.plan.stale);
+    let consistency = match (stale, request.at_least) {
+        (true, Some(version)) => Consistency::AtLeast(version),
+        (true, None) => Consistency::Stale,
+        (false, _) => Consistency::Strong,
+    };
+    let mut transaction = database.node().begin(consistency, deadline).await?;
+    let serving = database.serving(&mut transaction).await?;
+    let ready = if serving.version == current_version { ready } else { Ready::new(database, serving, request) };
+    let ready = match ready {
+        Ok(ready) => ready,
+        Err(failures) => return Ok(Err((is_mutation(&request.query), failures))),
+    };
+    if let Some(version) = ready.bound.walk(&ready.plan).filter(|_| !ready.plan.mutation) {
+        if version < ready.serving.version {
+            let message = "The schema has changed since the cursor's page was read: start from the first page.";
+            return Ok(Err((false, vec![Failure::new(Code::InvalidCursor, message)])));
+        }
+        if version > transaction.version() {
+            let message = "The cursor is of a snapshot that is not here: start from the first page.";
+            return Ok(Err((false, vec![Failure::new(Code::InvalidCursor, message)])));
+        }
+        transaction = database.node().begin(Consistency::At(version), deadline).await?;
+    }
+    Ok(Ok((ready, transaction)))
+}
+
+/// A guess, for the metrics of requests that were never understood.
+fn is_mutation(query: &str) -> bool {
+    query.trim_start().starts_with("mutation")
+}
+
+async fn read(
+    database: &Database,
+    request: &Request,
+    ready: &Ready,
+    mut transaction: Transaction,
+    deadline: Instant,
+) -> Result<Response, Abort> {
+    transaction.read_only();
+    let introspection = ready.introspection(request)?;
+    let (plan, bound) = (&ready.plan, &ready.bound);
+    let mut reader = Reader {
+        catalog: &ready.serving.catalog,
+        database: database.id(),
+        transaction: &mut transaction,
+        bound,
+        deadline,
+    };
+    let levels = read_roots(&mut reader, &plan.roots).await?;
+    let version = transaction.version();
+    let limits = &database.inner.limits;
+    let mut writing = new_writing(bound, version, &introspection, limits);
+    if writing.query(&plan.roots, &levels).is_err() {
+        if writing.too_large {
+            return Err(too_large(limits).into());
+        }
+        writing.answer.data.truncate(DATA.len());
+        writing.answer.data.extend_from_slice(b"null");
+    }
+    let mut answer = writing.answer;
+    if plan.roots.is_empty() {
+        answer.data.truncate(DATA.len());
+        answer.data.extend_from_slice(b"{}");
+    }
+    Ok(answer::executed(request, answer, &ready.extensions(), version, false))
+}
+
+/// An empty answer of the size that most have.
+pub(super) fn new_writing<'a>(
+    bound: &'a Bound,
+    version: Version,
+    introspection: &'a [(String, Vec<u8>)],
+    limits: &Limits,
+) -> Writing<'a> {
+    let mut data = Vec::with_capacity(1024);
+    data.extend_from_slice(DATA);
+    let answer = Answer { data, ..Answer::default() };
+    Writing { answer, bound, version, introspection, bytes_max: limits.answer_bytes_max, too_large: false }
+}
+
+pub(super) fn too_large(limits: &Limits) -> Failure {
+    let limit = limits.answer_bytes_max;
+    let message = format!("The answer is larger than {limit} bytes: ask for smaller pages.");
+    Failure::new(Code::QueryTooComplex, message).with("limit", limit)
+}
+
+/// Runs a future; a panic of it becomes its message.
+async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    let mut future = pin!(future);
+    std::future::poll_fn(move |context| {
+        // After a panic the future is dropped, and with it everything that it held.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(payload) => {
+                let text = payload.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+                Poll::Ready(Err(text.unwrap_or("without a message").to_owned()))
+            }
+        }
+    })
+    .await
+}
