@@ -1,10 +1,11 @@
 //! One node of a cluster: it owns the store, the log, the driver and the applier.
 
 use crate::applier::{self, Applier};
-use crate::driver::{self, Driver, GROUP, Letter, Mailbox, Standing};
+use crate::driver::{self, Driver, Letter, Mailbox, Standing};
 use crate::progress::{Progress, by};
-use crate::raft::{Group, GroupOptions};
+use crate::raft::Group;
 use crate::recovery::{self, Recovery};
+use crate::transport::Outbox;
 use crate::{Consistency, Error, IdempotencyKey, Outcome, Result, Transaction, outcome};
 use arc_swap::ArcSwap;
 use serde::Serialize;
@@ -14,6 +15,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vivarium_storage::runtime::{self, Instant, Runtime, Task};
 use vivarium_storage::{DataFolder, Identity, Store, StoreOptions, Version, Wal, WalOptions};
+
+#[cfg(test)]
+mod tests;
 
 /// The longest replay: a log of five segments is applied in seconds, on a slow disk in minutes.
 const OPEN_TIME_MAX: Duration = Duration::from_secs(30 * 60);
@@ -79,12 +83,34 @@ pub struct Node {
     inner: Arc<Inner>,
 }
 
+/// Who else is in the cluster of a node that opens.
+struct Neighbours {
+    /// The voters of a new cluster; empty for this node alone.
+    founders: Vec<u64>,
+    outbox: Outbox,
+}
+
+impl Neighbours {
+    fn none() -> Neighbours {
+        Neighbours { founders: Vec::new(), outbox: Outbox::Nobody }
+    }
+}
+
+/// What was opened and is ready to start.
+struct Parts {
+    folder: DataFolder,
+    identity: Identity,
+    recovered: Recovery,
+    group: Group,
+    outbox: Outbox,
+}
+
 /// What a node is made of, shared with its transactions.
 pub(crate) struct Inner {
     pub store: Store,
     pub progress: Arc<Progress>,
     pub mailbox: Mailbox,
-    /// The most that the log takes in one entry, however large a transaction may be.
+    /// The most that one transaction may write.
     pub transaction_bytes_max: usize,
     wal: Wal,
     runtime: Runtime,
@@ -103,66 +129,16 @@ impl Node {
     /// # Errors
     /// Those of storage: locked, foreign or corrupt folder, and what the operating system refuses.
     pub async fn open(options: NodeOptions) -> Result<Node> {
-        let NodeOptions { dir, store, wal, runtime } = options;
-        let folder = DataFolder::open(&dir)?;
-        let identity = recovery::identify(&folder, &runtime)?;
-        let Recovery { store: opened, wal: log, recovered } = recovery::recover(&folder, &store, &wal, &runtime)?;
-        let position = opened.position();
-        let transaction_bytes_max = wal.queue_bytes_max / 4;
-        let group = Group::open(
-            log.clone(),
-            &recovered,
-            GroupOptions {
-                id: GROUP,
-                node: identity.node,
-                seed: runtime.random(),
-                applied: position.index,
-                uncommitted_bytes_max: wal.queue_bytes_max / 2,
-                configuration: applier::stored_configuration(&opened.snapshot())?,
-            },
-        )
-        .map_err(|broken| Error::Stopped(broken.to_string()))?;
-        let committed = group.committed_index();
-        let alone = group.is_lone_voter();
+        Node::open_among(options, Neighbours::none()).await
+    }
 
-        let progress = Arc::new(Progress::new(position));
-        let (mailbox, inbox) = driver::mailbox();
-        let (work, queue) = mpsc::unbounded_channel();
-        let applier = Applier::new(applier::Parts {
-            store: opened.clone(),
-            wal: log.clone(),
-            progress: progress.clone(),
-            mailbox: mailbox.clone(),
-            queue,
-            segment_bytes: wal.segment_bytes,
-            maintains: store.workers == 0,
-        });
-        let driver = Driver::new(driver::Parts {
-            group,
-            wal: log.clone(),
-            store: opened.clone(),
-            runtime: runtime.clone(),
-            progress: progress.clone(),
-            mailbox: mailbox.clone(),
-            inbox,
-            applier: work,
-        });
-        let standing = driver.standing();
-        let tasks = [runtime::spawn("applier", applier.run()), runtime::spawn("driver", driver.run())];
-        let node = Node {
-            inner: Arc::new(Inner {
-                store: opened,
-                progress,
-                mailbox,
-                transaction_bytes_max,
-                wal: log,
-                runtime,
-                identity,
-                _folder: folder,
-                standing,
-                tasks: Mutex::new(Some(tasks)),
-            }),
-        };
+    async fn open_among(options: NodeOptions, neighbours: Neighbours) -> Result<Node> {
+        let folder = DataFolder::open(&options.dir)?;
+        let identity = recovery::identify(&folder, &options.runtime)?;
+        let recovered = recovery::recover(&folder, &options)?;
+        let group = recovery::open_group(&identity, &recovered, &options, neighbours.founders)?;
+        let (committed, alone) = (group.committed_index(), group.is_lone_voter());
+        let node = Node::start(Parts { folder, identity, recovered, group, outbox: neighbours.outbox }, options);
         // What was acknowledged is committed. A lone voter does not know how much of its log that is before it
         // leads: then all of it. Others learn it from their leader, and strong reads wait for that.
         let deadline = runtime::now() + OPEN_TIME_MAX;
@@ -171,6 +147,50 @@ impl Node {
             node.reach_read_index(deadline).await?;
         }
         Ok(node)
+    }
+
+    /// Starts the applier and the driver.
+    fn start(parts: Parts, options: NodeOptions) -> Node {
+        let Parts { folder, identity, recovered, group, outbox } = parts;
+        let Recovery { store, wal, .. } = recovered;
+        let progress = Arc::new(Progress::new(store.position()));
+        let (mailbox, inbox) = driver::mailbox();
+        let (work, queue) = mpsc::unbounded_channel();
+        let applier = Applier::new(applier::Parts {
+            store: store.clone(),
+            wal: wal.clone(),
+            progress: progress.clone(),
+            mailbox: mailbox.clone(),
+            queue,
+            segment_bytes: options.wal.segment_bytes,
+            maintains: options.store.workers == 0,
+        });
+        let driver = Driver::new(driver::Parts {
+            group,
+            wal: wal.clone(),
+            store: store.clone(),
+            runtime: options.runtime.clone(),
+            progress: progress.clone(),
+            mailbox: mailbox.clone(),
+            inbox,
+            applier: work,
+            outbox,
+        });
+        let standing = driver.standing();
+        let tasks = [runtime::spawn("applier", applier.run()), runtime::spawn("driver", driver.run())];
+        let inner = Inner {
+            store,
+            progress,
+            mailbox,
+            transaction_bytes_max: recovery::transaction_bytes_max(&options.wal),
+            wal,
+            runtime: options.runtime,
+            identity,
+            _folder: folder,
+            standing,
+            tasks: Mutex::new(Some(tasks)),
+        };
+        Node { inner: Arc::new(inner) }
     }
 
     /// Begins a transaction at the newest version (strong: no older than any commit acknowledged before).

@@ -2,8 +2,10 @@
 //!
 //! Afterwards: first - 1 <= applied <= last, where they meet the terms agree, and the log holds what the store lacks.
 
-use crate::Result;
+use crate::applier;
 use crate::driver::GROUP;
+use crate::raft::{Group, GroupOptions};
+use crate::{NodeOptions, Result, TRANSACTION_BYTES_MAX};
 use std::path::Path;
 use vivarium_storage::engine::Position;
 use vivarium_storage::runtime::Runtime;
@@ -42,12 +44,8 @@ pub(crate) fn identify(folder: &DataFolder, runtime: &Runtime) -> Result<Identit
 ///
 /// # Errors
 /// Those of storage; `Corrupt` when the log and the store contradict each other, or the log begins too late.
-pub(crate) fn recover(
-    folder: &DataFolder,
-    store: &StoreOptions,
-    wal: &WalOptions,
-    runtime: &Runtime,
-) -> Result<Recovery> {
+pub(crate) fn recover(folder: &DataFolder, options: &NodeOptions) -> Result<Recovery> {
+    let NodeOptions { store, wal, runtime, .. } = options;
     let wal = Wal::open(&folder.log(), wal.clone(), runtime)?;
     let recovered = wal.recovered(GROUP);
     let dir = folder.store();
@@ -57,6 +55,35 @@ pub(crate) fn recover(
     };
     judge(&dir, store.position(), &recovered, &wal)?;
     Ok(Recovery { store, wal, recovered })
+}
+
+/// Opens the group on what the log and the store hold of it. A new group has these founders, or this node alone.
+///
+/// # Errors
+/// Those of reading; `Corrupt` when what they hold cannot be.
+pub(crate) fn open_group(
+    identity: &Identity,
+    found: &Recovery,
+    options: &NodeOptions,
+    founders: Vec<u64>,
+) -> Result<Group> {
+    let options = GroupOptions {
+        id: GROUP,
+        node: identity.node,
+        seed: options.runtime.random(),
+        applied: found.store.position().index,
+        // Half of what the log's queue takes, so that it never refuses what a leader proposes.
+        uncommitted_bytes_max: options.wal.queue_bytes_max / 2,
+        founders: if founders.is_empty() { vec![identity.node] } else { founders },
+        configuration: applier::stored_configuration(&found.store.snapshot())?,
+    };
+    Group::open(found.wal.clone(), &found.recovered, options)
+        .map_err(|broken| corrupt(found.store.dir(), broken.to_string()))
+}
+
+/// The most that one transaction may write, so that several fit into the log's queue.
+pub(crate) fn transaction_bytes_max(options: &WalOptions) -> usize {
+    TRANSACTION_BYTES_MAX.min(options.queue_bytes_max / 4)
 }
 
 fn rebuild(dir: &Path, options: &StoreOptions, recovered: &Recovered, error: Error) -> Result<Store> {

@@ -198,7 +198,7 @@ impl Transaction {
             return Ok(earlier);
         }
         let bytes = self.writes.bytes() + answer.len();
-        let limit = TRANSACTION_BYTES_MAX.min(self.node.transaction_bytes_max);
+        let limit = self.node.transaction_bytes_max;
         if bytes > limit {
             return Err(Error::TooLarge { bytes, limit });
         }

@@ -3,6 +3,7 @@
 
 use super::proposal::Proposal;
 use crate::progress::RETRY_WHEN_FULL;
+use crate::raft::Message;
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +26,9 @@ pub(crate) enum Letter {
     ReadIndex(oneshot::Sender<Result<u64>>),
     /// A reader wants every version up to this one to be decided.
     Settle(Version, oneshot::Sender<Result<()>>),
+    /// A peer says something. Its connection bounds how much of that is on the way.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a lone node hears from nobody"))]
+    Message(GroupId, Message),
     /// The log has the records of this number, and those before, on disk.
     Persisted(GroupId, u64),
     /// The log lost what it was given, or may have.

@@ -32,6 +32,8 @@ pub(crate) const GROUP: GroupId = GroupId(1);
 const TICK: Duration = Duration::from_millis(50);
 /// The longest sleep of a node that waits for nothing.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// How long closing waits for a majority that may never answer.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What the driver last knew of its group, for status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub(crate) struct Parts {
     pub mailbox: Mailbox,
     pub inbox: Inbox,
     pub applier: mpsc::UnboundedSender<Vec<Work>>,
+    pub outbox: Outbox,
 }
 
 /// The task that owns the groups.
@@ -63,18 +66,18 @@ pub(crate) struct Driver {
     inbox: Inbox,
     standing: Arc<ArcSwap<Standing>>,
     next_tick: Instant,
-    closing: bool,
+    /// When a node that closes gives up on what is under way.
+    close_by: Option<Instant>,
 }
 
 impl Driver {
     /// A driver of one group.
     pub fn new(parts: Parts) -> Driver {
-        let Parts { group, wal, store, runtime, progress, mailbox, inbox, applier } = parts;
+        let Parts { group, wal, store, runtime, progress, mailbox, inbox, applier, outbox } = parts;
         let standing = Arc::new(ArcSwap::from_pointee(Standing::of(&group)));
-        let surroundings =
-            Surroundings { wal, store, runtime, progress: progress.clone(), mailbox, applier, outbox: Outbox };
+        let surroundings = Surroundings { wal, store, runtime, progress: progress.clone(), mailbox, applier, outbox };
         let replicas = BTreeMap::from([(GROUP, Replica::new(GROUP, group, surroundings))]);
-        Driver { replicas, progress, inbox, standing, next_tick: now() + TICK, closing: false }
+        Driver { replicas, progress, inbox, standing, next_tick: now() + TICK, close_by: None }
     }
 
     /// What the driver publishes of its group.
@@ -86,7 +89,7 @@ impl Driver {
     pub async fn run(mut self) {
         let sentinel = Sentinel::new(self.progress.clone(), "driver");
         let mut turn = self.proceed();
-        while turn.is_ok() && !(self.closing && self.replicas.values().all(Replica::is_quiet)) {
+        while turn.is_ok() && !self.may_close() {
             let letters = self.inbox.take(self.sleep()).await;
             turn = self.turn(letters);
         }
@@ -94,6 +97,10 @@ impl Driver {
             self.progress.stop(reason);
         }
         sentinel.dismiss();
+    }
+
+    fn may_close(&self) -> bool {
+        self.close_by.is_some_and(|by| self.replicas.values().all(Replica::is_quiet) || now() >= by)
     }
 
     fn turn(&mut self, letters: Vec<Letter>) -> Result<(), Fatal> {
@@ -115,13 +122,14 @@ impl Driver {
                 Ok(())
             }
             Letter::Settle(version, reader) => self.replica(GROUP).settle(version, reader),
+            Letter::Message(group, message) => self.replica(group).receive(message),
             Letter::Persisted(group, number) => self.replica(group).persisted(number),
             Letter::LogFailed(reason) => Err(reason),
             // Every turn looks at how far the applier is.
             Letter::Applied => Ok(()),
             Letter::Purge(index) => self.replica(GROUP).purge(index),
             Letter::Close => {
-                self.closing = true;
+                self.close_by = Some(now() + CLOSE_TIME_MAX);
                 Ok(())
             }
         }
@@ -148,10 +156,12 @@ impl Driver {
 
     fn sleep(&self) -> Duration {
         let now = now();
-        let due = self.replicas.values().filter_map(Replica::due).min().map(|due| due.saturating_duration_since(now));
+        let due = self.replicas.values().filter_map(Replica::due).min();
         let tick = self.replicas.values().any(Replica::needs_ticks);
-        let tick = tick.then(|| self.next_tick.saturating_duration_since(now));
-        SLEEP_MAX.min(due.unwrap_or(SLEEP_MAX)).min(tick.unwrap_or(SLEEP_MAX))
+        let tick = tick.then_some(self.next_tick);
+        let close = self.close_by;
+        let next = [due, tick, close].into_iter().flatten().min();
+        next.map_or(SLEEP_MAX, |next| SLEEP_MAX.min(next.saturating_duration_since(now)))
     }
 
     fn replica(&mut self, group: GroupId) -> &mut Replica {

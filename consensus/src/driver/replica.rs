@@ -103,6 +103,11 @@ impl Replica {
         self.step(Event::Tick)
     }
 
+    /// A peer says something.
+    pub fn receive(&mut self, message: Message) -> std::result::Result<(), Fatal> {
+        self.step(Event::Message(message))
+    }
+
     /// The log has the records of this number.
     pub fn persisted(&mut self, number: u64) -> std::result::Result<(), Fatal> {
         self.step(Event::Persisted(number))

@@ -35,7 +35,9 @@ pub(crate) struct GroupOptions {
     /// Bytes proposed and not yet committed. More is refused: a leader without its majority must not fill
     /// memory, and the log must take all that a leader proposes.
     pub uncommitted_bytes_max: usize,
-    /// The configuration as of `applied`, as [`Payload::Configuration`] gave it; a new group has only this node.
+    /// The voters of a new group.
+    pub founders: Vec<u64>,
+    /// The configuration as of `applied`, as [`Group::reconfigure`] gave it, unless it is still that of the founders.
     pub configuration: Option<Vec<u8>>,
 }
 
@@ -47,7 +49,6 @@ pub(crate) enum Event {
     /// Lead without waiting for a timeout.
     Campaign,
     /// A peer says something.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a lone node has no peer to hear from"))]
     Message(Message),
     /// Says that all of this number's records, and of those before, are durable.
     Persisted(u64),
@@ -132,7 +133,7 @@ impl Group {
         let broken = |reason: String| Broken { group: options.id.0, reason };
         let voters = match &options.configuration {
             Some(bytes) => ConfState::parse_from_bytes(bytes).map_err(|error| broken(error.to_string()))?,
-            None => ConfState::from((vec![options.node], vec![])),
+            None => ConfState::from((options.founders.clone(), vec![])),
         };
         let group_log = GroupLog::new(wal, options.id, recovered, voters, options.applied).map_err(broken)?;
         let config = Config {

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::Role;
-use protobuf::Message as _;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc;
 use tempfile::TempDir;
@@ -30,14 +29,14 @@ struct Cluster {
 fn open(dir: &TempDir, node: u64, voters: &[u64]) -> Node {
     let options = WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() };
     let wal = Wal::open(&dir.path().join(node.to_string()), options, &Runtime::seeded(node)).unwrap();
-    let voters = raft::eraftpb::ConfState::from((voters.to_vec(), vec![]));
     let options = GroupOptions {
         id: GROUP,
         node,
         seed: 7,
         applied: 0,
         uncommitted_bytes_max: 1 << 20,
-        configuration: Some(voters.write_to_bytes().unwrap()),
+        founders: voters.to_vec(),
+        configuration: None,
     };
     let group = Group::open(wal.clone(), &wal.recovered(GROUP), options).unwrap();
     Node { group, wal, persisted: mpsc::channel(), committed: Vec::new(), reads: Vec::new() }

@@ -1,0 +1,157 @@
+//! Three whole nodes in one process: the way of a commit when others vote, and what a change of leaders leaves.
+
+use super::*;
+use crate::transport::switchboard::Switchboard;
+use crate::{CommitOptions, Role};
+use std::collections::BTreeMap;
+use tempfile::TempDir;
+use vivarium_storage::{Key, Space};
+
+struct Cluster {
+    _dirs: Vec<TempDir>,
+    switchboard: Switchboard,
+    nodes: BTreeMap<u64, Node>,
+}
+
+fn soon() -> Instant {
+    runtime::now() + Duration::from_secs(20)
+}
+
+fn key(text: &str) -> Key {
+    text.as_bytes().into()
+}
+
+impl Cluster {
+    async fn new() -> Cluster {
+        let switchboard = Switchboard::default();
+        let (mut dirs, mut nodes) = (Vec::new(), BTreeMap::new());
+        for id in 1..=3 {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("data");
+            let cluster = uuid::Uuid::from_u128(7);
+            DataFolder::open(&path).unwrap().set_identity(&Identity { cluster, node: id }).unwrap();
+            let options = NodeOptions {
+                dir: path,
+                store: StoreOptions::default(),
+                wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
+                runtime: Runtime::seeded(id),
+            };
+            let outbox = Outbox::Switchboard(switchboard.clone(), id);
+            let node = Node::open_among(options, Neighbours { founders: vec![1, 2, 3], outbox }).await.unwrap();
+            switchboard.connect(id, node.inner.mailbox.clone());
+            dirs.push(dir);
+            nodes.insert(id, node);
+        }
+        Cluster { _dirs: dirs, switchboard, nodes }
+    }
+
+    /// Waits until a node other than `not` leads and can be read from.
+    async fn leader(&self, not: Option<u64>) -> u64 {
+        let deadline = soon();
+        while runtime::now() < deadline {
+            let leads =
+                |(id, node): (&u64, &Node)| (Some(*id) != not && node.status().role == Role::Leader).then_some(*id);
+            if let Some(id) = self.nodes.iter().find_map(leads)
+                && self.nodes[&id].begin(Consistency::Strong, soon()).await.is_ok()
+            {
+                return id;
+            }
+            runtime::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("nobody leads");
+    }
+
+    fn follower(&self, leader: u64) -> &Node {
+        self.nodes.iter().find(|(id, _)| **id != leader).map(|(_, node)| node).unwrap()
+    }
+}
+
+async fn read(node: &Node, text: &str) -> Option<Vec<u8>> {
+    let mut transaction = node.begin(Consistency::Strong, soon()).await.unwrap();
+    let cells = transaction.get_many(Space::Index, &[key(text)]).await.unwrap();
+    cells[0].as_ref().map(|cell| cell.value.to_vec())
+}
+
+async fn write(node: &Node, text: &str, value: &str) -> Result<Version> {
+    let mut transaction = node.begin(Consistency::Strong, soon()).await?;
+    transaction.put(Space::Index, key(text), value.into());
+    let outcome = transaction.commit(CommitOptions::default(), soon()).await?;
+    Ok(outcome.version)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_of_the_leader_is_read_strongly_everywhere() {
+    let cluster = Cluster::new().await;
+    let leader = cluster.leader(None).await;
+    for nth in 0..20 {
+        let value = format!("value {nth}");
+        write(&cluster.nodes[&leader], "a", &value).await.unwrap();
+        for node in cluster.nodes.values() {
+            assert_eq!(read(node, "a").await.as_deref(), Some(value.as_bytes()));
+            assert!(!node.inner.progress.leads_alone(), "a strong read must ask the others");
+        }
+    }
+    let refused = write(cluster.follower(leader), "a", "x").await;
+    assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+    for node in cluster.nodes.values() {
+        node.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_leader_keeps_what_was_acknowledged_and_refuses_what_was_read_before_it() {
+    let cluster = Cluster::new().await;
+    let old = cluster.leader(None).await;
+    let written = write(&cluster.nodes[&old], "a", "1").await.unwrap();
+    let follower = cluster.nodes.iter().find(|(id, _)| **id != old).map(|(_, node)| node.clone()).unwrap();
+    let mut stale = follower.begin(Consistency::At(written), soon()).await.unwrap();
+    write(&cluster.nodes[&old], "b", "1").await.unwrap();
+
+    // The old leader takes a commit that it cannot bring to a majority.
+    let mut doomed = cluster.nodes[&old].begin(Consistency::Strong, soon()).await.unwrap();
+    cluster.switchboard.cut_off(old);
+    doomed.put(Space::Index, key("doomed"), b"1".to_vec());
+    let doomed = tokio::task::JoinSet::from_iter([doomed.commit(CommitOptions::default(), soon())]);
+    let impatient = {
+        let mut transaction = cluster.nodes[&old].begin(Consistency::Stale, soon()).await.unwrap();
+        transaction.put(Space::Index, key("impatient"), b"1".to_vec());
+        transaction.commit(CommitOptions::default(), runtime::now() + Duration::from_millis(200)).await
+    };
+    assert!(matches!(impatient, Err(Error::UnknownOutcome)), "{impatient:?}");
+
+    let new = cluster.leader(Some(old)).await;
+    let node = &cluster.nodes[&new];
+    assert_eq!(read(node, "b").await.as_deref(), Some(&b"1"[..]));
+    assert!(write(node, "a", "2").await.unwrap() > written);
+    stale.put(Space::Index, key("c"), b"1".to_vec());
+    let refused = stale.commit(CommitOptions::default(), soon()).await;
+    let follower_leads = follower.status().role == Role::Leader;
+    assert!(
+        matches!((follower_leads, &refused), (true, Err(Error::Conflict)) | (false, Err(Error::Unavailable { .. }))),
+        "{refused:?}"
+    );
+
+    cluster.switchboard.heal();
+    let outcome = doomed.join_all().await.remove(0);
+    assert!(matches!(outcome, Err(Error::Unavailable { .. })), "its entry was overwritten: {outcome:?}");
+    let deadline = soon();
+    while cluster.nodes[&old].status().role == Role::Leader && runtime::now() < deadline {
+        runtime::sleep(Duration::from_millis(20)).await;
+    }
+    for text in ["doomed", "impatient"] {
+        assert_eq!(read(&cluster.nodes[&old], text).await, None);
+    }
+    assert_eq!(read(&cluster.nodes[&old], "a").await.as_deref(), Some(&b"2"[..]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_without_its_majority_serves_no_strong_read_and_still_closes() {
+    let cluster = Cluster::new().await;
+    let leader = cluster.leader(None).await;
+    write(&cluster.nodes[&leader], "a", "1").await.unwrap();
+    cluster.switchboard.cut_off(leader);
+    let node = &cluster.nodes[&leader];
+    let read = node.begin(Consistency::Strong, runtime::now() + Duration::from_millis(500)).await;
+    assert!(matches!(read, Err(Error::DeadlineExceeded | Error::Unavailable { .. })));
+    node.close().await.unwrap();
+}
