@@ -1,0 +1,143 @@
+//! Looking at a database as a whole: its schema, its node, its indexes, its plans, its soundness.
+
+use super::change::{Change, DiffSchemaResult, InvalidSchema, SchemaDiff};
+use super::count::BigInt;
+use super::status::{Index, Status, Verification};
+use super::unexpected;
+use async_graphql::{Context, Json, Object, SimpleObject, Union};
+use vivarium_schema::database::{self, SchemaVersion};
+use vivarium_schema::{Database, Request, Session};
+
+/// So many versions of a schema are printed at once.
+const HISTORY_MAX: usize = 100;
+
+/// Looks at the database as a whole.
+pub struct Query;
+
+#[Object]
+impl Query {
+    /// The schema that is applied.
+    async fn schema(&self, context: &Context<'_>) -> async_graphql::Result<DeclaredSchema> {
+        let (sdl, version) = context.data::<Database>()?.schema().await.map_err(|error| unexpected(&error))?;
+        Ok(DeclaredSchema { sdl, version })
+    }
+
+    /// Schemas applied so far, newest first; at most 100.
+    async fn schema_history(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 20)] limit: usize,
+    ) -> async_graphql::Result<Vec<PastSchema>> {
+        let database = context.data::<Database>()?;
+        let history = database.schema_history(limit.min(HISTORY_MAX)).await.map_err(|error| unexpected(&error))?;
+        Ok(history.into_iter().map(PastSchema::from).collect())
+    }
+
+    /// What applying a schema would change.
+    async fn diff_schema(&self, context: &Context<'_>, sdl: String) -> async_graphql::Result<DiffSchemaResult> {
+        match context.data::<Database>()?.diff_schema(&sdl).await {
+            Ok(changes) => {
+                let changes = changes.into_iter().map(Change::from).collect();
+                Ok(DiffSchemaResult::Diff(SchemaDiff { changes }))
+            }
+            Err(database::Error::Schema(errors)) => Ok(DiffSchemaResult::Invalid(InvalidSchema::from(errors))),
+            Err(error) => Err(unexpected(&error)),
+        }
+    }
+
+    /// The API that clients see: the generated SDL.
+    async fn api(&self, context: &Context<'_>) -> async_graphql::Result<DeclaredSchema> {
+        let (sdl, version) = context.data::<Database>()?.api().await.map_err(|error| unexpected(&error))?;
+        Ok(DeclaredSchema { sdl: sdl.as_ref().to_owned(), version })
+    }
+
+    /// What the node knows of itself.
+    async fn status(&self, context: &Context<'_>) -> async_graphql::Result<Status> {
+        Ok(Status::of(context.data::<Database>()?.node()))
+    }
+
+    /// All indexes, those of relations included.
+    async fn indexes(&self, context: &Context<'_>) -> async_graphql::Result<Vec<Index>> {
+        let indexes = context.data::<Database>()?.indexes().await.map_err(|error| unexpected(&error))?;
+        Ok(indexes.into_iter().map(Index::from).collect())
+    }
+
+    /// How an operation would be executed, without executing it.
+    async fn explain(
+        &self,
+        context: &Context<'_>,
+        query: String,
+        variables: Option<Json<serde_json::Value>>,
+        operation_name: Option<String>,
+    ) -> async_graphql::Result<ExplainResult> {
+        let request = Request {
+            query,
+            operation_name,
+            variables: variables.map(|Json(variables)| variables.to_string()),
+            ..Request::default()
+        };
+        match context.data::<Database>()?.explain(request, &Session::default()).await {
+            Ok(plan) => Ok(ExplainResult::Plan(Explanation { plan })),
+            Err(response) => {
+                let mut body: serde_json::Value = serde_json::from_slice(&response.body)?;
+                Ok(ExplainResult::Refused(RefusedOperation { errors: Json(body["errors"].take()) }))
+            }
+        }
+    }
+
+    /// Reads everything at one snapshot and compares documents with their indexes and links.
+    async fn verify(&self, context: &Context<'_>) -> async_graphql::Result<Verification> {
+        let report = context.data::<Database>()?.verify().await.map_err(|error| unexpected(&error))?;
+        Ok(Verification::from(report))
+    }
+}
+
+/// A schema and its version.
+#[derive(SimpleObject)]
+pub struct DeclaredSchema {
+    /// The SDL; empty before the first.
+    sdl: String,
+    /// Counts schema changes from 1; 0 before the first.
+    version: u32,
+}
+
+/// A schema that was applied once.
+#[derive(SimpleObject)]
+pub struct PastSchema {
+    /// Its version.
+    version: u32,
+    /// When it was applied, in microseconds since 1970.
+    applied_micros: BigInt,
+    /// The SDL.
+    sdl: String,
+}
+
+impl From<SchemaVersion> for PastSchema {
+    fn from(past: SchemaVersion) -> PastSchema {
+        let applied_micros = BigInt(u64::try_from(past.applied_micros).unwrap_or_default());
+        PastSchema { version: past.version, applied_micros, sdl: past.sdl }
+    }
+}
+
+/// What came of explaining.
+#[derive(Union)]
+pub enum ExplainResult {
+    /// The plan.
+    Plan(Explanation),
+    /// The operation would be refused.
+    Refused(RefusedOperation),
+}
+
+/// How an operation is executed.
+#[derive(SimpleObject)]
+pub struct Explanation {
+    /// The plan as text for people.
+    plan: String,
+}
+
+/// An operation that would be refused.
+#[derive(SimpleObject)]
+pub struct RefusedOperation {
+    /// GraphQL errors, as the data plane would answer them.
+    errors: Json<serde_json::Value>,
+}
