@@ -3,7 +3,9 @@
 mod admin;
 mod cli;
 mod config;
+mod export;
 mod http;
+mod import;
 mod logging;
 mod metrics;
 mod serve;

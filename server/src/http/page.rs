@@ -5,7 +5,7 @@ use poem::http::{HeaderValue, StatusCode, header};
 use vivarium_playground::Asset;
 
 /// No inline script or style, no other server, no frames: what a stored string can do in the page is be read.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 /// What a browser gets at `/` and at `/graphql`.
