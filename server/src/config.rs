@@ -129,6 +129,23 @@ struct LimitsFile {
     refuse_scans: Option<bool>,
 }
 
+fn limits_default() -> Limits {
+    Limits {
+        depth_max: 15,
+        aliases_max: 30,
+        root_fields_max: 20,
+        directives_max: 50,
+        tokens_max: 15_000,
+        page_max: 1_000,
+        page_default: 20,
+        cost_max: 1_000_000,
+        timeout_ms: 30_000,
+        plans_max: 1_000,
+        answer_bytes_max: 64 * 1024 * 1024,
+        refuse_scans: false,
+    }
+}
+
 impl LimitsFile {
     fn onto(self, mut limits: Limits) -> Limits {
         fn set<T>(place: &mut T, value: Option<T>) {
@@ -251,7 +268,7 @@ impl Settings {
                 filter: flags.log_filter.or(file.log.filter).unwrap_or_else(|| "info".to_owned()),
             },
             http: file.http,
-            limits: file.limits.onto(Limits::default()),
+            limits: file.limits.onto(limits_default()),
             storage: file.storage,
         };
         settings.check()?;
