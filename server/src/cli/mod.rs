@@ -13,7 +13,7 @@ mod schema;
 mod serve;
 mod status;
 
-pub use client::{Answer, Client};
+pub use client::Client;
 pub use exit::{Exit, Failure};
 
 use clap::{Args, Parser, Subcommand};

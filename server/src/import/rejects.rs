@@ -78,11 +78,6 @@ impl Rejects {
     pub fn count(&self) -> u64 {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).count
     }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 #[cfg(test)]
