@@ -12,18 +12,13 @@ pub struct Asset {
 /// The file at `path`, relative to the page's folder: "index.html" is the page itself.
 pub fn get(path: &str) -> Option<Asset> {
     match path {
-        "index.html" => Some(Asset {
-            bytes: include_bytes!("../dist/index.html"),
-            media_type: "text/html; charset=utf-8",
-        }),
-        "page.css" => Some(Asset {
-            bytes: include_bytes!("../dist/page.css"),
-            media_type: "text/css; charset=utf-8",
-        }),
-        "page.js" => Some(Asset {
-            bytes: include_bytes!("../dist/page.js"),
-            media_type: "text/javascript; charset=utf-8",
-        }),
+        "index.html" => {
+            Some(Asset { bytes: include_bytes!("../dist/index.html"), media_type: "text/html; charset=utf-8" })
+        }
+        "page.css" => Some(Asset { bytes: include_bytes!("../dist/page.css"), media_type: "text/css; charset=utf-8" }),
+        "page.js" => {
+            Some(Asset { bytes: include_bytes!("../dist/page.js"), media_type: "text/javascript; charset=utf-8" })
+        }
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! What the server counts, in Prometheus's form. Counting a request takes no lock that another kind of request holds.
 
-use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -75,11 +75,10 @@ impl Default for Metrics {
         let durations = Family::<OperationLabels, Histogram>::new_with_constructor(|| {
             Histogram::new(exponential_buckets(DURATION_SECONDS_FIRST, 2.0, DURATION_BUCKETS))
         });
-        let requests = Counters {
-            queries: durations.get_or_create(&OperationLabels { operation: "query" }).clone(),
-            mutations: durations.get_or_create(&OperationLabels { operation: "mutation" }).clone(),
-            errors: Family::default(),
-        };
+        // Each in a statement of its own: what `get_or_create` gives holds the family's lock until the statement ends.
+        let queries = durations.get_or_create_owned(&OperationLabels { operation: "query" });
+        let mutations = durations.get_or_create_owned(&OperationLabels { operation: "mutation" });
+        let requests = Counters { queries, mutations, errors: Family::default() };
         registry.register("request_duration_seconds", "Time to execute operations, by kind", durations);
         registry.register("request_errors", "Errors in answers, by code", requests.errors.clone());
 
@@ -177,7 +176,10 @@ mod tests {
         let mut text = String::new();
         encode(&mut text, &metrics.registry).unwrap();
         assert!(text.contains("vivarium_request_duration_seconds_count{operation=\"mutation\"} 1"), "{text}");
-        assert!(text.contains("vivarium_request_duration_seconds_bucket{le=\"0.0001\",operation=\"query\"} 1"), "{text}");
+        assert!(
+            text.contains("vivarium_request_duration_seconds_bucket{le=\"0.0001\",operation=\"query\"} 1"),
+            "{text}"
+        );
         assert!(text.contains("vivarium_request_errors_total{code=\"UNIQUE_VIOLATION\"} 1"), "{text}");
     }
 }

@@ -130,9 +130,10 @@ async fn serve_database(
     filled?;
     let ended = stopping.borrow().clone();
     match ended {
-        Some(Stop::Node(reason)) => {
-            Err(Failure::new(Exit::Stopped, format!("The node stopped by itself, and nothing acknowledged is lost: {reason}")))
-        }
+        Some(Stop::Node(reason)) => Err(Failure::new(
+            Exit::Stopped,
+            format!("The node stopped by itself, and nothing acknowledged is lost: {reason}"),
+        )),
         _ => Ok(()),
     }
 }
@@ -249,7 +250,8 @@ struct Signals {
 
 impl Signals {
     fn install() -> Result<Signals, Failure> {
-        let take = |kind| signal(kind).map_err(|error| Failure::new(Exit::File, format!("Cannot take signals: {error}.")));
+        let take =
+            |kind| signal(kind).map_err(|error| Failure::new(Exit::File, format!("Cannot take signals: {error}.")));
         Ok(Signals { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
     }
 

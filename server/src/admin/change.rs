@@ -161,7 +161,12 @@ impl From<Vec<sdl::SchemaError>> for InvalidSchema {
     fn from(errors: Vec<sdl::SchemaError>) -> InvalidSchema {
         let errors = errors
             .into_iter()
-            .map(|error| SchemaError { message: error.message, line: error.line, column: error.column, rule: error.rule })
+            .map(|error| SchemaError {
+                message: error.message,
+                line: error.line,
+                column: error.column,
+                rule: error.rule,
+            })
             .collect();
         InvalidSchema { errors }
     }

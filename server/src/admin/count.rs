@@ -10,7 +10,9 @@ impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<BigInt> {
         match &value {
             Value::String(text) => Ok(BigInt(text.parse()?)),
-            Value::Number(number) => number.as_u64().map(BigInt).ok_or_else(|| InputValueError::custom("not a whole number")),
+            Value::Number(number) => {
+                number.as_u64().map(BigInt).ok_or_else(|| InputValueError::custom("not a whole number"))
+            }
             _ => Err(InputValueError::expected_type(value)),
         }
     }

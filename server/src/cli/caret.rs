@@ -68,7 +68,8 @@ mod tests {
             column: 9,
             rule: "unknown-type".into(),
         };
-        let past_the_end = Place { message: "The text ends too early.".into(), line: 4, column: 1, rule: "syntax".into() };
+        let past_the_end =
+            Place { message: "The text ends too early.".into(), line: 4, column: 1, rule: "syntax".into() };
         insta::assert_snapshot!(render("schema.graphql", text, &[place, past_the_end]), @r"
         There is no type Ablum. Did you mean Album?
          --> schema.graphql:2:9

@@ -128,7 +128,11 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
-        let exit = if matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_)) { Exit::Usage } else { Exit::Unreachable };
+        let exit = if matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_)) {
+            Exit::Usage
+        } else {
+            Exit::Unreachable
+        };
         Failure::new(exit, format!("Cannot reach {}: {error}. Is the server running? Name it with --url.", self.base))
     }
 

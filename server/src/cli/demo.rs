@@ -32,7 +32,10 @@ impl Demo {
     /// As `serve`.
     pub fn run(self) -> Result<(), Failure> {
         if self.flags.schema.is_some() {
-            return Err(Failure::new(Exit::Usage, "The demo brings its own schema. Use `vivarium serve --schema FILE`."));
+            return Err(Failure::new(
+                Exit::Usage,
+                "The demo brings its own schema. Use `vivarium serve --schema FILE`.",
+            ));
         }
         let settings = Settings::resolve(self.flags, DATA_DEFAULT)?;
         let schema = SchemaFile { name: "the shop's schema".to_owned(), sdl: SCHEMA.to_owned(), only_first: true };

@@ -21,7 +21,8 @@ struct Told {
     schema: Map<String, Value>,
 }
 
-const STATUS: &str = "{ schema { version } status { release cluster node role term leader voters lastIndex committedIndex
+const STATUS: &str =
+    "{ schema { version } status { release cluster node role term leader voters lastIndex committedIndex
   appliedIndex version logBytes storeBytes documents stopped } }";
 
 impl Status {

@@ -5,4 +5,4 @@ mod page;
 mod select;
 
 pub use order::in_import_order;
-pub use page::{Exporter, ExportOptions};
+pub use page::{ExportOptions, Exporter};

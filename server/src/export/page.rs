@@ -66,7 +66,10 @@ impl Exporter<'_> {
         mut write: impl FnMut(&str) -> Result<(), Failure>,
     ) -> Result<u64, Failure> {
         if !collection.operations.list {
-            let message = format!("{} has no list in the API (@collection(operations:)), so it cannot be exported.", collection.name);
+            let message = format!(
+                "{} has no list in the API (@collection(operations:)), so it cannot be exported.",
+                collection.name
+            );
             return Err(Failure::new(Exit::Refused, message));
         }
         let order = in_import_order(self.catalog);
@@ -96,7 +99,12 @@ impl Exporter<'_> {
         }
     }
 
-    fn line(&self, collection: &Collection, selection: &Selection<'_>, mut record: Map<String, Value>) -> Result<String, Failure> {
+    fn line(
+        &self,
+        collection: &Collection,
+        selection: &Selection<'_>,
+        mut record: Map<String, Value>,
+    ) -> Result<String, Failure> {
         let mut lists = Vec::new();
         for links in selection.links() {
             let value = record.remove(&links.field.name).unwrap_or_default();

@@ -78,7 +78,8 @@ impl<'a> Selection<'a> {
                 format!("{} {{ {} }}", field.name, key_of(self.catalog, target))
             }
             FieldKind::Embedded(id) => {
-                let inner: Vec<String> = self.embedded(id).fields.iter().map(|field| self.field_text(field, true)).collect();
+                let inner: Vec<String> =
+                    self.embedded(id).fields.iter().map(|field| self.field_text(field, true)).collect();
                 format!("{} {{ {} }}", field.name, inner.join(" "))
             }
             _ => field.name.clone(),

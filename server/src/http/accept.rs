@@ -38,7 +38,8 @@ pub fn negotiate(accept: Option<&str>) -> Option<Media> {
         let wins = match best {
             None => true,
             Some((q, p, _)) => {
-                (quality, precision) > (q, p) || (media == Media::Json && precision < EXACT && (quality, precision) == (q, p))
+                (quality, precision) > (q, p)
+                    || (media == Media::Json && precision < EXACT && (quality, precision) == (q, p))
             }
         };
         if quality > 0 && wins {
@@ -113,7 +114,10 @@ mod tests {
             (Some("application/graphql-response+json, application/json"), Some(Media::GraphqlResponse)),
             (Some("application/json, application/graphql-response+json"), Some(Media::GraphqlResponse)),
             (Some("application/graphql-response+json;q=0.5, application/json"), Some(Media::Json)),
-            (Some("application/graphql-response+json; charset=utf-8, application/json; charset=utf-8"), Some(Media::GraphqlResponse)),
+            (
+                Some("application/graphql-response+json; charset=utf-8, application/json; charset=utf-8"),
+                Some(Media::GraphqlResponse),
+            ),
             (Some("application/json, */*"), Some(Media::Json)),
             (Some("application/graphql-response+json, */*"), Some(Media::GraphqlResponse)),
             (Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), Some(Media::Html)),

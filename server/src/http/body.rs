@@ -33,9 +33,6 @@ pub async fn read(request: &mut Request, bytes_max: usize, arrival_max: Duration
     }
 }
 
-
-
-
 async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
     let mut stream = body.into_bytes_stream();
     let Some(first) = stream.next().await else { return Ok(Bytes::new()) };

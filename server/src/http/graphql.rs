@@ -110,7 +110,8 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
         Code::BadUserInput,
         "The body must be JSON in UTF-8. Send it with Content-Type: application/json.",
     );
-    Err(refusal.with_header(poem::http::HeaderName::from_static("accept-post"), HeaderValue::from_static("application/json")))
+    Err(refusal
+        .with_header(poem::http::HeaderName::from_static("accept-post"), HeaderValue::from_static("application/json")))
 }
 
 pub(super) fn body_refusal(error: BodyError, bytes_max: usize) -> Refusal {
@@ -134,13 +135,15 @@ pub(super) fn body_refusal(error: BodyError, bytes_max: usize) -> Refusal {
 
 fn prefer_version(headers: &HeaderMap) -> Result<Option<Version>, Refusal> {
     let Some(value) = headers.get("prefer-version") else { return Ok(None) };
-    value.to_str().ok().and_then(|text| text.trim().parse().ok()).map(|version| Some(Version(version))).ok_or_else(|| {
-        Refusal::new(
-            StatusCode::BAD_REQUEST,
-            Code::BadUserInput,
-            "Prefer-Version must be a number, as Vivarium-Version of an earlier answer was.",
-        )
-    })
+    value.to_str().ok().and_then(|text| text.trim().parse().ok()).map(|version| Some(Version(version))).ok_or_else(
+        || {
+            Refusal::new(
+                StatusCode::BAD_REQUEST,
+                Code::BadUserInput,
+                "Prefer-Version must be a number, as Vivarium-Version of an earlier answer was.",
+            )
+        },
+    )
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {

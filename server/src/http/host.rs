@@ -44,10 +44,21 @@ mod tests {
 
     #[test]
     fn names_of_this_machine_pass_and_others_do_not() {
-        for host in ["localhost", "localhost:4000", "LOCALHOST", "127.0.0.1:1", "127.9.9.9", "[::1]:4000", "[::1]", "db.internal:80"] {
+        for host in [
+            "localhost",
+            "localhost:4000",
+            "LOCALHOST",
+            "127.0.0.1:1",
+            "127.9.9.9",
+            "[::1]:4000",
+            "[::1]",
+            "db.internal:80",
+        ] {
             assert!(passes(host), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "192.168.0.1", "127.0.0.1.nip.io:4000", "", ":4000", "[::2]"] {
+        for host in
+            ["evil.example", "localhost.evil.example", "192.168.0.1", "127.0.0.1.nip.io:4000", "", ":4000", "[::2]"]
+        {
             assert!(!passes(host), "{host}");
         }
         assert!(!is_ours(&Request::builder().uri_str("/graphql").finish(), &[]));

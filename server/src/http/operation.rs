@@ -86,9 +86,8 @@ impl Operation {
     /// # Errors
     /// As [`Operation::from_body`].
     pub fn from_request(request: &poem::Request) -> Result<Operation, Refusal> {
-        let parameters: Parameters = request
-            .params()
-            .map_err(|error| wrong(format!("The query string cannot be read: {error}.")))?;
+        let parameters: Parameters =
+            request.params().map_err(|error| wrong(format!("The query string cannot be read: {error}.")))?;
         let extensions = json_parameter("extensions", parameters.extensions)?;
         let want_version = read_extensions(extensions.as_deref())?;
         let Some(query) = parameters.query.filter(|query| !query.is_empty()) else { return Err(missing_query()) };
@@ -138,11 +137,15 @@ fn json_parameter(name: &str, text: Option<String>) -> Result<Option<String>, Re
 
 fn read_extensions(extensions: Option<&str>) -> Result<bool, Refusal> {
     let Some(text) = extensions.filter(|text| *text != "{}") else { return Ok(false) };
-    let extensions: Extensions<'_> = serde_json::from_str(text)
-        .map_err(|error| wrong(format!("\"extensions\" cannot be read: {error}.")))?;
+    let extensions: Extensions<'_> =
+        serde_json::from_str(text).map_err(|error| wrong(format!("\"extensions\" cannot be read: {error}.")))?;
     if extensions.persisted_query.is_some() {
         // Apollo's clients look for exactly this message and then send the whole query.
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, Code::PersistedQueryNotSupported, "PersistedQueryNotSupported"));
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            Code::PersistedQueryNotSupported,
+            "PersistedQueryNotSupported",
+        ));
     }
     Ok(extensions.version.unwrap_or(false))
 }
@@ -170,8 +173,12 @@ mod tests {
     #[test]
     fn nulls_are_as_if_absent() {
         let operation =
-            Operation::from_body(br#"{"query":"{a}","operationName":null,"variables":null,"extensions":null}"#).unwrap();
-        assert_eq!(operation, Operation { query: "{a}".into(), operation_name: None, variables: None, want_version: false });
+            Operation::from_body(br#"{"query":"{a}","operationName":null,"variables":null,"extensions":null}"#)
+                .unwrap();
+        assert_eq!(
+            operation,
+            Operation { query: "{a}".into(), operation_name: None, variables: None, want_version: false }
+        );
     }
 
     #[test]
@@ -187,7 +194,9 @@ mod tests {
         assert!(refused("{\"query\":\"{a}\",\"query\":\"{b}\"}").contains("duplicate"));
         for value in ["{\"a\":1}", "0", "false", "[\"a\"]"] {
             assert!(refused(&format!("{{\"query\":{value}}}")).contains("\"query\" must be a string"));
-            assert!(refused(&format!("{{\"query\":\"{{a}}\",\"operationName\":{value}}}")).contains("\"operationName\""));
+            assert!(
+                refused(&format!("{{\"query\":\"{{a}}\",\"operationName\":{value}}}")).contains("\"operationName\"")
+            );
         }
         for value in ["\"text\"", "0", "false", "[\"a\"]"] {
             for member in ["variables", "extensions"] {
@@ -200,7 +209,8 @@ mod tests {
 
     #[test]
     fn deep_json_is_no_danger() {
-        let deep = format!("{{\"query\":\"{{a}}\",\"variables\":{}1{}}}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+        let deep =
+            format!("{{\"query\":\"{{a}}\",\"variables\":{}1{}}}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
         assert!(Operation::from_body(deep.as_bytes()).is_ok(), "carried as text; the database bounds its depth");
         assert!(Operation::from_body("[".repeat(500_000).as_bytes()).is_err());
         assert!(Operation::from_body(format!("{{\"extensions\":{}", "[".repeat(500_000)).as_bytes()).is_err());
@@ -208,13 +218,16 @@ mod tests {
 
     #[test]
     fn persisted_queries_are_refused_with_their_own_code() {
-        let refusal = Operation::from_body(br#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}"#).unwrap_err();
+        let refusal =
+            Operation::from_body(br#"{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}"#).unwrap_err();
         assert_eq!(refusal.code, Code::PersistedQueryNotSupported);
     }
 
     #[test]
     fn a_get_is_read_from_its_query_string() {
-        let get = |query: &str| Operation::from_request(&poem::Request::builder().uri_str(format!("/graphql?{query}")).finish());
+        let get = |query: &str| {
+            Operation::from_request(&poem::Request::builder().uri_str(format!("/graphql?{query}")).finish())
+        };
         let operation = get("query=%7Ba%7D&variables=%7B%22a%22%3A1%7D&operationName=&extensions=null").unwrap();
         assert_eq!(operation.query, "{a}");
         assert_eq!(operation.variables.as_deref(), Some("{\"a\":1}"));

@@ -1,8 +1,8 @@
 //! `/schema.graphql`: the generated SDL, for code generators and editors, with an ETag.
 
+use super::accept::Media;
 use super::front::{Front, text};
 use super::outcome::Refusal;
-use super::accept::Media;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Request, Response};
 use sha2::{Digest, Sha256};

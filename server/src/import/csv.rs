@@ -42,9 +42,9 @@ impl CsvRows {
     /// A column that is no field, or a file that is no CSV.
     pub fn begin(reader: Counted, name: &str, catalog: &Catalog, collection: &Collection) -> Result<CsvRows, Failure> {
         let mut reader = ReaderBuilder::new().flexible(false).from_reader(BufReader::with_capacity(1 << 16, reader));
-        let header = reader
-            .headers()
-            .map_err(|error| Failure::new(Exit::Refused, format!("The header row of {name} cannot be read: {error}.")))?;
+        let header = reader.headers().map_err(|error| {
+            Failure::new(Exit::Refused, format!("The header row of {name} cannot be read: {error}."))
+        })?;
         let mut columns: Vec<Column> = Vec::with_capacity(header.len());
         for title in header {
             let path: Vec<String> = title.trim().trim_start_matches('\u{feff}').split('.').map(str::to_owned).collect();

@@ -111,11 +111,18 @@ impl Rows {
     ///
     /// # Errors
     /// A CSV header that does not fit the collection.
-    pub fn begin(source: Source, catalog: &Catalog, collection: &Collection, position: Arc<AtomicU64>) -> Result<Rows, Failure> {
+    pub fn begin(
+        source: Source,
+        catalog: &Catalog,
+        collection: &Collection,
+        position: Arc<AtomicU64>,
+    ) -> Result<Rows, Failure> {
         let counted = Counted { inner: source.reader, position };
         match source.format {
             Format::Jsonl => Ok(Rows::Lines(Lines { reader: BufReader::with_capacity(1 << 16, counted), line: 0 })),
-            Format::Csv => CsvRows::begin(counted, &source.name, catalog, collection).map(|rows| Rows::Csv(Box::new(rows))),
+            Format::Csv => {
+                CsvRows::begin(counted, &source.name, catalog, collection).map(|rows| Rows::Csv(Box::new(rows)))
+            }
         }
     }
 
@@ -148,7 +155,9 @@ impl Lines {
                 if let Err(error) = self.skip_line() {
                     return Some(Err(RowError::Unreadable(error)));
                 }
-                return Some(Err(self.wrong(format!("The line is longer than {LINE_BYTES_MAX} bytes."), String::new())));
+                return Some(
+                    Err(self.wrong(format!("The line is longer than {LINE_BYTES_MAX} bytes."), String::new())),
+                );
             }
             let text = match String::from_utf8(bytes) {
                 Ok(text) => text,

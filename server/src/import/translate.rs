@@ -44,9 +44,9 @@ impl Translator {
     /// Whether rows may refer to rows of the same file: then batches must follow each other.
     pub fn refers_to_itself(&self) -> bool {
         let to_self = |field: &Field| match field.kind {
-            FieldKind::ToOne { target, .. } | FieldKind::OneToOne { target, .. } | FieldKind::ManyToMany { target, .. } => {
-                target == self.collection
-            }
+            FieldKind::ToOne { target, .. }
+            | FieldKind::OneToOne { target, .. }
+            | FieldKind::ManyToMany { target, .. } => target == self.collection,
             _ => false,
         };
         self.collection().fields.iter().any(to_self)
@@ -66,7 +66,13 @@ impl Translator {
             .map_err(|misfit| Problem { line, field: misfit.field, reason: misfit.reason })
     }
 
-    fn object(&self, fields: &[Field], members: &Members<'_>, place: &Place<'_>, out: &mut String) -> Result<(), Misfit> {
+    fn object(
+        &self,
+        fields: &[Field],
+        members: &Members<'_>,
+        place: &Place<'_>,
+        out: &mut String,
+    ) -> Result<(), Misfit> {
         out.push('{');
         let mut first = true;
         for (name, value) in &members.0 {
@@ -149,8 +155,8 @@ impl Translator {
             out.push_str("null");
             return Ok(());
         }
-        let members: Members<'_> =
-            serde_json::from_str(value.get()).map_err(|_| Misfit::here(&format!("The value must be an object ({name}).")))?;
+        let members: Members<'_> = serde_json::from_str(value.get())
+            .map_err(|_| Misfit::here(&format!("The value must be an object ({name}).")))?;
         self.object(fields, &members, &Place::Embedded(name), out)
     }
 }
@@ -271,13 +277,19 @@ mod tests {
             album(text).unwrap(),
             @r#"{"albumId":1,"title":"A\"b","price":1.10,"artist":{"connect":{"artistId":2}},"tags":{"connect":[{"slug":"x"},{"id":"someid"}]},"place":{"city":"C","zip":1},"notes":[{"city":"D"}],"meta":{"a":[1, 2]}}"#
         );
-        assert_eq!(album(r#"{"artist":null,"tags":null,"place":null,"id":"x"}"#).unwrap(), r#"{"place":null,"id":"x"}"#);
+        assert_eq!(
+            album(r#"{"artist":null,"tags":null,"place":null,"id":"x"}"#).unwrap(),
+            r#"{"place":null,"id":"x"}"#
+        );
     }
 
     #[test]
     fn what_does_not_fit_is_named() {
         let cases = [
-            ("[1]", "7 : The line is not a JSON object: invalid type: sequence, expected an object at line 1 column 0."),
+            (
+                "[1]",
+                "7 : The line is not a JSON object: invalid type: sequence, expected an object at line 1 column 0.",
+            ),
             (r#"{"Title":"x"}"#, "7 Title: Album has no field Title. Did you mean title?"),
             (r#"{"place":{"town":"x"}}"#, "7 place.town: Place has no field town. It has city, zip."),
             (r#"{"notes":[{"city":"D"},{"town":"x"}]}"#, "7 notes.1.town: Place has no field town. It has city, zip."),
