@@ -115,11 +115,11 @@ pub(crate) struct Inner {
     wal: Wal,
     runtime: Runtime,
     identity: Identity,
-    /// Held as long as anybody uses what lies in it.
-    _folder: DataFolder,
     standing: Arc<ArcSwap<Standing>>,
     /// The applier and the driver. Dropped with the node, taken when it closes.
     tasks: Mutex<Option<[Task; 2]>>,
+    /// Locked as long as anybody uses what lies in it: the tasks hold it too, and the fields above go first.
+    _folder: Arc<DataFolder>,
 }
 
 impl Node {
@@ -177,7 +177,11 @@ impl Node {
             outbox,
         });
         let standing = driver.standing();
-        let tasks = [runtime::spawn("applier", applier.run()), runtime::spawn("driver", driver.run())];
+        let folder = Arc::new(folder);
+        let tasks = [
+            runtime::spawn("applier", holding(folder.clone(), applier.run())),
+            runtime::spawn("driver", holding(folder.clone(), driver.run())),
+        ];
         let inner = Inner {
             store,
             progress,
@@ -186,9 +190,9 @@ impl Node {
             wal,
             runtime: options.runtime,
             identity,
-            _folder: folder,
             standing,
             tasks: Mutex::new(Some(tasks)),
+            _folder: folder,
         };
         Node { inner: Arc::new(inner) }
     }
@@ -322,4 +326,10 @@ impl Node {
         self.inner.wal.close();
         Ok(())
     }
+}
+
+/// A task that keeps the folder locked while it runs, however it ends.
+async fn holding(folder: Arc<DataFolder>, task: impl Future<Output = ()>) {
+    task.await;
+    drop(folder);
 }

@@ -366,9 +366,11 @@ impl Group {
 
     fn campaign(&mut self) {
         // raft-rs 0.7.0 looks through everything committed and unapplied for a change of voters, in one read
-        // (its #530). So an election waits until nothing is.
+        // (its #530). So an election waits until nothing is. And who needs no other vote leads at once, for
+        // which raft-rs wants the whole log to be durable.
         let log = &self.raw.raft.raft_log;
         if log.applied == log.committed
+            && log.persisted == log.last_index()
             && let Err(error) = self.raw.campaign()
         {
             tracing::warn!(%error, "an election could not begin");
