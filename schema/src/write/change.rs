@@ -143,7 +143,7 @@ async fn change_holders(
         None => Vec::new(),
     };
     let gone = wanted.gone(&there);
-    desk.load_documents(side.collection, gone.iter().chain(&wanted.connect).copied()).await?;
+    desk.load_documents(side.collection, gone.iter().chain(&wanted.connect).copied().collect::<Vec<_>>()).await?;
     for holder in gone {
         if refers(desk, side, holder) == Some(id) {
             desk.refer(side.collection, holder, side.field, None, at.2).await?;

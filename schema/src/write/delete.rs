@@ -37,10 +37,10 @@ pub(super) async fn delete(
     let emptied = emptied(desk, &doomed, &mut budget).await?;
     let links = links(desk, &doomed, place, &mut budget).await?;
     for (holder, ids) in &emptied {
-        desk.load_documents(*holder, ids.keys().copied()).await?;
+        desk.load_documents(*holder, ids.keys().copied().collect::<Vec<_>>()).await?;
     }
     for (doomed, ids) in &doomed {
-        desk.load_documents(*doomed, ids.iter().copied()).await?;
+        desk.load_documents(*doomed, ids.iter().copied().collect::<Vec<_>>()).await?;
         for id in ids {
             desk.remove(desk.collection(*doomed), *id)?;
         }
