@@ -6,10 +6,10 @@
 use super::Cell;
 use super::fjall::Bytes;
 use quick_cache::unsync;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Locks, so that readers on different cores rarely meet.
 const SHARDS: usize = 16;
@@ -18,7 +18,7 @@ const ENTRY_BYTES: usize = 96;
 /// A guess at what a document takes, to size the tables of the cache.
 const DOCUMENT_BYTES: u64 = 512;
 
-type Shard = unsync::Cache<Box<[u8]>, Cell, Weigh, Xxh3DefaultBuilder>;
+type Shard = unsync::Cache<Box<[u8]>, Cell, Weigh, KeyHash>;
 
 pub(super) struct DocumentCache {
     shards: Vec<Mutex<Shard>>,
@@ -26,6 +26,24 @@ pub(super) struct DocumentCache {
     applying: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
+}
+
+/// The same in every process, unlike the standard one. Keys are short: no state to set up, one pass.
+type KeyHash = BuildHasherDefault<OnePass>;
+
+#[derive(Default)]
+struct OnePass(u64);
+
+impl Hasher for OnePass {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+    fn write_usize(&mut self, number: usize) {
+        self.0 ^= number as u64;
+    }
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[derive(Clone)]
@@ -42,7 +60,7 @@ impl DocumentCache {
         let bytes = bytes / SHARDS as u64;
         let shard = || {
             let items = (bytes / DOCUMENT_BYTES) as usize;
-            Mutex::new(unsync::Cache::with(items, bytes, Weigh, Xxh3DefaultBuilder::new(), Default::default()))
+            Mutex::new(unsync::Cache::with(items, bytes, Weigh, KeyHash::default(), Default::default()))
         };
         DocumentCache {
             shards: (0..SHARDS).map(|_| shard()).collect(),
@@ -52,7 +70,7 @@ impl DocumentCache {
         }
     }
     fn shard(&self, key: &[u8]) -> MutexGuard<'_, Shard> {
-        let nth = (Xxh3DefaultBuilder::new().hash_one(key) >> 32) as usize % SHARDS;
+        let nth = (KeyHash::default().hash_one(key) >> 32) as usize % SHARDS;
         self.shards[nth].lock().expect("nothing panics while it holds a cache lock")
     }
     pub fn get(&self, key: &[u8]) -> Option<Cell> {
@@ -60,6 +78,10 @@ impl DocumentCache {
         let counter = if cell.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         cell
+    }
+    /// As [`DocumentCache::get`], but counts as no use.
+    pub fn peek(&self, key: &[u8]) -> Option<Cell> {
+        self.shard(key).peek(key).cloned()
     }
     /// Keeps a cell that the snapshot published by apply number `apply` has as the newest of its key.
     pub fn add(&self, key: &[u8], cell: &Cell, apply: u64) {

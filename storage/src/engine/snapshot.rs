@@ -112,9 +112,13 @@ impl Snapshot {
         }
         Ok(cell)
     }
-    /// The newest cell, for an apply that overwrites it: what is only written is not worth keeping in memory.
+    /// The newest cell, for an apply that overwrites it. Leaves no trace in the cache: nobody asked for the document.
     pub(super) fn newest_for_apply(&self, space: Space, key: &[u8]) -> Result<Option<Cell>> {
-        self.newest(space.newest(), key)
+        let cached = if space == Space::Document { self.engine.documents.peek(key) } else { None };
+        match cached {
+            Some(cell) => Ok(Some(cell)),
+            None => self.newest(space.newest(), key),
+        }
     }
     /// The cell of `key` as of `at`, which is no longer the newest: the first one that ended after `at`.
     fn earlier(&self, table: Table, key: &[u8], at: Version) -> Result<Option<Cell>> {

@@ -88,23 +88,34 @@ pub(super) fn list(dir: &Path) -> Result<Vec<u32>> {
     Ok(numbers)
 }
 
-/// Makes a segment: header, zeros, fsync, rename, fsync of the folder.
+/// Makes a segment.
 pub(super) fn create(dir: &Path, header: &SegmentHeader, bytes: u64) -> Result<File> {
-    let path = path(dir, header.number);
-    let unfinished = path.with_extension("new");
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&unfinished)
-        .map_err(io("create", &unfinished))?;
-    file.write_all_at(&header.encode(), 0).map_err(io("write", &unfinished))?;
-    fill(&file, &unfinished, BLOCK as u64, bytes)?;
-    file.sync_all().map_err(io("fsync", &unfinished))?;
-    std::fs::rename(&unfinished, &path).map_err(io("rename", &unfinished))?;
-    sync_folder(dir)?;
+    let file = prepare(dir, header.number, bytes)?;
+    finish(dir, header, &file)?;
     Ok(file)
+}
+
+/// Makes a file of zeros under a name that does not count yet.
+pub(super) fn prepare(dir: &Path, number: u32, bytes: u64) -> Result<File> {
+    let path = unfinished(dir, number);
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(true).open(&path).map_err(io("create", &path))?;
+    fill(&file, &path, 0, bytes)?;
+    file.sync_all().map_err(io("fsync", &path))?;
+    Ok(file)
+}
+
+/// Makes a prepared file a segment: header, fsync, rename, fsync of the folder.
+pub(super) fn finish(dir: &Path, header: &SegmentHeader, file: &File) -> Result<()> {
+    let unfinished = unfinished(dir, header.number);
+    file.write_all_at(&header.encode(), 0).map_err(io("write", &unfinished))?;
+    file.sync_all().map_err(io("fsync", &unfinished))?;
+    std::fs::rename(&unfinished, path(dir, header.number)).map_err(io("rename", &unfinished))?;
+    sync_folder(dir)
+}
+
+fn unfinished(dir: &Path, number: u32) -> PathBuf {
+    path(dir, number).with_extension("new")
 }
 
 /// Writes zeros from `start` to `end`.

@@ -282,6 +282,22 @@ fn segments_roll_and_a_missing_one_is_noticed() {
 }
 
 #[test]
+fn segments_that_are_made_ahead_are_used_or_made_anew() {
+    let dir = scratch();
+    let options = WalOptions { segment_bytes: 1 << 20, cache_bytes: 0, queue_bytes_max: 8 << 20 };
+    let mut index = 0;
+    for _ in 0..3 {
+        let wal = Wal::open(dir.path(), options.clone(), &Runtime::seeded(7)).unwrap();
+        for bytes in [200_000, 300_000, 200_000, 3_000_000, 600_000, 600_000, 10] {
+            index += 1;
+            append(&wal, vec![Record::Entry { term: 1, index, payload: vec![index as u8; bytes] }]).unwrap();
+        }
+        assert_eq!(wal.entries(GROUP, 1..100, u64::MAX).unwrap().len(), index as usize);
+    }
+    assert!(std::fs::read_dir(dir.path()).unwrap().count() >= 12);
+}
+
+#[test]
 fn purged_segments_go_and_the_markers_stay() {
     let dir = scratch();
     let other = GroupId(2);

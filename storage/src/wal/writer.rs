@@ -20,6 +20,10 @@ use std::sync::Arc;
 /// Bytes after which a batch takes no further append: about 2 ms of a slow disk.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
+/// Segments from this size on are filled with zeros ahead of time, on a thread of their own: 20 ms and more.
+#[cfg(not(madsim))]
+const AHEAD_BYTES_MIN: u64 = 1 << 20;
+
 pub(super) struct Writer {
     shared: Arc<Shared>,
     dir: PathBuf,
@@ -35,6 +39,9 @@ pub(super) struct Writer {
     chain: u32,
     /// The last batch has records, and nothing behind it shows that it was synced.
     unproven: bool,
+    /// The next segment, in the making.
+    #[cfg(not(madsim))]
+    ahead: Option<std::sync::mpsc::Receiver<Result<File>>>,
 }
 
 /// What a batch holds and where in the sequence it stands.
@@ -61,6 +68,8 @@ impl Writer {
             sequence: opened.sequence,
             chain: opened.chain,
             unproven: false,
+            #[cfg(not(madsim))]
+            ahead: None,
         }
     }
     /// Writes the last batch once more. It was read back, but that its sync succeeded nobody knows, and after a
@@ -98,6 +107,31 @@ impl Writer {
         {
             self.shared.stop(&error);
         }
+        #[cfg(not(madsim))]
+        self.look_ahead();
+    }
+    /// Begins to make the next segment once the current one is half full.
+    #[cfg(not(madsim))]
+    fn look_ahead(&mut self) {
+        let due = self.segment_bytes >= AHEAD_BYTES_MIN && self.offset > self.bytes / 2;
+        if due && self.ahead.is_none() && self.shared.stopped().is_none() {
+            let (dir, number, bytes) = (self.dir.clone(), self.number + 1, self.segment_bytes);
+            let (made, ahead) = std::sync::mpsc::channel();
+            // A writer that has ended in the meantime wants no segment.
+            crate::runtime::thread("log-ahead", move || drop(made.send(segment::prepare(&dir, number, bytes))));
+            self.ahead = Some(ahead);
+        }
+    }
+    /// The file that was made for the next segment.
+    #[cfg(not(madsim))]
+    fn take_ahead(&mut self) -> Option<File> {
+        // When it failed, making the segment here and now says why.
+        self.ahead.take()?.recv().ok()?.ok()
+    }
+    /// In simulation nothing happens beside the writer.
+    #[cfg(madsim)]
+    fn take_ahead(&mut self) -> Option<File> {
+        None
     }
     /// Ends the log: an empty batch proves that the one before it was synced. A full segment is left as it is.
     pub fn seal(&mut self) {
@@ -108,6 +142,7 @@ impl Writer {
                 self.shared.stop(&error);
             }
         }
+        drop(self.take_ahead());
     }
     fn commit(&mut self, items: &[Item]) -> Result<()> {
         let draft = Draft { items, stands_for: self.sequence, previous: self.chain };
@@ -150,7 +185,12 @@ impl Writer {
         let number = self.number.checked_add(1).expect("4 billion segments are 256 PiB");
         let header = SegmentHeader { log: self.log, number, sequence: draft.stands_for, previous: draft.previous };
         let bytes = self.segment_bytes.max(BLOCK as u64 + span);
-        self.file = Arc::new(segment::create(&self.dir, &header, bytes)?);
+        let ahead = self.take_ahead().filter(|_| bytes == self.segment_bytes);
+        let file = match ahead {
+            Some(file) => segment::finish(&self.dir, &header, &file).map(|()| file)?,
+            None => segment::create(&self.dir, &header, bytes)?,
+        };
+        self.file = Arc::new(file);
         self.number = number;
         self.bytes = bytes;
         self.offset = BLOCK as u64;
