@@ -82,7 +82,7 @@ pub(super) async fn apply(
 struct Wanted {
     set: Option<BTreeSet<DocumentId>>,
     disconnect: Vec<DocumentId>,
-    connect: Vec<DocumentId>,
+    connect: BTreeSet<DocumentId>,
 }
 
 impl Wanted {
@@ -93,10 +93,11 @@ impl Wanted {
         Ok(Wanted { set, disconnect: all(disconnect)?, connect })
     }
 
-    /// What has to go of what is there.
+    /// What has to go of what is there. What is to come as well stays.
     fn gone(&self, there: &[DocumentId]) -> Vec<DocumentId> {
         let unset = there.iter().filter(|id| self.set.as_ref().is_some_and(|set| !set.contains(id)));
-        unset.chain(&self.disconnect).copied().collect()
+        let gone = unset.chain(&self.disconnect).copied();
+        gone.filter(|id| !self.connect.contains(id)).collect()
     }
 }
 

@@ -92,7 +92,8 @@ async fn pass_chosen(writer: &Writer<'_>, collection: &Collection, coming: &[Com
     for field in collection.fields.iter().filter(|field| field.auto_increment.is_some()) {
         let chosen = coming.iter().filter(|coming| !coming.draft.numbered.contains(&field.id));
         let numbers = chosen.flat_map(|coming| &coming.draft.values).filter(|(id, _)| *id == field.id);
-        let greatest = numbers.filter_map(|(_, value)| if let Value::Int(number) = value { Some(*number) } else { None });
+        let greatest =
+            numbers.filter_map(|(_, value)| if let Value::Int(number) = value { Some(*number) } else { None });
         if let Some(number) = greatest.max() {
             writer.sequences.pass(collection.id, field.id, number).await?;
         }

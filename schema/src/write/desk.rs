@@ -15,8 +15,8 @@ use vivarium_storage::engine::{Bytes, Scan};
 use vivarium_storage::key;
 use vivarium_storage::runtime::mutant;
 use vivarium_storage::{
-    Cell, CollectionId, DatabaseId, Document, DocumentBuilder, DocumentId, Error, FieldId, IndexId, Key, KeyRange, Space,
-    Value,
+    Cell, CollectionId, DatabaseId, Document, DocumentBuilder, DocumentId, Error, FieldId, IndexId, Key, KeyRange,
+    Space, Value,
 };
 
 /// What a write works on.

@@ -29,7 +29,7 @@ pub(super) struct Change {
 pub(super) enum Action {
     /// The far side of a one-to-one relation.
     One(One),
-    /// Lists: first all but `set` go, then `disconnect` goes, then `connect` comes.
+    /// Lists: first all but `set` go, and `disconnect`, then `set` and `connect` come. What comes does not go before.
     Many { set: Option<Vec<Target>>, disconnect: Vec<Target>, connect: Vec<Target> },
 }
 

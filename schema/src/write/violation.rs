@@ -40,13 +40,17 @@ pub(super) fn unique(catalog: &Catalog, collection: &Collection, index: &Index, 
     }
     let having = if values.is_empty() { fields.join(" and ") } else { bare(&Json::Object(values)) };
     let message = format!("There is {} with {having} already.", a(&collection.name));
-    Failure::new(Code::UniqueViolation, message).with("constraint", format!("{}.{}", collection.name, index.name)).with("fields", fields)
+    Failure::new(Code::UniqueViolation, message)
+        .with("constraint", format!("{}.{}", collection.name, index.name))
+        .with("fields", fields)
 }
 
 /// A record has this id already.
 pub(super) fn id_taken(collection: &Collection, id: DocumentId) -> Failure {
     let message = format!("There is {} with the id {} already.", a(&collection.name), global(collection, id));
-    Failure::new(Code::UniqueViolation, message).with("constraint", format!("{}.id", collection.name)).with("fields", vec!["id"])
+    Failure::new(Code::UniqueViolation, message)
+        .with("constraint", format!("{}.id", collection.name))
+        .with("fields", vec!["id"])
 }
 
 /// A reference inside an embedded value leads nowhere.

@@ -24,6 +24,7 @@ pub struct Stage {
     pub catalog: Catalog,
     pub sequences: Sequences,
     pub runtime: Runtime,
+    pub database: DatabaseId,
     _dir: tempfile::TempDir,
 }
 
@@ -45,11 +46,19 @@ impl Stage {
         let store = StoreOptions { workers: 0, ..StoreOptions::default() };
         let options = NodeOptions { dir: dir.path().join("data"), store, wal, runtime: runtime.clone() };
         let node = Node::open(options).await.unwrap();
-        let mut transaction = node.begin(Consistency::Strong, deadline()).await.unwrap();
-        transaction.put(Space::Meta, catalog_key(DATABASE), serde_json::to_vec(&catalog).unwrap());
-        transaction.commit(CommitOptions::default(), deadline()).await.unwrap();
         let sequences = Sequences::new(node.clone(), DATABASE);
-        Stage { node, catalog, sequences, runtime, _dir: dir }
+        let mut stage = Stage { node, catalog, sequences, runtime, database: DATABASE, _dir: dir };
+        stage.enter(DATABASE).await;
+        stage
+    }
+
+    /// Moves on to another database of the node, which is empty but for the schema.
+    pub async fn enter(&mut self, database: DatabaseId) {
+        self.database = database;
+        self.sequences = Sequences::new(self.node.clone(), database);
+        let mut transaction = self.node.begin(Consistency::Strong, deadline()).await.unwrap();
+        transaction.put(Space::Meta, catalog_key(database), serde_json::to_vec(&self.catalog).unwrap());
+        transaction.commit(CommitOptions::default(), deadline()).await.unwrap();
     }
 
     pub fn collection(&self, name: &str) -> &Collection {
@@ -61,7 +70,7 @@ impl Stage {
         let mut transaction = self.node.begin(Consistency::Strong, deadline()).await.unwrap();
         let mut writer = Writer {
             catalog: &self.catalog,
-            database: DATABASE,
+            database: self.database,
             transaction: &mut transaction,
             runtime: &self.runtime,
             sequences: &self.sequences,
@@ -87,7 +96,7 @@ impl Stage {
 
     /// What verification finds wrong.
     pub async fn problems(&self) -> Vec<String> {
-        verify(&self.node, DATABASE).await.unwrap().problems
+        verify(&self.node, self.database).await.unwrap().problems
     }
 }
 
