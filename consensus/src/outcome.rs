@@ -112,6 +112,9 @@ fn expired_after(snapshot: &Snapshot, pending: &Overlay, key: &Key, now: Version
     let mut expired = Vec::new();
     let mut left = LOOKED_AT;
     for range in [after, before] {
+        if left == 0 {
+            break;
+        }
         for (key, cell) in rows(snapshot, pending, Scan { range, reverse: false, limit: left })? {
             left -= 1;
             if Remembered::decode(&cell.value)?.expiry <= now {

@@ -9,6 +9,8 @@ use vivarium_storage::runtime::{Instant, Runtime, mutant};
 const HISTORY_MICROS: u64 = 15 * 60 * 1_000_000;
 /// How often the watermark moves. History is kept so much longer than promised, at most.
 const WATERMARK_EVERY: Duration = Duration::from_secs(60);
+/// When a new leader first moves it: a node that never runs for long must not keep history for ever.
+const WATERMARK_FIRST: Duration = Duration::from_secs(1);
 
 /// A leader's term.
 pub(super) struct Leading {
@@ -25,7 +27,7 @@ impl Leading {
     pub fn new(since: u64, last: Version, now: Instant) -> Leading {
         // A planted bug: a leader that trusts its empty window.
         let floor = if mutant("txn-11") { Version(0) } else { last };
-        Leading { since, last, window: Window::new(floor), watermark_due: now + WATERMARK_EVERY }
+        Leading { since, last, window: Window::new(floor), watermark_due: now + WATERMARK_FIRST }
     }
 
     /// The newest version in the log.
@@ -84,7 +86,7 @@ mod tests {
     fn the_watermark_follows_the_clock_and_never_passes_the_newest_commit() {
         let now = now();
         let mut leading = Leading::new(1, Version(0), now);
-        assert_eq!(leading.watermark_due(), now + WATERMARK_EVERY);
+        assert_eq!(leading.watermark_due(), now + WATERMARK_FIRST);
         let later = now + WATERMARK_EVERY;
         assert_eq!(leading.next_watermark(later, HISTORY_MICROS + 50, Version(HISTORY_MICROS)), Version(50));
         assert_eq!(leading.watermark_due(), later + WATERMARK_EVERY);

@@ -17,7 +17,7 @@ use crate::progress::{Progress, Sentinel};
 use crate::raft::Group;
 use crate::transport::Outbox;
 use arc_swap::ArcSwap;
-use replica::{Fatal, Replica, Surroundings};
+use replica::{Replica, Step, Surroundings};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +103,7 @@ impl Driver {
         self.close_by.is_some_and(|by| self.replicas.values().all(Replica::is_quiet) || now() >= by)
     }
 
-    fn turn(&mut self, letters: Vec<Letter>) -> Result<(), Fatal> {
+    fn turn(&mut self, letters: Vec<Letter>) -> Step {
         if let Some(reason) = self.progress.stop_reason() {
             return Err(reason);
         }
@@ -114,7 +114,7 @@ impl Driver {
         self.proceed()
     }
 
-    fn open(&mut self, letter: Letter) -> Result<(), Fatal> {
+    fn open(&mut self, letter: Letter) -> Step {
         match letter {
             Letter::Commit(proposal) => self.replica(GROUP).commit(*proposal),
             Letter::ReadIndex(reader) => {
@@ -135,7 +135,7 @@ impl Driver {
         }
     }
 
-    fn tick(&mut self) -> Result<(), Fatal> {
+    fn tick(&mut self) -> Step {
         let now = now();
         if now < self.next_tick {
             return Ok(());
@@ -145,7 +145,7 @@ impl Driver {
         self.replicas.values_mut().filter(|replica| replica.needs_ticks()).try_for_each(Replica::tick)
     }
 
-    fn proceed(&mut self) -> Result<(), Fatal> {
+    fn proceed(&mut self) -> Step {
         self.replicas.values_mut().try_for_each(Replica::proceed)?;
         let standing = Standing::of(self.replica(GROUP).group());
         if **self.standing.load() != standing {

@@ -8,8 +8,9 @@ use super::proposal::{Proposal, Ticket};
 use super::reads::Reads;
 use crate::applier::Work;
 use crate::command::{self, Draft};
+use crate::footprint::Footprint;
 use crate::progress::{Progress, RETRY_WHEN_FULL, RETRY_WITHOUT_LEADER};
-use crate::raft::{Broken, Committed, Effects, Event, Group, Message, Payload};
+use crate::raft::{Broken, Committed, Effects, Event, Group, Message, Payload, Place};
 use crate::transport::Outbox;
 use crate::{Error, Result, Role};
 use std::collections::BTreeMap;
@@ -61,6 +62,9 @@ struct Pending {
 /// Why the node must stop.
 pub(super) type Fatal = String;
 
+/// The result of a step that may find that the node must stop.
+pub(super) type Step<T = ()> = std::result::Result<T, Fatal>;
+
 impl Replica {
     /// This node's part in `group`.
     pub fn new(id: GroupId, group: Group, node: Surroundings) -> Replica {
@@ -98,18 +102,18 @@ impl Replica {
     }
 
     /// Time passed.
-    pub fn tick(&mut self) -> std::result::Result<(), Fatal> {
+    pub fn tick(&mut self) -> Step {
         self.reads.tick();
         self.step(Event::Tick)
     }
 
     /// A peer says something.
-    pub fn receive(&mut self, message: Message) -> std::result::Result<(), Fatal> {
+    pub fn receive(&mut self, message: Message) -> Step {
         self.step(Event::Message(message))
     }
 
     /// The log has the records of this number.
-    pub fn persisted(&mut self, number: u64) -> std::result::Result<(), Fatal> {
+    pub fn persisted(&mut self, number: u64) -> Step {
         self.step(Event::Persisted(number))
     }
 
@@ -119,7 +123,7 @@ impl Replica {
     }
 
     /// A transaction wants to commit.
-    pub fn commit(&mut self, proposal: Proposal) -> std::result::Result<(), Fatal> {
+    pub fn commit(&mut self, proposal: Proposal) -> Step {
         let Proposal { snapshot, footprint, written, draft, ticket } = proposal;
         if !ticket.take() {
             return Ok(());
@@ -133,7 +137,8 @@ impl Replica {
             None => ticket.answer(Err(Error::Unavailable { retry_after: RETRY_WHEN_FULL })),
             Some(place) => {
                 self.leading.as_mut().expect("only a leader proposes").wrote(version, written);
-                self.pending.insert(place.index, Pending { term: place.term, ticket });
+                let replaced = self.pending.insert(place.index, Pending { term: place.term, ticket });
+                replaced.into_iter().for_each(Pending::lost);
             }
         }
         Ok(())
@@ -141,7 +146,7 @@ impl Replica {
 
     /// A reader wants every version up to `version` to be decided. When none is under way that decides it, an
     /// empty commit does: it takes a version of its own, and no later one can be smaller.
-    pub fn settle(&mut self, version: Version, reader: oneshot::Sender<Result<()>>) -> std::result::Result<(), Fatal> {
+    pub fn settle(&mut self, version: Version, reader: oneshot::Sender<Result<()>>) -> Step {
         let answer = match &self.leading {
             // The version may be on its way here from the leader.
             None if self.group.leader().is_some() => Ok(()),
@@ -167,7 +172,7 @@ impl Replica {
     }
 
     /// Forgets entries that a durable store has.
-    pub fn purge(&mut self, index: u64) -> std::result::Result<(), Fatal> {
+    pub fn purge(&mut self, index: u64) -> Step {
         self.step(Event::Applied(self.node.progress.applied()))?;
         if index > self.group.first_index() {
             let term = self.group.purged(index);
@@ -179,7 +184,7 @@ impl Replica {
     }
 
     /// Does everything that can be done now.
-    pub fn proceed(&mut self) -> std::result::Result<(), Fatal> {
+    pub fn proceed(&mut self) -> Step {
         self.step(Event::Applied(self.node.progress.applied()))?;
         self.propose_watermark()?;
         loop {
@@ -203,7 +208,7 @@ impl Replica {
     }
 
     /// A lone voter has nobody to wait for: it leads at once, when the store has all that is known to be committed.
-    fn campaign_alone(&mut self) -> std::result::Result<bool, Fatal> {
+    fn campaign_alone(&mut self) -> Step<bool> {
         if !self.group.is_lone_voter() || self.group.role() == Role::Leader {
             return Ok(false);
         }
@@ -216,7 +221,7 @@ impl Replica {
         Ok(self.group.role() == Role::Leader)
     }
 
-    fn propose_watermark(&mut self) -> std::result::Result<(), Fatal> {
+    fn propose_watermark(&mut self) -> Step {
         let now = now();
         let Some(leading) = self.leading.as_mut().filter(|leading| leading.watermark_due() <= now) else {
             return Ok(());
@@ -242,7 +247,7 @@ impl Replica {
     }
 
     /// Performs one set of effects. False when there is none.
-    fn perform(&mut self) -> std::result::Result<bool, Fatal> {
+    fn perform(&mut self) -> Step<bool> {
         let Some(effects) = self.group.ready().map_err(fatal)? else { return Ok(false) };
         let Effects { number, records, messages, committed, reads } = effects;
         let writes = !records.is_empty();
@@ -263,7 +268,7 @@ impl Replica {
         Ok(true)
     }
 
-    fn hand_over(&mut self, committed: Vec<Committed>) -> std::result::Result<(), Fatal> {
+    fn hand_over(&mut self, committed: Vec<Committed>) -> Step {
         if committed.is_empty() {
             return Ok(());
         }
@@ -290,17 +295,16 @@ impl Replica {
     fn claim(&mut self, index: u64, term: u64) -> Option<Ticket> {
         while let Some(first) = self.pending.first_entry().filter(|first| *first.key() <= index) {
             let at = *first.key();
-            let Pending { term: proposed, ticket } = first.remove();
-            if at == index && proposed == term {
-                return Some(ticket);
+            let pending = first.remove();
+            if at == index && pending.term == term {
+                return Some(pending.ticket);
             }
-            sometimes("a proposal was overwritten");
-            ticket.answer(Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER }));
+            pending.lost();
         }
         None
     }
 
-    fn admits(&self, snapshot: Version, footprint: &crate::footprint::Footprint) -> Result<()> {
+    fn admits(&self, snapshot: Version, footprint: &Footprint) -> Result<()> {
         let Some(leading) = &self.leading else {
             return Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER });
         };
@@ -318,20 +322,20 @@ impl Replica {
         self.leading.as_ref().expect("only a leader chooses versions").next_version(&self.node.runtime)
     }
 
-    fn propose(&mut self, payload: Vec<u8>) -> std::result::Result<Option<crate::raft::Place>, Fatal> {
+    fn propose(&mut self, payload: Vec<u8>) -> Step<Option<Place>> {
         let place = self.group.propose(payload).map_err(fatal)?;
         self.observe()?;
         Ok(place)
     }
 
-    fn step(&mut self, event: Event) -> std::result::Result<(), Fatal> {
+    fn step(&mut self, event: Event) -> Step {
         let messages: Vec<Message> = self.group.step(event).map_err(fatal)?;
         self.node.outbox.send(self.id, messages);
         self.observe()
     }
 
     /// Notices that this node began or ceased to lead.
-    fn observe(&mut self) -> std::result::Result<(), Fatal> {
+    fn observe(&mut self) -> Step {
         let leads = self.group.role() == Role::Leader;
         if leads && (self.leading.is_none() || self.leading_term != self.group.term()) {
             let last = self.newest_version()?;
@@ -347,7 +351,7 @@ impl Replica {
     }
 
     /// The newest version in the log: the store's, or that of an entry that the store does not have yet.
-    fn newest_version(&self) -> std::result::Result<Version, Fatal> {
+    fn newest_version(&self) -> Step<Version> {
         if mutant("txn-08") {
             return Ok(self.node.store.position().version.min(Version(1)));
         }
@@ -386,6 +390,14 @@ impl Replica {
         let (committed, last) = (self.group.committed_index(), self.group.last_index());
         let in_order = purged <= checkpoint && checkpoint <= applied && applied <= committed && committed <= last;
         assert!(in_order, "purged {purged} <= checkpoint {checkpoint} <= {applied} <= {committed} <= last {last}");
+    }
+}
+
+impl Pending {
+    /// Another leader wrote another entry in its place: nothing was written.
+    fn lost(self) {
+        sometimes("a proposal was overwritten");
+        self.ticket.answer(Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER }));
     }
 }
 

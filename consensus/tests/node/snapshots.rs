@@ -88,6 +88,34 @@ async fn the_watermark_refuses_older_reads() {
     assert!(node.begin(Consistency::At(second), soon()).await.is_ok());
 }
 
+#[test]
+fn the_leader_moves_the_watermark_and_leaves_the_newest_version_readable() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (first, second) = crate::outcomes::run(async {
+        let node = open(dir.path()).await;
+        (write(&node, "a", "1").await, write(&node, "a", "2").await)
+    });
+    let check = || {
+        let (dir, second) = (dir.path(), second);
+        async move {
+            let options = options(dir);
+            options.runtime.skew(20 * 60 * 1_000_000);
+            let node = vivarium_consensus::Node::open(options).await.unwrap();
+            let deadline = soon();
+            while node.store().snapshot().watermark() < second && now() < deadline {
+                vivarium_storage::runtime::sleep(Duration::from_millis(20)).await;
+            }
+            assert_eq!(node.store().snapshot().watermark(), second);
+            assert_eq!(node.status().version, second, "a watermark takes no version");
+            let early = node.begin(Consistency::At(first), soon()).await;
+            assert!(matches!(early, Err(Error::VersionGone { .. })));
+            assert_eq!(read(&node, "a").await.as_deref(), Some("2"));
+        }
+    };
+    crate::outcomes::run(check());
+    crate::outcomes::run(check());
+}
+
 type Model = BTreeMap<String, String>;
 
 fn visible(model: &Model, scan: &Scan) -> Vec<(String, String)> {
