@@ -46,6 +46,44 @@ pub(super) fn repair(dir: &Path) -> Result<Journal> {
     Ok(report)
 }
 
+/// Checks the list of tables of every keyspace in `dir`, which fjall believes without a look at its checksum.
+///
+/// # Errors
+/// [`Error::Corrupt`].
+pub(super) fn check_manifests(dir: &Path) -> Result<()> {
+    let keyspaces = dir.join("keyspaces");
+    if !keyspaces.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(&keyspaces).map_err(io("list", &keyspaces))? {
+        let keyspace = entry.map_err(io("list", &keyspaces))?.path();
+        // A keyspace without one was never finished; fjall makes it anew.
+        if keyspace.join("current").exists() {
+            check_manifest(&keyspace)?;
+        }
+    }
+    Ok(())
+}
+
+/// `current` is `[manifest u64][xxh3 u128 of that file][0]`.
+fn check_manifest(keyspace: &Path) -> Result<()> {
+    let current = keyspace.join("current");
+    let corrupt = |detail| Error::Corrupt { what: "list of tables", path: current.clone(), detail };
+    let pointer = std::fs::read(&current).map_err(io("read", &current))?;
+    let pointer: [u8; 25] = pointer.try_into().map_err(|_| corrupt("it has not 25 bytes".into()))?;
+    let number = u64::from_le_bytes(pointer[..8].try_into().expect("eight bytes"));
+    let expected = u128::from_le_bytes(pointer[8..24].try_into().expect("sixteen bytes"));
+    let manifest = keyspace.join(format!("v{number}"));
+    if !manifest.exists() {
+        return Err(corrupt(format!("v{number}, which it names, is missing")));
+    }
+    let bytes = std::fs::read(&manifest).map_err(io("read", &manifest))?;
+    if xxhash_rust::xxh3::xxh3_128(&bytes) != expected || pointer[24] != 0 {
+        return Err(corrupt(format!("v{number}, which it names, fails its checksum")));
+    }
+    Ok(())
+}
+
 /// All journals, oldest first.
 fn journals(dir: &Path) -> Result<Vec<PathBuf>> {
     if !dir.exists() {

@@ -8,6 +8,7 @@ use crate::{Error, Result};
 use fjall::compaction::filter::{CompactionFilter, Context, Factory, ItemAccessor, Verdict};
 use fjall::config::HashRatioPolicy;
 use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -150,6 +151,7 @@ impl Tables {
     /// Opens or creates the tables in `dir`.
     pub fn open(dir: &Path, options: TableOptions) -> Result<Tables> {
         let journal = if mutant("doctor-01") { doctor::Journal::default() } else { doctor::repair(dir)? };
+        doctor::check_manifests(dir)?;
         let droppable = Arc::new(AtomicU64::new(0));
         let filter = Arc::new(DropEnded { droppable: droppable.clone() });
         let database = Database::builder(dir)
@@ -350,6 +352,11 @@ fn keyspace_options(table: Table, options: &TableOptions) -> KeyspaceCreateOptio
 fn translate(error: fjall::Error, dir: &Path) -> Error {
     let corrupt = |what, detail| Error::Corrupt { what, path: dir.into(), detail };
     match error {
+        fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source))
+            if matches!(source.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) =>
+        {
+            corrupt("table", format!("it ends too early or makes no sense: {source}"))
+        }
         fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source)) => {
             Error::Io { action: "use", path: dir.into(), source }
         }

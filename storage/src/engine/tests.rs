@@ -376,3 +376,72 @@ fn history_below_the_watermark_is_dropped_by_a_compaction_once_it_is_durable() {
         assert!(matches!(gone, Err(Error::HistoryGone { .. })));
     }
 }
+
+pub(super) fn files(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+}
+
+/// What opening a store with one damaged file comes to.
+fn diagnose(dir: &Path, damaged: &Path, bytes: &[u8], whole: &[Vec<u8>]) -> &'static str {
+    let copy = scratch();
+    let mut all = Vec::new();
+    files(dir, &mut all);
+    for from in &all {
+        let to = copy.path().join(from.strip_prefix(dir).unwrap());
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(from, &to).unwrap();
+        if from == damaged {
+            std::fs::write(&to, bytes).unwrap();
+        }
+    }
+    let store = match Store::open(&copy.path().join("store"), options()) {
+        Err(Error::Corrupt { .. } | Error::Foreign { .. }) => return "refused",
+        Err(error) => panic!("{}: {error}", damaged.display()),
+        Ok(store) => store,
+    };
+    let snapshot = store.snapshot();
+    let exported: crate::Result<Vec<_>> = snapshot.export().collect();
+    match (snapshot.verify().is_whole(), exported) {
+        (false, Err(Error::Corrupt { .. })) => "found by reading",
+        (true, Ok(exported)) if exported == whole => "harmless",
+        // A torn end of the journal looks like this; the log replays it.
+        (true, Ok(_)) if damaged.extension().is_some_and(|extension| extension == "jnl") => "cut",
+        other => panic!("{}: {other:?}", damaged.display()),
+    }
+}
+
+#[test]
+fn damage_anywhere_is_found_or_harmless() {
+    let dir = scratch();
+    let store = open(dir.path());
+    applied(&store, 5, 120);
+    store.persist().unwrap();
+    store.maintain().unwrap();
+    applied(&store, 6, 10);
+    let whole: Vec<_> = store.snapshot().export().collect::<crate::Result<_>>().unwrap();
+    drop(store);
+    let mut found = Vec::new();
+    files(dir.path(), &mut found);
+    let mut outcomes: BTreeMap<&str, u32> = BTreeMap::new();
+    for path in &found {
+        let bytes = std::fs::read(path).unwrap();
+        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        for at in (0..end).step_by(end / 4 + 1) {
+            let mut damaged = bytes[..end].to_vec();
+            damaged[at] ^= 1 << (at % 8);
+            *outcomes.entry(diagnose(dir.path(), path, &damaged, &whole)).or_default() += 1;
+        }
+        if end > 0 {
+            *outcomes.entry(diagnose(dir.path(), path, &bytes[..end / 2], &whole)).or_default() += 1;
+        }
+    }
+    assert!(outcomes["refused"] > 40, "{outcomes:?}");
+}
