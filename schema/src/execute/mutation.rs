@@ -102,7 +102,12 @@ impl Attempt<'_> {
         let collection = self.catalog.collection(plan.collection).expect("a plan is used with its own catalog");
         let path = [PathItem::Name("data".to_owned())];
         match plan.action {
-            Action::Create | Action::CreateMany => {
+            Action::Create => {
+                let data = bound.data.first().expect("a create has its data");
+                let id = self.writer().create_one(collection, data, &path).await?;
+                self.payload(plan, &[id], writing).await
+            }
+            Action::CreateMany => {
                 let ids = self.writer().create(collection, &bound.data, &path).await?;
                 self.payload(plan, &ids, writing).await
             }

@@ -50,7 +50,7 @@ pub(super) fn coerce_float(input: &Input) -> Result<Value, String> {
 
 /// The number, with one zero only, so that equal numbers are stored alike; `None` when it is no number or infinite.
 pub(super) fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then(|| if value == 0.0 { 0.0 } else { value })
+    value.is_finite().then_some(if value == 0.0 { 0.0 } else { value })
 }
 
 pub(super) fn coerce_decimal(precision: Option<Precision>, input: &Input) -> Result<Value, String> {

@@ -6,6 +6,7 @@ use crate::catalog::{Catalog, Check, Collection, Field, FieldKind, TypeId};
 use crate::filter::CompiledCheck;
 use crate::{Abort, Code, Failure};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use vivarium_storage::{CollectionId, Document, ValueRef};
 
 /// The checks of the types that a call has met.
@@ -26,8 +27,8 @@ impl Checks {
     ) -> Result<(), Abort> {
         if !collection.checks.is_empty() {
             let compile = |check: &Check| CompiledCheck::compile(catalog, collection, check);
-            if !self.collections.contains_key(&collection.id) {
-                self.collections.insert(collection.id, all(&collection.checks, compile)?);
+            if let Entry::Vacant(vacant) = self.collections.entry(collection.id) {
+                vacant.insert(all(&collection.checks, compile)?);
             }
             let compiled = &self.collections[&collection.id];
             let broken = collection.checks.iter().zip(compiled).find(|(_, compiled)| !compiled.holds(document));
@@ -58,9 +59,9 @@ impl Checks {
         };
         let embedded = catalog.embedded(id).expect("a field's type is in the catalog");
         if !embedded.checks.is_empty() {
-            if !self.embedded.contains_key(&id) {
+            if let Entry::Vacant(vacant) = self.embedded.entry(id) {
                 let compile = |check: &Check| CompiledCheck::compile_embedded(catalog, embedded, check);
-                self.embedded.insert(id, all(&embedded.checks, compile)?);
+                vacant.insert(all(&embedded.checks, compile)?);
             }
             let compiled = &self.embedded[&id];
             let broken = embedded.checks.iter().zip(compiled).find(|(_, compiled)| !compiled.holds_in(record));

@@ -8,6 +8,7 @@ use super::{entries, violation};
 use crate::Abort;
 use crate::catalog::{Catalog, Collection, Field, FieldKind, Index, OnDelete};
 use std::collections::{BTreeMap, BTreeSet};
+use vivarium_storage::runtime::sometimes;
 use vivarium_storage::{CollectionId, Document, DocumentBuilder, DocumentId, FieldId, IndexId, Key, Space, Value};
 
 /// Records and links that one delete may change: they are all in memory, and in one log entry.
@@ -154,6 +155,9 @@ async fn cascade(
                     next.entry(holder.collection.id).or_default().insert(id);
                 }
             }
+        }
+        if !next.is_empty() {
+            sometimes("a delete cascades");
         }
         level = next;
     }

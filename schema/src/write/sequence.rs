@@ -20,13 +20,16 @@ const RESERVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Kinds of keys in [`Space::Meta`] begin with a byte; this one's is never reused.
 const SEQUENCE: u8 = 4;
 
+/// What is left of each field's block.
+type Blocks = BTreeMap<(CollectionId, FieldId), Range<i64>>;
+
 /// The sequences of one database on this node. Cheap to clone.
 #[derive(Clone)]
 pub struct Sequences {
     node: Node,
     database: DatabaseId,
-    /// What is left of each block. Held while a block is reserved, so that waiting creates share it.
-    blocks: Arc<Mutex<BTreeMap<(CollectionId, FieldId), Range<i64>>>>,
+    /// Held while a block is reserved, so that waiting creates share it.
+    blocks: Arc<Mutex<Blocks>>,
 }
 
 impl Sequences {
