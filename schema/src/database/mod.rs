@@ -62,11 +62,12 @@ pub enum Error {
 }
 
 impl Database {
-    /// Opens a database of a node. One without a catalog is empty: it serves `node` and waits for a schema.
+    /// Opens a database of a node, and first finishes a schema change that a crash interrupted. One without a catalog is empty: it serves `node` and waits for a schema.
     ///
     /// # Errors
     /// Those of the node.
     pub async fn open(node: Node, database: DatabaseId, limits: Limits) -> Result<Database, Error> {
+        declare::resume(&node, database).await?;
         let empty = Serving::new(Version(0), Catalog::default(), &limits);
         let sequences = Sequences::new(node.clone(), database);
         let inner = Inner { node, id: database, limits, sequences, serving: ArcSwap::from_pointee(empty) };

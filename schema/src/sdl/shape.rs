@@ -204,7 +204,7 @@ fn check_embedded(object: &Object<'_>, report: &mut Report<'_>) {
     let visible = object.fields.iter().any(|field| field.uses.one("hidden").is_none());
     let writable =
         object.fields.iter().any(|field| field.uses.one("readOnly").is_none() && field.uses.one("updatedAt").is_none());
-    if !object.fields.is_empty() && !(visible && writable) {
+    if !object.fields.is_empty() && (!visible || !writable) {
         let message =
             format!("{name} needs a field that can be read and one that can be written: remove @hidden or @readOnly.");
         report.add(name.location(), "embedded-empty", message);

@@ -98,12 +98,12 @@ impl Backfill<'_> {
         let rows = transaction.scan_many(Space::Document, &[scan]).await?.pop().unwrap_or_default();
         let now_micros = i64::try_from(self.node.runtime().now_micros()).unwrap_or(i64::MAX);
         let conform = Conform::new(self.target, now_micros);
-        let mut changes = Changes { puts: BTreeMap::new(), deletes: Vec::new() };
+        let mut changes = Changes::default();
         let mut changed = 0;
         for (row, cell) in &rows {
             let id = key::document_id(row).map_err(Error::from)?;
             let replaced = conform.document(collection, id, cell).map_err(Stop::Misfit)?;
-            changed += u64::from(self.document(collection, id, cell, replaced, &mut transaction, &mut changes)?);
+            changed += u64::from(self.document(collection, id, cell, replaced, &mut changes)?);
         }
         self.write(collection, changes, &mut transaction).await?;
         let next = if rows.len() < limit { None } else { rows.last().map(|(row, _)| after(row)) };
@@ -118,7 +118,6 @@ impl Backfill<'_> {
         id: DocumentId,
         cell: &Cell,
         replaced: Option<Vec<u8>>,
-        transaction: &mut Transaction,
         changes: &mut Changes,
     ) -> Result<bool, Stop> {
         let entries = |index: &Index, document: Document<'_>| {
@@ -145,12 +144,12 @@ impl Backfill<'_> {
             }
         }
         if let Some(bytes) = replaced {
-            transaction.put(Space::Document, key::document(self.database, collection.id, id), bytes);
+            changes.documents.push((key::document(self.database, collection.id, id), bytes));
         }
         Ok(writes)
     }
 
-    /// Writes entries, unless a unique one belongs to another record.
+    /// Writes documents and entries, unless a unique one belongs to another record.
     async fn write(
         &self,
         collection: &Collection,
@@ -169,6 +168,9 @@ impl Backfill<'_> {
                 let other = key::document_id(&cell.value).map_err(Error::from)?;
                 return Err(twice(collection, index, put.id, other));
             }
+        }
+        for (key, bytes) in changes.documents {
+            transaction.put(Space::Document, key, bytes);
         }
         for key in changes.deletes {
             if !changes.puts.contains_key(&key) {
@@ -246,7 +248,10 @@ struct Batch {
     next: Option<Key>,
 }
 
+/// What a batch writes.
+#[derive(Default)]
 struct Changes {
+    documents: Vec<(Key, Vec<u8>)>,
     puts: BTreeMap<Key, Put>,
     deletes: Vec<Key>,
 }
