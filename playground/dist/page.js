@@ -126,7 +126,7 @@ const run = () => busy(byId("run"), async () => {
 const explain = () => busy(byId("explain"), async () => {
   const data = await admin(
     `query ($query: String!, $variables: JSON) { explain(query: $query, variables: $variables) {
-      ... on Explanation { plan } ... on RefusedOperation { errors } } }`,
+      ... on Explanation { plan } ... on RefusedOperation { errors { code message locations { line column } } } } }`,
     { query: byId("operation").value, variables: variables() },
   );
   byId("figures").textContent = "not executed";

@@ -13,6 +13,9 @@ use vivarium_storage::{StoreOptions, WalOptions};
 /// Where `serve` listens when nothing is said.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
 
+/// What we say ourselves; of the libraries below what a person should act on.
+const LOG_FILTER_DEFAULT: &str = "info,fjall=warn,lsm_tree=warn,poem=warn";
+
 /// What the command line and the environment say; clap has already put the first before the second.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Flags {
@@ -265,7 +268,7 @@ impl Settings {
             dev: flags.dev || file.dev.unwrap_or(false),
             log: LogSettings {
                 format: flags.log.or(file.log.format).unwrap_or_default(),
-                filter: flags.log_filter.or(file.log.filter).unwrap_or_else(|| "info".to_owned()),
+                filter: flags.log_filter.or(file.log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
             },
             http: file.http,
             limits: file.limits.onto(limits_default()),

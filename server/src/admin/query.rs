@@ -5,6 +5,7 @@ use super::count::BigInt;
 use super::status::{Index, Status, Verification};
 use super::unexpected;
 use async_graphql::{Context, Json, Object, SimpleObject, Union};
+use serde::Deserialize;
 use vivarium_schema::database::{self, SchemaVersion};
 use vivarium_schema::{Database, Request, Session};
 
@@ -79,8 +80,8 @@ impl Query {
         match context.data::<Database>()?.explain(request, &Session::default()).await {
             Ok(plan) => Ok(ExplainResult::Plan(Explanation { plan })),
             Err(response) => {
-                let mut body: serde_json::Value = serde_json::from_slice(&response.body)?;
-                Ok(ExplainResult::Refused(RefusedOperation { errors: Json(body["errors"].take()) }))
+                let refused: RefusedBody = serde_json::from_slice(&response.body)?;
+                Ok(ExplainResult::Refused(RefusedOperation { errors: refused.errors.into_iter().map(RefusedError::from).collect() }))
             }
         }
     }
@@ -138,6 +139,51 @@ pub struct Explanation {
 /// An operation that would be refused.
 #[derive(SimpleObject)]
 pub struct RefusedOperation {
-    /// GraphQL errors, as the data plane would answer them.
-    errors: Json<serde_json::Value>,
+    /// What the data plane would answer.
+    errors: Vec<RefusedError>,
+}
+
+/// Something that is wrong with an operation.
+#[derive(SimpleObject)]
+pub struct RefusedError {
+    /// What is wrong and how to put it right.
+    message: String,
+    /// The error code.
+    code: String,
+    /// Where in the operation's text.
+    locations: Vec<Location>,
+}
+
+/// A place in a text.
+#[derive(Deserialize, SimpleObject)]
+pub struct Location {
+    /// The line, from 1.
+    line: u32,
+    /// The column, from 1.
+    column: u32,
+}
+
+/// The body of a refusal, as far as it is shown.
+#[derive(Deserialize)]
+struct RefusedBody {
+    errors: Vec<RefusedBodyError>,
+}
+
+#[derive(Deserialize)]
+struct RefusedBodyError {
+    message: String,
+    #[serde(default)]
+    locations: Vec<Location>,
+    extensions: RefusedExtensions,
+}
+
+#[derive(Deserialize)]
+struct RefusedExtensions {
+    code: String,
+}
+
+impl From<RefusedBodyError> for RefusedError {
+    fn from(error: RefusedBodyError) -> RefusedError {
+        RefusedError { message: error.message, code: error.extensions.code, locations: error.locations }
+    }
 }

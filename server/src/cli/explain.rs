@@ -49,7 +49,7 @@ struct Location {
 
 const EXPLAIN: &str = "query ($query: String!, $variables: JSON, $operationName: String) {
   explain(query: $query, variables: $variables, operationName: $operationName) { __typename
-    ... on Explanation { plan } ... on RefusedOperation { errors } } }";
+    ... on Explanation { plan } ... on RefusedOperation { errors { message locations { line column } } } } }";
 
 impl Explain {
     /// Prints the plan.
