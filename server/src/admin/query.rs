@@ -81,7 +81,9 @@ impl Query {
             Ok(plan) => Ok(ExplainResult::Plan(Explanation { plan })),
             Err(response) => {
                 let refused: RefusedBody = serde_json::from_slice(&response.body)?;
-                Ok(ExplainResult::Refused(RefusedOperation { errors: refused.errors.into_iter().map(RefusedError::from).collect() }))
+                Ok(ExplainResult::Refused(RefusedOperation {
+                    errors: refused.errors.into_iter().map(RefusedError::from).collect(),
+                }))
             }
         }
     }

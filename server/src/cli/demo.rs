@@ -16,7 +16,14 @@ const DATA_DEFAULT: &str = "./vivarium-demo";
 const SCHEMA: &str = include_str!("../../../examples/shop/schema.graphql");
 
 /// The shop's records, in the order in which they are imported.
-const RECORDS: &[(&str, &str)] = &[];
+const RECORDS: &[(&str, &str)] = &[
+    ("Category", include_str!("../../../examples/shop/Category.jsonl")),
+    ("Product", include_str!("../../../examples/shop/Product.jsonl")),
+    ("Customer", include_str!("../../../examples/shop/Customer.jsonl")),
+    ("Order", include_str!("../../../examples/shop/Order.jsonl")),
+    ("OrderLine", include_str!("../../../examples/shop/OrderLine.jsonl")),
+    ("Review", include_str!("../../../examples/shop/Review.jsonl")),
+];
 
 /// Serve a small shop to try things on, in a folder of its own.
 #[derive(Args)]
