@@ -2,6 +2,7 @@
 #![cfg(not(madsim))]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod certificate;
 mod failures;
 mod fixture;
 mod measure;
