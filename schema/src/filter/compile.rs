@@ -67,6 +67,13 @@ impl<'a> Compiler<'a> {
             ("or", _) => Ok(Predicate::Any(self.predicates(owner, value)?)),
             ("not", _) => Ok(Predicate::Not(Box::new(self.predicate(owner, value)?))),
             ("id", Owner::Collection(collection)) => self.id(collection.id, value),
+            ("isNull", _) if owner.field(name).is_none() => match owner {
+                Owner::Embedded(_) => Ok(Predicate::Absent(self.boolean(value)?)),
+                Owner::Collection(_) => {
+                    let message = "isNull stands directly under a relation: a record that is here is never null.";
+                    Err(self.failure(message))
+                }
+            },
             _ => {
                 let Some(field) = owner.field(name) else {
                     return Err(self.failure(format!("{} has no field \"{name}\".", owner.name())));
@@ -228,17 +235,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn embedded_value(&mut self, field: &Field, embedded: &Embedded, input: &Input) -> Compiled<Predicate> {
-        let id = field.id;
-        let owner = Owner::Embedded(embedded);
-        let parts = self.each_field(input, |compiler, name, value| {
-            if name == "isNull" && owner.field(name).is_none() {
-                let test = Test::of(Operator::IsNull(compiler.boolean(value)?));
-                return Ok(Predicate::Value { field: id, test });
-            }
-            let predicate = Box::new(compiler.member(&owner, name, value)?);
-            Ok(Predicate::Embedded { field: id, predicate })
-        })?;
-        Ok(all(parts))
+        let predicate = Box::new(self.predicate(&Owner::Embedded(embedded), input)?);
+        Ok(Predicate::Embedded { field: field.id, predicate })
     }
 
     fn elements(&mut self, field: &Field, embedded: &Embedded, input: &Input) -> Compiled<Predicate> {

@@ -63,6 +63,8 @@ pub(crate) enum Predicate {
         field: FieldId,
         test: ListTest,
     },
+    /// The embedded value in hand is (not) null.
+    Absent(bool),
     /// An embedded value.
     Embedded {
         field: FieldId,
@@ -224,6 +226,7 @@ impl Predicate {
             },
             Predicate::Value { field, test } => test.truth(scope.field(*field)),
             Predicate::List { field, test } => test.truth(scope.field(*field)),
+            Predicate::Absent(wanted) => Truth::of(matches!(scope, Scope::Absent) == *wanted),
             Predicate::Embedded { field, predicate } => {
                 predicate.truth(&Scope::within(scope.field(*field)), resolution)
             }

@@ -20,8 +20,12 @@ const NEXT_EQUAL: f64 = 0.1;
 const BOUND: f64 = 0.3;
 /// The part that a prefix of a string leaves.
 const PREFIX: f64 = 0.05;
-/// The part of records that a filter is thought to let through.
+/// The part of records that a filter is thought to let through when nothing tells more.
 const FILTERED: f64 = 0.1;
+/// How much the worst case counts beside the expected one, where a filter decides when to stop.
+const WORST: f64 = 0.05;
+/// Following relations for one record, in entries of an index.
+const FOLLOW: f64 = 10.0;
 /// A document fetched by key, in entries of an index.
 const FETCH: f64 = 4.0;
 /// A document met in a scan of its collection.
@@ -129,9 +133,12 @@ impl Choice {
             let filter = wanted.filter.expect("conjuncts come from a filter");
             facts_of(catalog, filter, conjunct, at, &[], &mut facts);
         }
-        let chooser = Chooser { catalog, collection, wanted, conjuncts: &conjuncts, facts: &facts };
+        let mut chooser =
+            Chooser { catalog, collection, wanted, conjuncts: &conjuncts, facts: &facts, back_rows: None };
+        let back = chooser.back();
+        chooser.back_rows = back.as_ref().map(|back| back.rows);
         chooser
-            .candidates()
+            .candidates(back)
             .into_iter()
             .min_by(|one, other| one.cost.total_cmp(&other.cost))
             .expect("there is always a scan")
@@ -169,10 +176,12 @@ struct Chooser<'a> {
     wanted: &'a Wanted<'a>,
     conjuncts: &'a [&'a Predicate],
     facts: &'a [Fact],
+    /// Records that the far end of a relation leads back to.
+    back_rows: Option<f64>,
 }
 
 impl Chooser<'_> {
-    fn candidates(&self) -> Vec<Choice> {
+    fn candidates(&self, back: Option<Choice>) -> Vec<Choice> {
         if let Some(Via::Links { index }) = self.wanted.via {
             let reverse = self.wanted.order.ids == Direction::Descending;
             let rows = RECORDS_GUESSED * FIRST_EQUAL;
@@ -184,7 +193,7 @@ impl Chooser<'_> {
             return candidates;
         }
         candidates.extend(self.by_ids());
-        candidates.extend(self.back());
+        candidates.extend(back);
         let reverse = self.wanted.order.ids == Direction::Descending;
         let mut scan = self.choice(Access::Documents { reverse }, self.wanted.order.by_id(), &[], RECORDS_GUESSED, 0.0);
         scan.cost *= SCAN / (1.0 + FETCH);
@@ -240,20 +249,12 @@ impl Chooser<'_> {
         let mut ranges = 1;
         for element in &index.elements {
             let Some((bound, fact)) = self.bound(&element.path, element.each, ranges) else { break };
-            let part = match &bound {
-                Bound::Values(values) => {
-                    ranges *= values.len().max(1);
-                    values.len() as f64 * if elements.is_empty() { FIRST_EQUAL } else { NEXT_EQUAL }
-                }
-                Bound::Parent => FIRST_EQUAL,
-                Bound::Selected(choice) => {
-                    before += choice.cost;
-                    choice.rows * FIRST_EQUAL
-                }
-                Bound::Range { lower, upper } => BOUND.powi(i32::from(lower.is_some()) + i32::from(upper.is_some())),
-                Bound::Prefix(_) => PREFIX,
-            };
-            rows *= part.min(1.0);
+            match &bound {
+                Bound::Values(values) => ranges *= values.len().max(1),
+                Bound::Selected(choice) => before += choice.cost,
+                _ => {}
+            }
+            rows *= part(&bound, elements.is_empty());
             covered.extend(fact);
             let element = Element { direction: element.direction, bound };
             let last = !element.is_equal();
@@ -358,9 +359,14 @@ impl Chooser<'_> {
         let enough = self.wanted.enough.filter(|_| ordered).map(|enough| enough as f64);
         let read = match (enough, &residual) {
             (Some(enough), None) => rows.min(enough),
-            (Some(enough), Some(_)) => rows.min(enough / FILTERED),
+            (Some(enough), Some(_)) => {
+                let expected = rows.min(enough / self.passing(covered));
+                expected + (rows - expected) * WORST
+            }
             (None, _) => rows,
         };
+        let follows = residual.as_ref().is_some_and(|filter| filter.root.follows_relations());
+        let each = 1.0 + FETCH + if follows { FOLLOW } else { 0.0 };
         let sorting = if ordered { 0.0 } else { rows * SORT };
         let bound = match &access {
             Access::Index { elements, .. } => !elements.is_empty(),
@@ -376,8 +382,16 @@ impl Chooser<'_> {
             ordered,
             scans,
             rows,
-            cost: before + read * (1.0 + FETCH) + sorting,
+            cost: before + read * each + sorting,
         }
+    }
+
+    /// The part of records that what is left of the filter is thought to let through.
+    fn passing(&self, covered: &[usize]) -> f64 {
+        let left = self.facts.iter().filter(|fact| !covered.contains(&fact.conjunct));
+        let parts = left.map(|fact| part(&fact.bound, true));
+        let back = self.back_rows.map(|rows| rows / RECORDS_GUESSED);
+        parts.chain(back).fold(FILTERED, f64::min).max(1.0 / RECORDS_GUESSED)
     }
 
     fn residual(&self, covered: &[usize]) -> Option<Filter> {
@@ -418,6 +432,19 @@ pub(crate) fn select(catalog: &Catalog, collection: CollectionId, filter: &Filte
     Choice::of(catalog, collection, &Wanted { filter: Some(filter), order: &order, enough: None, via: None })
 }
 
+/// The part of records that a bound leaves.
+fn part(bound: &Bound, first: bool) -> f64 {
+    let equal = if first { FIRST_EQUAL } else { NEXT_EQUAL };
+    let part = match bound {
+        Bound::Values(values) => values.len() as f64 * equal,
+        Bound::Parent => equal,
+        Bound::Selected(choice) => choice.rows * equal,
+        Bound::Range { lower, upper } => BOUND.powi(i32::from(lower.is_some()) + i32::from(upper.is_some())),
+        Bound::Prefix(_) => PREFIX,
+    };
+    part.min(1.0)
+}
+
 /// The predicates that all have to hold.
 fn conjuncts(root: &Predicate) -> Vec<&Predicate> {
     match root {
@@ -454,6 +481,15 @@ fn facts_of(
             facts_of(catalog, filter, predicate, conjunct, &path(*field), facts);
             if facts.len() != before + 1 {
                 facts[before..].iter_mut().for_each(|fact| fact.whole = false);
+            }
+        }
+        Predicate::Elements { field, quantifier: Quantifier::Some, predicate } => {
+            let before = facts.len();
+            facts_of(catalog, filter, predicate, conjunct, &path(*field), facts);
+            let alone = facts.len() == before + 1;
+            for fact in &mut facts[before..] {
+                fact.each = true;
+                fact.whole &= alone;
             }
         }
         Predicate::All(parts) => {

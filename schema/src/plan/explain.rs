@@ -4,7 +4,7 @@ use super::access::{Access, BackRelation, Bound as ElementBound, Choice, Element
 use super::bind::{Bound, BoundList, RecordKey};
 use super::order::{Order, OrderLeaf, Step};
 use super::tree::*;
-use crate::catalog::{Catalog, Collection};
+use crate::catalog::{Catalog, Collection, FieldKind};
 use std::fmt::{self, Display, Formatter};
 use vivarium_storage::Value;
 use vivarium_storage::key::Direction;
@@ -189,29 +189,33 @@ impl Explained<'_> {
     fn order(&self, collection: &Collection, order: &Order) -> String {
         let mut keys = Vec::with_capacity(order.keys.len() + 1);
         for key in &order.keys {
-            let mut here = Some(collection);
-            let mut names = Vec::new();
+            let mut fields = collection.fields.as_slice();
+            let mut names: Vec<&str> = Vec::new();
             for step in &key.steps {
-                match step {
-                    Step::Embedded(field) => names.push(format!("embedded {field}")),
-                    Step::Reference { field, target } => {
-                        names.extend(here.and_then(|here| here.field(*field)).map(|field| field.name.clone()));
-                        here = self.catalog.collection(*target);
+                let (Step::Embedded(id) | Step::Reference { field: id, .. }) = step else {
+                    let Step::OneToOne { target, .. } = step else { unreachable!("the others have a field") };
+                    names.push(&self.collection(*target).singular);
+                    fields = &self.collection(*target).fields;
+                    continue;
+                };
+                let field = fields.iter().find(|field| field.id == *id).expect("an order leads along fields");
+                names.push(&field.name);
+                fields = match (field.kind, step) {
+                    (FieldKind::Embedded(type_id), _) => {
+                        &self.catalog.embedded(type_id).expect("a catalog resolves its own types").fields
                     }
-                    Step::OneToOne { target, .. } => {
-                        here = self.catalog.collection(*target);
-                        names.extend(here.map(|here| here.name.clone()));
-                    }
-                }
+                    (_, Step::Reference { target, .. }) => &self.collection(*target).fields,
+                    _ => unreachable!("steps lead through embedded values and references"),
+                };
             }
-            match key.leaf {
-                OrderLeaf::Field(field) => {
-                    let name = here.and_then(|here| here.field(field)).map(|field| field.name.clone());
-                    names.push(name.unwrap_or_else(|| format!("field {field}")));
+            names.push(match key.leaf {
+                OrderLeaf::Field(id) => {
+                    let field = fields.iter().find(|field| field.id == id);
+                    &field.expect("an order leads along fields").name
                 }
-                OrderLeaf::Id => names.push("id".to_owned()),
-                OrderLeaf::Count(_) => names.push("count".to_owned()),
-            }
+                OrderLeaf::Id => "id",
+                OrderLeaf::Count(_) => "count",
+            });
             keys.push(format!("{} {}", names.join("."), direction(key.direction)));
         }
         keys.push(format!("id {}", direction(order.ids)));
