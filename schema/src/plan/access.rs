@@ -19,7 +19,7 @@ const NEXT_EQUAL: f64 = 0.1;
 /// The part that one bound leaves.
 const BOUND: f64 = 0.3;
 /// The part that a prefix of a string leaves.
-const PREFIX: f64 = 0.05;
+const PREFIX: f64 = 0.02;
 /// The part of records that a filter is thought to let through when nothing tells more.
 const FILTERED: f64 = 0.1;
 /// How much the worst case counts beside the expected one, where a filter decides when to stop.
