@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::future::Future;
-use vivarium_consensus::{CommitOptions, Consistency, Node, NodeOptions};
+use vivarium_consensus::{CommitOptions, Consistency, Node, NodeOptions, Transaction};
 use vivarium_schema::catalog::Collection;
 use vivarium_schema::database::verify;
 use vivarium_schema::write::{Sequences, Writer};
@@ -65,18 +65,22 @@ impl Stage {
         self.catalog.collection_named(name).unwrap()
     }
 
-    /// Runs writes in one transaction and commits them when they succeed.
-    pub async fn write<T>(&self, act: impl AsyncFnOnce(&mut Writer<'_>) -> Result<T, Abort>) -> Result<T, Failure> {
-        let mut transaction = self.node.begin(Consistency::Strong, deadline()).await.unwrap();
-        let mut writer = Writer {
+    /// Writes in a transaction.
+    pub fn writer<'a>(&'a self, transaction: &'a mut Transaction) -> Writer<'a> {
+        Writer {
             catalog: &self.catalog,
             database: self.database,
-            transaction: &mut transaction,
+            transaction,
             runtime: &self.runtime,
             sequences: &self.sequences,
             now_micros: NOW,
-        };
-        match act(&mut writer).await {
+        }
+    }
+
+    /// Runs writes in one transaction and commits them when they succeed.
+    pub async fn write<T>(&self, act: impl AsyncFnOnce(&mut Writer<'_>) -> Result<T, Abort>) -> Result<T, Failure> {
+        let mut transaction = self.node.begin(Consistency::Strong, deadline()).await.unwrap();
+        match act(&mut self.writer(&mut transaction)).await {
             Ok(answer) => {
                 transaction.commit(CommitOptions::default(), deadline()).await.unwrap();
                 Ok(answer)
