@@ -501,14 +501,16 @@ fn facts_of(
         }
         Predicate::Related(number) => {
             let relation = &filter.relations[*number];
-            let (RelationKind::Reference { field, .. }, Condition::Matches(inner)) =
-                (relation.kind, &relation.condition)
-            else {
-                return;
-            };
-            let bound = match &inner.root {
-                Predicate::Id { ids, among: true } => Bound::Values(ids.iter().map(|id| Value::Uuid(*id)).collect()),
-                _ => Bound::Selected(Box::new(select(catalog, relation.target, inner))),
+            let RelationKind::Reference { field, .. } = relation.kind else { return };
+            let bound = match &relation.condition {
+                Condition::Exists(false) => Bound::Values(vec![Value::Null]),
+                Condition::Matches(inner) => match &inner.root {
+                    Predicate::Id { ids, among: true } => {
+                        Bound::Values(ids.iter().map(|id| Value::Uuid(*id)).collect())
+                    }
+                    _ => Bound::Selected(Box::new(select(catalog, relation.target, inner))),
+                },
+                _ => return,
             };
             facts.push(Fact { path: path(field), each: false, bound, conjunct, whole: true });
         }

@@ -1,4 +1,4 @@
-//! The shop of `examples/shop` with a few records: nothing in them comes from a clock or from chance but ids.
+//! A shop with a few records: nothing in them comes from a clock or from chance but ids.
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
@@ -6,7 +6,7 @@ use crate::server::Server;
 use serde_json::{Value, json};
 use vivarium_schema::plan::Limits;
 
-pub const SCHEMA: &str = include_str!("../../../examples/shop/schema.graphql");
+pub const SCHEMA: &str = include_str!("schema.graphql");
 
 /// A server with the shop's records.
 pub async fn open() -> Server {
