@@ -21,11 +21,19 @@ pub(super) struct GroupLog {
     pub slots: VecDeque<Slot>,
     pub hard_state: Option<Arc<Vec<u8>>>,
     pub checkpoint: Option<(u64, u64, Arc<Vec<u8>>)>,
-    /// While recovering: `first` was guessed from the first entry met, since what lay before it was purged.
-    pub guessed: bool,
+    /// While recovering a log whose oldest segments were deleted: what was purged since may be missing.
+    headless: bool,
+    /// `first` was guessed from the entry after it, and a later purge must confirm it.
+    guessed: bool,
+    /// The last marker that was met, which may lie before a guessed `first`.
+    marked: (u64, u64),
 }
 
 impl GroupLog {
+    /// A group of a log whose oldest segments were deleted.
+    pub fn headless() -> GroupLog {
+        GroupLog { headless: true, guessed: true, ..GroupLog::default() }
+    }
     pub fn last_index(&self) -> u64 {
         self.first.0 + self.slots.len() as u64
     }
@@ -72,8 +80,12 @@ impl GroupLog {
         if item.index <= self.last_index() {
             self.truncate(item.index)?;
         }
-        if self.guessed && self.slots.is_empty() {
-            self.first = (item.index.saturating_sub(1), 0);
+        if self.headless && item.index > self.last_index() + 1 {
+            // The entries between lay in a deleted segment: so these, those before, and all up to some later
+            // purge, are not needed.
+            self.slots.clear();
+            self.first = (item.index - 1, 0);
+            self.guessed = true;
         }
         if item.index != self.last_index() + 1 {
             return Err(format!("entry {} follows entry {}", item.index, self.last_index()));
@@ -84,17 +96,22 @@ impl GroupLog {
     }
     fn truncate(&mut self, index: u64) -> Result<(), String> {
         if index <= self.first.0 {
-            if !self.guessed {
-                return Err(format!("entry {index} is voided, but the log is purged up to {}", self.first.0));
+            if !self.guessed || index <= self.marked.0 {
+                return Err(format!("entry {index} is voided, but the log is purged up to {}", self.marked.0));
             }
-            self.first.0 = index.saturating_sub(1);
+            self.first = (index - 1, 0);
             self.slots.clear();
+            if self.first.0 == self.marked.0 {
+                self.first = self.marked;
+                self.guessed = false;
+            }
         } else {
             self.slots.truncate((index - self.first.0 - 1) as usize);
         }
         Ok(())
     }
     fn purge(&mut self, index: u64, term: u64) {
+        self.marked = self.marked.max((index, term));
         if index < self.first.0 {
             return;
         }
@@ -106,6 +123,7 @@ impl GroupLog {
         self.guessed = false;
     }
     fn restart(&mut self, index: u64, term: u64) {
+        self.marked = (index, term);
         self.slots.clear();
         self.first = (index, term);
         self.guessed = false;
@@ -115,15 +133,13 @@ impl GroupLog {
     /// # Errors
     /// What is missing when entries begin later than the prefix that was purged ends.
     pub fn settle(&mut self) -> Result<(), String> {
-        if self.guessed && !self.slots.is_empty() && self.first.0 > 0 {
+        if self.guessed && self.first.0 > 0 {
             return Err(format!(
-                "entries before {} are missing, and no record says that they were purged",
+                "entries before {} are missing, and nothing says that they were purged",
                 self.first.0 + 1
             ));
         }
-        if self.guessed && self.slots.is_empty() {
-            self.first = (0, 0);
-        }
+        self.headless = false;
         self.guessed = false;
         Ok(())
     }

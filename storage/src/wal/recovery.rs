@@ -223,8 +223,11 @@ impl<'a> Reader<'a> {
             };
             debug_assert!(found.span.len() >= RECORD_HEADER, "a record has a header");
             let headless = self.headless;
-            let group =
-                self.groups.entry(found.group).or_insert_with(|| GroupLog { guessed: headless, ..GroupLog::default() });
+            let group = self.groups.entry(found.group).or_insert_with(if headless {
+                GroupLog::headless
+            } else {
+                GroupLog::default
+            });
             if let Err(detail) = group.take(&item, Some(place)) {
                 let detail = format!("group {} at offset {}: {detail}", found.group.0, found.span.start);
                 return Err(self.corrupt(path, detail));

@@ -201,6 +201,139 @@ proptest! {
     }
 }
 
+/// What one group should hold.
+#[derive(Clone, Debug, Default)]
+struct Expected {
+    recovered: Recovered,
+    entries: BTreeMap<u64, (u64, Vec<u8>)>,
+}
+
+impl Expected {
+    fn take(&mut self, record: &Record) {
+        match record {
+            Record::Entry { term, index, payload } => {
+                self.entries.split_off(index);
+                self.entries.insert(*index, (*term, payload.clone()));
+            }
+            Record::HardState { payload } => self.recovered.hard_state = Some(payload.clone()),
+            Record::TruncateSuffix { index } => drop(self.entries.split_off(index)),
+            Record::PurgePrefix { index, term } => self.purge(*index, *term),
+            Record::Checkpoint { index, term, payload } => {
+                self.recovered.checkpoint = Some(payload.clone());
+                if self.entries.get(index).is_none_or(|entry| entry.0 != *term) {
+                    self.entries.clear();
+                }
+                self.purge(*index, *term);
+            }
+        }
+        let last = self.entries.last_key_value().map(|(index, (term, _))| (*index, *term));
+        self.recovered.last = last.unwrap_or(self.recovered.first);
+    }
+    fn purge(&mut self, index: u64, term: u64) {
+        self.entries = self.entries.split_off(&(index + 1));
+        self.recovered.first = (index, term);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Entries { count: u64, bytes: usize },
+    Replace { back: u64 },
+    Truncate { back: u64 },
+    Purge { back: u64 },
+    Checkpoint { ahead: u64 },
+    Within,
+    HardState(u8),
+    Crash,
+    Close,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (1u64..8, 0usize..3000).prop_map(|(count, bytes)| Step::Entries { count, bytes }),
+        1 => (0u64..5).prop_map(|back| Step::Replace { back }),
+        1 => (0u64..5).prop_map(|back| Step::Truncate { back }),
+        3 => (0u64..6).prop_map(|back| Step::Purge { back }),
+        1 => (1u64..50).prop_map(|ahead| Step::Checkpoint { ahead }),
+        1 => Just(Step::Within),
+        2 => any::<u8>().prop_map(Step::HardState),
+        1 => Just(Step::Crash),
+        1 => Just(Step::Close),
+    ]
+}
+
+/// The records of a step, in the state that a group is in.
+fn records(step: &Step, group: &Expected, term: u64) -> Vec<Record> {
+    let (first, last) = (group.recovered.first.0, group.recovered.last.0);
+    let entry = |index, bytes| Record::Entry { term, index, payload: vec![index as u8; bytes] };
+    // An index from `first + 1` to `last`, if there is one.
+    let at = |back: &u64| Some(last.saturating_sub(*back)).filter(|index| *index > first);
+    match step {
+        Step::Entries { count, bytes } => (1..=*count).map(|nth| entry(last + nth, *bytes)).collect(),
+        Step::Replace { back } => at(back).map(|index| entry(index, 50)).into_iter().collect(),
+        Step::Truncate { back } => at(back).map(|index| Record::TruncateSuffix { index }).into_iter().collect(),
+        Step::Purge { back } => {
+            at(back).map(|index| Record::PurgePrefix { index, term: group.entries[&index].0 }).into_iter().collect()
+        }
+        Step::Checkpoint { ahead } => vec![Record::Checkpoint { index: last + ahead, term, payload: vec![term as u8] }],
+        Step::Within => at(&2)
+            .map(|index| Record::Checkpoint { index, term: group.entries[&index].0, payload: vec![9] })
+            .into_iter()
+            .collect(),
+        Step::HardState(byte) => vec![hard_state(*byte)],
+        Step::Crash | Step::Close => Vec::new(),
+    }
+}
+
+fn check(wal: &Wal, groups: &[Expected]) {
+    for (nth, group) in groups.iter().enumerate() {
+        let id = GroupId(nth as u32);
+        assert_eq!(wal.recovered(id), group.recovered, "group {nth}");
+        let range = group.recovered.first.0 + 1..group.recovered.last.0 + 1;
+        let entries = wal.entries(id, range, u64::MAX).unwrap();
+        let expected: Vec<_> =
+            group.entries.iter().map(|(index, (term, payload))| (*index, *term, payload.clone())).collect();
+        assert_eq!(entries, expected, "group {nth}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #[test]
+    fn the_log_holds_what_the_model_does(steps in prop::collection::vec((0usize..3, step()), 1..120)) {
+        let mut dir = scratch();
+        let mut wal = open(dir.path(), 16 << 10).unwrap();
+        let mut groups = vec![Expected::default(); 3];
+        for (number, (nth, step)) in steps.iter().enumerate() {
+            match step {
+                Step::Crash => {
+                    wait(&wal);
+                    let image = copy(dir.path());
+                    drop(wal);
+                    dir = image;
+                    wal = open(dir.path(), 16 << 10).unwrap();
+                }
+                Step::Close => {
+                    wal.close();
+                    drop(wal);
+                    wal = open(dir.path(), 16 << 10).unwrap();
+                }
+                _ => {
+                    let records = records(step, &groups[*nth], 1 + number as u64 / 7);
+                    records.iter().for_each(|record| groups[*nth].take(record));
+                    append_to(&wal, GroupId(*nth as u32), records).unwrap();
+                }
+            }
+            check(&wal, &groups);
+        }
+    }
+}
+
+/// Waits until the writer rests: what it does after completing a batch is done when the next one is completed.
+fn wait(wal: &Wal) {
+    append_to(wal, GroupId(9), vec![hard_state(0)]).unwrap();
+}
+
 #[test]
 fn a_flipped_bit_before_the_last_batch_is_corruption() {
     let dir = scratch();
