@@ -261,6 +261,50 @@ fn a_store_with_workers_answers_alike() {
 }
 
 #[test]
+fn the_rows_of_all_tables_are_on_record() {
+    let dir = scratch();
+    let store = open(dir.path());
+    let put = |index: u64, value: Option<&[u8]>| {
+        let write = |space, key: &[u8]| Mutation { space, key: key.into(), value: value.map(Box::from) };
+        let mutations = [
+            write(Space::Meta, &[5, 1]),
+            write(Space::Document, b"d"),
+            write(Space::Index, b"i\0"),
+            write(Space::KeyValue, b"k"),
+        ];
+        let position = Position { index, term: 2, version: Version(0x10 * index) };
+        store.apply(&[Apply { position, mutations: &mutations }]).unwrap();
+    };
+    put(1, Some(b"one"));
+    put(2, Some(b"two"));
+    store.set_watermark(Version(3));
+    put(3, None);
+    put(4, Some(b"four"));
+    let snapshot = store.snapshot();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut rows = String::new();
+    for table in Table::ALL {
+        for row in snapshot.engine.tables.all(&snapshot.view, table) {
+            let (key, value) = row.unwrap();
+            rows.push_str(&format!("{} {} {}\n", table.name(), hex(&key), hex(&value)));
+        }
+    }
+    insta::assert_snapshot!(rows, @r"
+    meta 0001 00000001
+    meta 0002 000000000000000400000000000000020000000000000040
+    meta 0003 0000000000000003
+    meta 0501 0000000000000040666f7572
+    doc 64 0000000000000040666f7572
+    hist 6400000000000000000020 00000000000000106f6e65
+    hist 6400000000000000000030 000000000000002074776f
+    idx 6900 0000000000000040666f7572
+    hidx 6900ff00000000000000000020 00000000000000106f6e65
+    hidx 6900ff00000000000000000030 000000000000002074776f
+    kv 6b 0000000000000040666f7572
+    ");
+}
+
+#[test]
 fn a_catalog_is_followed_by_its_version() {
     let dir = scratch();
     let store = open(dir.path());

@@ -563,6 +563,27 @@ fn a_failed_write_stops_the_log_for_ever() {
 }
 
 #[test]
+fn a_folder_with_something_else_is_foreign() {
+    let dir = scratch();
+    std::fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+    assert!(matches!(open(dir.path(), 16 << 10), Err(Error::Foreign { .. })));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_later_format_of_the_log_is_foreign() {
+    let dir = scratch();
+    open(dir.path(), 16 << 10).unwrap().close();
+    let path = segment(dir.path(), 1);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[8] = 2;
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..12]), &bytes[16..40]);
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    assert!(matches!(open(dir.path(), 16 << 10), Err(Error::Foreign { .. })));
+}
+
+#[test]
 fn damage_after_opening_is_found_when_an_entry_is_read() {
     let dir = scratch();
     let wal = open(dir.path(), 64 << 10).unwrap();
