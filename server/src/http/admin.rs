@@ -38,6 +38,11 @@ async fn decode(front: &Front, mut request: Request) -> Result<async_graphql::Re
     let body = body::read(&mut request, BODY_BYTES_MAX, front.options().http.arrival_max())
         .await
         .map_err(|error| body_refusal(error, BODY_BYTES_MAX))?;
+    // A list would be a batch, or worse: the members of a request by their order.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        let message = "The body must be a JSON object with a \"query\".";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, Code::BadUserInput, message));
+    }
     request.set_body(Body::from_bytes(body));
     let (request, mut body) = request.split();
     let decoded = GraphQLRequest::from_request(&request, &mut body).await.map_err(|error| {
