@@ -4,26 +4,15 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod chinook {
+    pub mod import;
+}
 mod server;
 
-use serde_json::{Map, Value, json};
+use chinook::import::import;
+use serde_json::{Value, json};
 use server::{Server, run};
 use std::path::{Path, PathBuf};
-
-/// In this order: what is referred to comes first.
-const COLLECTIONS: [(&str, &str, &str); 10] = [
-    ("Artist", "createArtists", "ArtistCreate"),
-    ("Genre", "createGenres", "GenreCreate"),
-    ("MediaType", "createMediaTypes", "MediaTypeCreate"),
-    ("Album", "createAlbums", "AlbumCreate"),
-    ("Track", "createTracks", "TrackCreate"),
-    ("Playlist", "createPlaylists", "PlaylistCreate"),
-    ("Employee", "createEmployees", "EmployeeCreate"),
-    ("Customer", "createCustomers", "CustomerCreate"),
-    ("Invoice", "createInvoices", "InvoiceCreate"),
-    ("InvoiceLine", "createInvoiceLines", "InvoiceLineCreate"),
-];
-const BATCH: usize = 500;
 
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("VIVARIUM_CHINOOK").map(PathBuf::from);
@@ -35,29 +24,6 @@ fn folder() -> Option<PathBuf> {
 
 fn read(folder: &Path, name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap()
-}
-
-async fn import(server: &Server, folder: &Path) {
-    for (name, field, create) in COLLECTIONS {
-        let lines = std::fs::read_to_string(folder.join("import").join(format!("{name}.jsonl"))).unwrap();
-        let rows: Vec<Value> = lines.lines().map(|line| record(serde_json::from_str(line).unwrap())).collect();
-        let query = format!("mutation($data: [{create}!]!) {{ {field}(data: $data) {{ affectedCount }} }}");
-        for rows in rows.chunks(BATCH) {
-            let data = server.data(&query, json!({ "data": rows })).await;
-            assert_eq!(data[field]["affectedCount"], json!(rows.len()));
-        }
-    }
-}
-
-/// Keys of other records become `connect`.
-fn record(row: Map<String, Value>) -> Value {
-    let member = |(name, value): (String, Value)| match value {
-        Value::Object(_) => (name, json!({ "connect": value })),
-        Value::Array(keys) if keys.is_empty() => (name, Value::Null),
-        Value::Array(_) => (name, json!({ "connect": value })),
-        other => (name, other),
-    };
-    row.into_iter().map(member).filter(|(_, value)| !value.is_null()).collect()
 }
 
 async fn walk(server: &Server, operation: &Value) -> Value {
