@@ -38,6 +38,13 @@ struct Remembered {
     warnings: Vec<String>,
 }
 
+/// How a mutation ends.
+pub(super) enum Ended {
+    Answered(Response),
+    /// Another catalog than it was planned with: plan it again.
+    CatalogChanged,
+}
+
 /// Runs a mutation to its end.
 pub(super) async fn run(
     database: &Database,
@@ -45,13 +52,14 @@ pub(super) async fn run(
     ready: Ready,
     transaction: Transaction,
     deadline: Instant,
-) -> Response {
+) -> Ended {
     let mutation = match Mutation::new(database, request, ready, deadline) {
         Ok(mutation) => mutation,
-        Err(failures) => return answer::refused(request, true, failures),
+        Err(failures) => return Ended::Answered(answer::refused(request, true, failures)),
     };
-    match mutation.outcome(transaction).await {
-        Ok(response) => response,
+    Ended::Answered(match mutation.outcome(transaction).await {
+        Ok(Some(response)) => response,
+        Ok(None) => return Ended::CatalogChanged,
         Err(abort) => {
             let failure = answer::failure(abort);
             match failure.code {
@@ -60,7 +68,7 @@ pub(super) async fn run(
                 _ => answer::rolled_back(request, vec![failure]),
             }
         }
-    }
+    })
 }
 
 struct Mutation<'a> {
@@ -101,11 +109,12 @@ impl<'a> Mutation<'a> {
         Ok(Mutation { database, request, ready, writes, key, deadline })
     }
 
-    async fn outcome(&self, first: Transaction) -> Result<Response, Abort> {
+    /// The answer; `None` when the catalog has changed.
+    async fn outcome(&self, first: Transaction) -> Result<Option<Response>, Abort> {
         if let Some(key) = &self.key
             && let Some(outcome) = self.database.node().outcome(key, self.deadline).await?
         {
-            return self.replayed(&outcome);
+            return self.replayed(&outcome).map(Some);
         }
         let mut transaction = Some(first);
         for attempt in 0..ATTEMPTS_MAX {
@@ -113,25 +122,25 @@ impl<'a> Mutation<'a> {
                 Some(transaction) => transaction,
                 None => {
                     self.wait(attempt).await?;
-                    self.begin().await?
+                    match self.begin().await? {
+                        Some(transaction) => transaction,
+                        None => return Ok(None),
+                    }
                 }
             };
             match self.attempt(begun).await {
                 Err(Abort::Consensus(Error::Conflict)) => {}
-                other => return other,
+                other => return other.map(Some),
             }
         }
         Err(Error::Conflict.into())
     }
 
-    /// A transaction under the catalog that the operation was planned with.
-    async fn begin(&self) -> Result<Transaction, Abort> {
+    /// A transaction under the catalog that the operation was planned with, if that is still the newest.
+    async fn begin(&self) -> Result<Option<Transaction>, Abort> {
         let mut transaction = self.database.node().begin(Consistency::Strong, self.deadline).await?;
-        if transaction.catalog_version(self.database.id()) != self.ready.serving.version {
-            let message = "The schema changed while the operation ran. Nothing was written: send it again.";
-            return Err(Failure::new(Code::TransactionConflict, message).into());
-        }
-        Ok(transaction)
+        let planned = transaction.catalog_version(self.database.id()) == self.ready.serving.version;
+        Ok(planned.then_some(transaction))
     }
 
     async fn wait(&self, attempt: u32) -> Result<(), Abort> {

@@ -1,9 +1,10 @@
 //! One request from its text to its answer. Reads are answered here, mutations in `mutate`.
 
+use super::Database;
 use super::answer::{self, DATA, Extensions};
+use super::mutate::{self, Ended};
 use super::request::{Request, Response};
 use super::serving::Serving;
-use super::{Database, mutate};
 use crate::execute::{Answer, Reader, Writing, read_roots};
 use crate::plan::bind::{Binder, Bound};
 use crate::plan::document::Prepared;
@@ -96,17 +97,23 @@ pub(super) async fn explain(database: &Database, request: &Request) -> Result<St
 
 async fn run(database: &Database, request: &Request) -> Response {
     let deadline = deadline(&database.inner.limits, request);
-    let (ready, transaction) = match begin(database, request, deadline).await {
-        Ok(begun) => begun,
-        Err(refused) => return refused,
-    };
-    if ready.plan.mutation {
-        return mutate::run(database, request, ready, transaction, deadline).await;
+    for _ in 0..=CATALOG_CHANGES_MAX {
+        let (ready, transaction) = match begin(database, request, deadline).await {
+            Ok(begun) => begun,
+            Err(refused) => return refused,
+        };
+        if !ready.plan.mutation {
+            return match read(database, request, &ready, transaction, deadline).await {
+                Ok(response) => response,
+                Err(abort) => answer::refused(request, false, vec![answer::failure(abort)]),
+            };
+        }
+        match mutate::run(database, request, ready, transaction, deadline).await {
+            Ended::Answered(response) => return response,
+            Ended::CatalogChanged => {}
+        }
     }
-    match read(database, request, &ready, transaction, deadline).await {
-        Ok(response) => response,
-        Err(abort) => answer::refused(request, false, vec![answer::failure(abort)]),
-    }
+    answer::rolled_back(request, vec![answer::failure(Error::Conflict.into())])
 }
 
 fn deadline(limits: &Limits, request: &Request) -> Instant {
@@ -194,12 +201,7 @@ async fn read(
         writing.answer.data.truncate(DATA.len());
         writing.answer.data.extend_from_slice(b"null");
     }
-    let mut answer = writing.answer;
-    if plan.roots.is_empty() {
-        answer.data.truncate(DATA.len());
-        answer.data.extend_from_slice(b"{}");
-    }
-    Ok(answer::executed(request, answer, &ready.extensions(), version, false))
+    Ok(answer::executed(request, writing.answer, &ready.extensions(), version, false))
 }
 
 /// An empty answer of the size that most have.

@@ -35,7 +35,7 @@ impl Reader<'_> {
     async fn root(&mut self, root: &Root) -> Result<RootLevel, Abort> {
         let bound = self.bound;
         Ok(match root {
-            Root::Typename(_) | Root::Introspection | Root::Empty | Root::Write(_) => RootLevel::Plain,
+            Root::Typename(_) | Root::Introspection | Root::Write(_) => RootLevel::Plain,
             Root::Get { slot, record } => {
                 let found = self.find(bound.key(*slot)).await?;
                 let records = self.records(record.collection, found.as_slice()).await?;

@@ -97,7 +97,6 @@ impl Writing<'_> {
                 let found = introspection.iter().find(|(key, _)| **key == *root.key);
                 self.raw(found.map_or(b"null", |(_, json)| json.as_slice()))
             }
-            (Root::Empty, _) => self.null(),
             (Root::Get { record, .. }, RootLevel::Get(level)) => match level.records.first() {
                 Some(found) => self.nullable(|writing| writing.record(record, found, &level.children, 0)),
                 None => self.null(),

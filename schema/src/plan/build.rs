@@ -104,7 +104,6 @@ impl<'d> Builder<'d> {
                 self.introspects = true;
                 Root::Introspection
             }
-            "_empty" => Root::Empty,
             "node" => {
                 let slot = self.slot(Slot::Ids(self.argument(field.field(), "id").expect("id is required")));
                 Root::Node { slot, variants: self.variants(field)? }
@@ -133,7 +132,6 @@ impl<'d> Builder<'d> {
         for (at, field) in collected.iter().enumerate() {
             let root = match field.name() {
                 "__typename" => Root::Typename(json_string("Mutation")),
-                "_empty" => Root::Empty,
                 name => {
                     let found = mutation::action_named(self.catalog, name);
                     let (collection, action) = found.ok_or_else(|| unplanned(field.field()))?;

@@ -33,7 +33,7 @@ impl Explained<'_> {
     fn root(&self, out: &mut Formatter<'_>, root: &Selected<Root>, depth: usize) -> fmt::Result {
         let key = &root.key;
         match &root.kind {
-            Root::Typename(_) | Root::Empty => Ok(()),
+            Root::Typename(_) => Ok(()),
             Root::Introspection => line(out, depth, format_args!("{key}: introspection")),
             Root::Get { slot, record } => {
                 let name = &self.collection(record.collection).name;

@@ -92,8 +92,6 @@ pub(crate) enum Root {
     Typename(Box<[u8]>),
     /// `__schema` and `__type`.
     Introspection,
-    /// `_empty`, of a database without collections.
-    Empty,
     Get {
         slot: usize,
         record: RecordPlan,
