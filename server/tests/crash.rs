@@ -100,7 +100,7 @@ struct SmallDisk<'a> {
 }
 
 impl SmallDisk<'_> {
-    fn mount(place: &Place, bytes: &str) -> Option<SmallDisk<'_>> {
+    fn mount<'a>(place: &'a Place, bytes: &str) -> Option<SmallDisk<'a>> {
         std::fs::create_dir(place.path("disk")).unwrap();
         let size = format!("size={bytes}");
         let mounted =
@@ -137,6 +137,7 @@ fn a_full_disk_stops_the_server_and_loses_nothing_acknowledged() {
     let (status, words) = server.end_within_reason();
     assert!(status.code() == Some(7) || status.code() == Some(0), "{status}: {words}");
     assert!(!words.contains("panicked"), "{words}");
+    assert!(words.contains("No space left"), "{words}");
 
     disk.grow("160m");
     let server = Server::start(&arguments);

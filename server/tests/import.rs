@@ -155,7 +155,8 @@ fn what_is_exported_can_be_imported_elsewhere() {
     let other = Place::new();
     let copy = other.serve();
     let file = |folder: &str, name: &str| place.text(&format!("{folder}/{name}.jsonl"));
-    succeed(&["import", "--url", &copy.url, &file("first", "Writer"), &file("first", "Tag"), &file("first", "Note")]);
+    // In the order that the export told.
+    succeed(&["import", "--url", &copy.url, &file("first", "Writer"), &file("first", "Note"), &file("first", "Tag")]);
     succeed(&["export", "--url", &copy.url, "--all", "--out", &place.text("second")]);
     for name in ["Writer", "Tag", "Note"] {
         let read = |folder| {

@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -94,7 +95,7 @@ pub struct Server {
     child: Child,
     pub url: String,
     pub address: String,
-    stderr: Receiver<String>,
+    stderr: Mutex<Receiver<String>>,
 }
 
 impl Server {
@@ -131,7 +132,7 @@ impl Server {
             return Err((status, stderr.iter().collect()));
         };
         let address = url.trim_start_matches("http://").to_owned();
-        Ok(Server { child, url: url.to_owned(), address, stderr })
+        Ok(Server { child, url: url.to_owned(), address, stderr: Mutex::new(stderr) })
     }
 
     /// SIGKILL: what a power cut is to a process.
@@ -155,7 +156,7 @@ impl Server {
     /// Waits for the process to end.
     pub fn end(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
-        (status, self.stderr.iter().collect())
+        (status, self.stderr.lock().unwrap().iter().collect())
     }
 
     /// Waits for a server that stops by itself, and asks one that does not to stop.
@@ -171,7 +172,12 @@ impl Server {
     /// Waits until the server says a line with this text on standard error.
     pub fn hear(&self, text: &str) -> String {
         loop {
-            let line = self.stderr.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("the server never said {text:?}"));
+            let line = self
+                .stderr
+                .lock()
+                .unwrap()
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("the server never said {text:?}"));
             if line.contains(text) {
                 return line;
             }
