@@ -51,9 +51,12 @@ async fn client(node: Node, seed: u64, moments: Arc<AtomicU64>) -> (Vec<Told>, u
                 2 => {
                     let end = (chance.random() % KEYS) as u8;
                     let range = KeyRange { start: name(number.min(end)).into(), end: name(number.max(end)).into() };
-                    let scan =
-                        Scan { range, reverse: chance.random() % 2 == 0, limit: 1 + (chance.random() % 4) as usize };
-                    let rows = transaction.scan_many(ROWS, &[scan.clone()]).await.unwrap().remove(0);
+                    let scan = Scan {
+                        range,
+                        reverse: chance.random().is_multiple_of(2),
+                        limit: 1 + (chance.random() % 4) as usize,
+                    };
+                    let rows = transaction.scan_many(ROWS, std::slice::from_ref(&scan)).await.unwrap().remove(0);
                     let rows = rows.into_iter().map(|(key, cell)| (key.to_vec(), cell.value.to_vec())).collect();
                     steps.push(Step::Scanned(scan, rows));
                 }
