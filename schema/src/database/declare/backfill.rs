@@ -62,7 +62,7 @@ impl Backfill<'_> {
     /// Makes every document of a collection fit, with its entries in every index that is not ready.
     /// Returns how many documents were written or had entries written.
     pub(super) async fn collection(&self, collection: &Collection) -> Result<u64, Stop> {
-        let mut range = key::documents(self.database, collection.id);
+        let Some(mut range) = self.documents(collection).await? else { return Ok(0) };
         let mut written = 0;
         let mut limit = BATCH_DOCUMENTS;
         let mut tries = 0;
@@ -85,8 +85,28 @@ impl Backfill<'_> {
         }
     }
 
+    /// The documents that are there now. Later ones are written under the new catalog and fit already, so that
+    /// a backfill ends however fast others write.
+    async fn documents(&self, collection: &Collection) -> Result<Option<KeyRange>, Error> {
+        let mut range = key::documents(self.database, collection.id);
+        let mut transaction = self.node.begin(Consistency::Strong, deadline()).await?;
+        transaction.read_only();
+        let scan = Scan { range: range.clone(), reverse: true, limit: 1 };
+        let rows = transaction.scan_many(Space::Document, &[scan]).await?.pop().unwrap_or_default();
+        let Some((last, _)) = rows.first() else { return Ok(None) };
+        range.end = after(last);
+        Ok(Some(range))
+    }
+
     async fn batch(&self, collection: &Collection, range: &KeyRange, limit: usize) -> Result<Batch, Stop> {
         let deadline = deadline();
+        // Found by one transaction and read by another: a new document between two of these is no conflict.
+        let mut transaction = self.node.begin(Consistency::Strong, deadline).await?;
+        transaction.read_only();
+        let scan = Scan { range: range.clone(), reverse: false, limit };
+        let found = transaction.scan_many(Space::Document, &[scan]).await?.pop().unwrap_or_default();
+        let keys: Vec<Key> = found.iter().map(|(row, _)| (**row).into()).collect();
+        let next = if keys.len() < limit { None } else { keys.last().map(|row| after(row)) };
         let mut transaction = self.node.begin(Consistency::Strong, deadline).await?;
         // A commit of anybody who changes the schema conflicts with this one.
         transaction.catalog_version(self.database);
@@ -94,19 +114,18 @@ impl Backfill<'_> {
             Some((_, version)) if version == self.work => {}
             _ => return Err(Stop::Superseded),
         }
-        let scan = Scan { range: range.clone(), reverse: false, limit };
-        let rows = transaction.scan_many(Space::Document, &[scan]).await?.pop().unwrap_or_default();
+        let cells = transaction.get_many(Space::Document, &keys).await?;
         let now_micros = i64::try_from(self.node.runtime().now_micros()).unwrap_or(i64::MAX);
         let conform = Conform::new(self.target, now_micros);
         let mut changes = Changes::default();
         let mut changed = 0;
-        for (row, cell) in &rows {
+        for (row, cell) in keys.iter().zip(&cells) {
+            let Some(cell) = cell else { continue };
             let id = key::document_id(row).map_err(Error::from)?;
             let replaced = conform.document(collection, id, cell).map_err(Stop::Misfit)?;
             changed += u64::from(self.document(collection, id, cell, replaced, &mut changes)?);
         }
         self.write(collection, changes, &mut transaction).await?;
-        let next = if rows.len() < limit { None } else { rows.last().map(|(row, _)| after(row)) };
         transaction.commit(CommitOptions::default(), deadline).await?;
         Ok(Batch { changed, next })
     }
