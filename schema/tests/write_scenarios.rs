@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use stage::{DATABASE, Stage, input, run};
 use std::collections::BTreeMap;
 use vivarium_schema::catalog::{Field, FieldKind};
-use vivarium_schema::write::{Writer, find, find_many};
+use vivarium_schema::write::{Writer, find};
 use vivarium_schema::{Failure, GlobalId, PathItem, scalar};
 use vivarium_storage::key;
 use vivarium_storage::{Document, DocumentId, Space, ValueRef};
@@ -275,9 +275,9 @@ BadUserInput: OrderKey takes exactly one of id, number, not 2.
 {"inputPath":["data","orders","connect",0]}
 NotFound: There is no Order with number: "1".
 {"type":"Order","key":{"number":"1"},"inputPath":["data","orders","connect",0]}
-BadUserInput: "x" is no id: use one that the server gave.
-{"inputPath":["data","profile","connect","id"]}
-BadUserInput: "x" is no id: use one that the server gave.
+NotFound: There is no Profile with id: "x".
+{"type":"Profile","key":{"id":"x"},"inputPath":["data","profile","connect"]}
+BadUserInput: "x" is no id of Customer: use one that the server gave.
 {"inputPath":["data","id"]}
 CheckViolation: Points cannot be spent twice.
 {"constraint":"Customer.points","fields":["points"],"inputPath":["data","points"]}
@@ -592,9 +592,9 @@ AffectedLimitExceeded: Deleting Category (top) would change more than 10000 reco
             stage
                 .write(async |writer: &mut Writer<'_>| {
                     let (catalog, database) = (writer.catalog, writer.database);
-                    let ids = find_many(catalog, database, writer.transaction, collection, &gone, &[]).await?;
-                    for id in ids {
-                        writer.delete(collection, id.unwrap(), &[]).await?;
+                    for by in &gone {
+                        let id = find(catalog, database, writer.transaction, collection, by, &[]).await?.unwrap();
+                        writer.delete(collection, id, &[]).await?;
                     }
                     Ok(())
                 })

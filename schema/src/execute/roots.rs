@@ -3,8 +3,8 @@
 use super::Reader;
 use super::level::{ConnectionLevel, Level};
 use crate::Abort;
-use crate::plan::bind::RecordKey;
 use crate::plan::tree::{Root, Selected};
+use crate::record_key::RecordKey;
 use crate::{GlobalId, fetch};
 use vivarium_storage::{CollectionId, DocumentId};
 

@@ -7,10 +7,12 @@ use super::paging::Paging;
 use super::template::Template;
 use super::tree::{ListSlot, Plan, Slot};
 use super::variables::Variables;
-use crate::catalog::{Catalog, Collection, Index};
+use crate::catalog::{Catalog, Collection};
 use crate::filter::Filter;
-use crate::{Code, Failure, GlobalId, Input, PathItem, scalar};
-use vivarium_storage::{CollectionId, DatabaseId, DocumentId, FieldId, Key, Value, Version, key};
+use crate::place::Place;
+use crate::record_key::RecordKey;
+use crate::{Code, Failure, GlobalId, Input, PathItem};
+use vivarium_storage::{CollectionId, DatabaseId, Version};
 
 /// Records that one `nodes(ids:)` may ask for at most, or a plan's page limit if that is less.
 const IDS_MAX: usize = 1_000;
@@ -41,16 +43,6 @@ pub(crate) struct BoundList {
     pub(crate) order: Order,
     pub(crate) paging: Paging,
     pub(crate) choice: Choice,
-}
-
-/// What names one record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RecordKey {
-    Id(DocumentId),
-    /// The key of a unique entry.
-    Unique(Key),
-    /// Nothing has this key.
-    Nobody,
 }
 
 /// What binding needs to know.
@@ -235,82 +227,12 @@ impl Binder<'_> {
         input: &Input,
         path: &[PathItem],
     ) -> Result<RecordKey, Failure> {
-        let Input::Object(fields) = input else {
-            return Err(bad_input("Give exactly one key of the record.", path));
-        };
-        let [(key_name, value)] = fields.as_slice() else {
-            return Err(bad_input("Give exactly one key of the record.", path));
-        };
-        let path = [path, &[name(key_name)]].concat();
-        if key_name == "id" {
-            let Input::String(text) = value else { return Ok(RecordKey::Nobody) };
-            let id = GlobalId::parse(text).filter(|id| id.collection == collection.id);
-            return Ok(id.map_or(RecordKey::Nobody, |id| RecordKey::Id(id.document)));
-        }
-        let Some(index) = collection.key_named(self.catalog, key_name) else {
-            return Err(bad_input(&format!("{} has no key \"{key_name}\".", collection.name), &path));
-        };
-        let parts = collection.key_parts(self.catalog, index);
-        let mut values = Vec::with_capacity(index.elements.len());
-        for (element, part) in index.elements.iter().zip(&parts) {
-            let (value, path) = match index.elements.len() {
-                1 => (Some(value), path.clone()),
-                _ => (value.field(part), [path.as_slice(), &[name(part)]].concat()),
-            };
-            values.push(self.key_value(collection, &element.path, value, &path)?);
-        }
-        Ok(unique_key(self.database, index, &values))
-    }
-
-    fn key_value(
-        &self,
-        collection: &Collection,
-        field_path: &[FieldId],
-        input: Option<&Input>,
-        path: &[PathItem],
-    ) -> Result<Value, Failure> {
-        use crate::catalog::FieldKind;
-        let field = collection.field_at(self.catalog, field_path).expect("an index leads to a field");
-        let input = match input {
-            None | Some(Input::Null) => return Err(bad_input("A key cannot be null.", path)),
-            Some(input) => input,
-        };
-        let value = match field.kind {
-            FieldKind::Scalar(kind) => scalar::coerce(kind, field.precision, input),
-            FieldKind::Enum(type_id) => {
-                let enum_type = self.catalog.enum_type(type_id).expect("a catalog resolves its own types");
-                let known = match input {
-                    Input::Enum(name) | Input::String(name) => enum_type.value_named(name),
-                    _ => None,
-                };
-                known
-                    .map(|value| Value::Int(value.number))
-                    .ok_or_else(|| format!("Expected a value of {}.", enum_type.name))
-            }
-            FieldKind::ToOne { target, .. } => match input {
-                Input::String(text) => {
-                    let id = GlobalId::parse(text).filter(|id| id.collection == target);
-                    id.map(|id| Value::Uuid(id.document)).ok_or_else(|| "Expected the id of a record.".to_owned())
-                }
-                _ => Err("Expected the id of a record.".to_owned()),
-            },
-            _ => Err("This key cannot be looked up.".to_owned()),
-        };
-        value.map_err(|message| bad_input(&message, path))
+        RecordKey::read(self.catalog, self.database, collection, input, &Place::Root(path))
     }
 
     fn collection(&self, id: CollectionId) -> &Collection {
         self.catalog.collection(id).expect("a plan is used with its own catalog")
     }
-}
-
-fn unique_key(database: DatabaseId, index: &Index, values: &[Value]) -> RecordKey {
-    let mut bytes = key::index(database, index.id);
-    for (element, value) in index.elements.iter().zip(values) {
-        key::encode_value(value, element.direction, &mut bytes);
-    }
-    // What is too long to be stored is a key that nothing has.
-    key::finish(bytes).map_or(RecordKey::Nobody, RecordKey::Unique)
 }
 
 fn name(name: &str) -> PathItem {

@@ -1,10 +1,11 @@
 //! EXPLAIN: a bound plan as text for people.
 
 use super::access::{Access, BackRelation, Bound as ElementBound, Choice, Element};
-use super::bind::{Bound, BoundList, RecordKey};
+use super::bind::{Bound, BoundList};
 use super::order::{Order, OrderLeaf, Step};
 use super::tree::*;
 use crate::catalog::{Catalog, Collection, FieldKind};
+use crate::record_key::RecordKey;
 use std::fmt::{self, Display, Formatter};
 use vivarium_storage::Value;
 use vivarium_storage::key::Direction;

@@ -4,10 +4,10 @@
 
 use super::coerce::Target;
 use super::desk::{Desk, holder};
-use super::place::Place;
 use super::relation::{Action, Change, One};
 use super::{entries, violation};
 use crate::catalog::{Collection, Field, FieldKind};
+use crate::place::Place;
 use crate::{Abort, Code};
 use std::collections::BTreeSet;
 use vivarium_storage::{CollectionId, Document, DocumentId, IndexId, Space, ValueRef};

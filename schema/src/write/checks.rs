@@ -1,9 +1,9 @@
 //! `@check`: compiled once a call, held against every document that is written.
 
-use super::place::Place;
 use super::violation;
 use crate::catalog::{Catalog, Check, Collection, Field, FieldKind, TypeId};
 use crate::filter::CompiledCheck;
+use crate::place::Place;
 use crate::{Abort, Code, Failure};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -2,10 +2,10 @@
 //!
 //! Nothing is read here: what depends on other records is handed on as a [`Draft`]'s references.
 
-use super::locate::{self, Locator};
-use super::place::Place;
 use super::{relation, violation};
 use crate::catalog::{Catalog, Collection, Default, Embedded, Field, FieldKind, Scalar, TypeId};
+use crate::place::Place;
+use crate::record_key::{self, RecordKey};
 use crate::{Code, Failure, Input, PathItem, scalar};
 use vivarium_storage::{CollectionId, DatabaseId, DocumentId, FieldId, Value};
 
@@ -30,7 +30,7 @@ pub(super) struct Draft {
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) collection: CollectionId,
-    pub(super) locator: Locator,
+    pub(super) record: RecordKey,
     /// The key as it was given, for the failure.
     pub(super) key: serde_json::Value,
     pub(super) path: Vec<PathItem>,
@@ -63,7 +63,7 @@ impl<'a> Coercer<'a> {
         let mut draft = Draft::default();
         if let Some(id) = input.field("id").filter(|id| **id != Input::Null) {
             let place = place.name("id");
-            draft.id = Some((locate::global_id(collection, id, &place)?, place.path()));
+            draft.id = Some((record_key::global_id(collection, id, &place)?, place.path()));
         }
         for field in &collection.fields {
             let place = place.name(&field.name);
@@ -222,7 +222,7 @@ impl<'a> Coercer<'a> {
                 (Some(Input::Null), _) => null(&embedded.name, field, &place)?,
                 (Some(input), FieldKind::ToOne { target, .. }) => {
                     let collection = self.catalog.collection(target).expect("a relation leads to a collection");
-                    let id = locate::global_id(collection, input, &place)?;
+                    let id = record_key::global_id(collection, input, &place)?;
                     let path = place.path();
                     references.push(Reference { embedded: embedded.id, field: field.id, target, id, path });
                     Value::Uuid(id)
@@ -240,8 +240,8 @@ impl<'a> Coercer<'a> {
     /// The record that a Key input names.
     pub(super) fn target(&self, target: CollectionId, key: &Input, place: &Place<'_>) -> Result<Target, Failure> {
         let collection = self.catalog.collection(target).expect("a relation leads to a collection");
-        let locator = locate::locate(self.catalog, self.database, collection, key, place)?;
-        Ok(Target { collection: target, locator, key: violation::input_json(key), path: place.path() })
+        let record = RecordKey::read(self.catalog, self.database, collection, key, place)?;
+        Ok(Target { collection: target, record, key: violation::input_json(key), path: place.path() })
     }
 }
 
@@ -258,7 +258,7 @@ pub(super) fn now(field: &Field, now_micros: i64) -> Value {
 }
 
 /// An enum's value as it is stored.
-pub(super) fn enum_value(catalog: &Catalog, id: TypeId, input: &Input, place: &Place<'_>) -> Result<Value, Failure> {
+pub(crate) fn enum_value(catalog: &Catalog, id: TypeId, input: &Input, place: &Place<'_>) -> Result<Value, Failure> {
     let enum_type = catalog.enum_type(id).expect("a field's type is in the catalog");
     let named = match input {
         Input::Enum(name) | Input::String(name) => enum_type.value_named(name),

@@ -2,9 +2,9 @@
 
 use super::coerce::{Coercer, Draft};
 use super::desk::{Desk, Revision, check_references};
-use super::place::Place;
 use super::{Writer, change, violation};
 use crate::catalog::{Collection, FieldKind, Scalar};
+use crate::place::Place;
 use crate::{Abort, Code, Input};
 use std::collections::BTreeMap;
 use vivarium_storage::key;

@@ -3,10 +3,10 @@
 //! A record that restricts does not, when it is deleted by the same cascade. Cycles end: a record goes once.
 
 use super::desk::Desk;
-use super::place::Place;
 use super::{entries, violation};
 use crate::Abort;
 use crate::catalog::{Catalog, Collection, Field, FieldKind, Index, OnDelete};
+use crate::place::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use vivarium_storage::runtime::sometimes;
 use vivarium_storage::{CollectionId, Document, DocumentBuilder, DocumentId, FieldId, IndexId, Key, Space, Value};

@@ -4,10 +4,10 @@
 
 use super::checks::Checks;
 use super::coerce::Target;
-use super::locate::Locator;
-use super::place::Place;
 use super::{entries, violation};
 use crate::catalog::{Catalog, Collection, Field, FieldKind, Index};
+use crate::place::Place;
+use crate::record_key::RecordKey;
 use crate::{Abort, Code, Failure};
 use std::collections::BTreeMap;
 use vivarium_consensus::Transaction;
@@ -97,7 +97,7 @@ impl<'a> Desk<'a> {
         let mut documents = Vec::new();
         let mut entries = Vec::new();
         for target in targets {
-            match target.locator.cell(self.database, self.collection(target.collection)) {
+            match target.record.cell(self.database, self.collection(target.collection)) {
                 Some((Space::Document, key)) => documents.push(key),
                 Some((_, key)) => entries.push(key),
                 None => {}
@@ -119,11 +119,12 @@ impl<'a> Desk<'a> {
 
     /// The record that a loaded target names.
     pub(super) fn find(&self, target: &Target) -> Result<Option<DocumentId>, Abort> {
-        match &target.locator {
-            Locator::Nowhere => Ok(None),
-            Locator::Id(id) => Ok(self.document(target.collection, *id).map(|_| *id)),
-            Locator::Unique(key) => Ok(self.entry(key).map(|cell| key::document_id(&cell.value)).transpose()?),
-        }
+        let cell = match &target.record {
+            RecordKey::Id(id) => self.document(target.collection, *id),
+            RecordKey::Unique(key) => self.entry(key),
+            RecordKey::Nobody => None,
+        };
+        Ok(target.record.found(cell)?)
     }
 
     /// As [`Desk::find`], or the failure that it is not there.

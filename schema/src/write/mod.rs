@@ -9,8 +9,6 @@ mod create;
 pub(crate) mod delete;
 mod desk;
 pub mod entries;
-mod locate;
-mod place;
 mod print;
 mod relation;
 mod sequence;
@@ -18,13 +16,16 @@ mod update;
 mod violation;
 
 use crate::catalog::{Catalog, Collection};
+use crate::place::Place;
+use crate::record_key::RecordKey;
 use crate::{Abort, Input, PathItem};
 use vivarium_consensus::Transaction;
 use vivarium_storage::runtime::Runtime;
 use vivarium_storage::{DatabaseId, DocumentId};
 
 use desk::Desk;
-use place::Place;
+
+pub(crate) use coerce::enum_value;
 
 pub use change::SET_MAX;
 pub use delete::CASCADE_MAX;
@@ -116,23 +117,8 @@ pub async fn find(
     key: &Input,
     path: &[PathItem],
 ) -> Result<Option<DocumentId>, Abort> {
-    let locator = locate::locate(catalog, database, collection, key, &Place::Root(path))?;
-    let found = locate::find_all(database, transaction, collection, &[locator]).await?;
-    Ok(found[0])
-}
-
-/// As [`find`], for many keys in one batch of reads: the key at `i` stands at `path` + `i`.
-///
-/// # Errors
-/// As [`find`].
-pub async fn find_many(
-    catalog: &Catalog,
-    database: DatabaseId,
-    transaction: &mut Transaction,
-    collection: &Collection,
-    keys: &[Input],
-    path: &[PathItem],
-) -> Result<Vec<Option<DocumentId>>, Abort> {
-    let locators = locate::locate_all(catalog, database, collection, keys, path)?;
-    locate::find_all(database, transaction, collection, &locators).await
+    let key = RecordKey::read(catalog, database, collection, key, &Place::Root(path))?;
+    let Some((space, at)) = key.cell(database, collection) else { return Ok(None) };
+    let cell = transaction.get_many(space, &[at]).await?.pop().flatten();
+    Ok(key.found(cell.as_ref())?)
 }

@@ -1,8 +1,8 @@
 //! What inputs say of relations: `connect`, `disconnect` and `set`, of one record or of many.
 
 use super::coerce::{Coercer, Target, refuse_unknown};
-use super::place::Place;
 use crate::catalog::{Field, FieldKind};
+use crate::place::Place;
 use crate::{Code, Failure, Input, scalar};
 use vivarium_storage::{CollectionId, FieldId};
 

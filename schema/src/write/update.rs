@@ -2,9 +2,9 @@
 
 use super::coerce::Coercer;
 use super::desk::check_references;
-use super::place::Place;
 use super::{Writer, change, violation};
 use crate::catalog::Collection;
+use crate::place::Place;
 use crate::{Abort, Input};
 use vivarium_storage::{Document, DocumentBuilder, DocumentId, Value};
 

@@ -6,7 +6,7 @@ use crate::{Code, Failure, PathItem};
 
 /// A place in the arguments.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// Where the caller said that the input stands.
     Root(&'a [PathItem]),
     /// As `Root`, but what is written there is not part of the input: all below it counts as here.
@@ -18,16 +18,16 @@ pub(super) enum Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn name(&'a self, name: &'a str) -> Place<'a> {
+    pub(crate) fn name(&'a self, name: &'a str) -> Place<'a> {
         Place::Name(self, name)
     }
 
-    pub(super) fn at(&'a self, index: usize) -> Place<'a> {
+    pub(crate) fn at(&'a self, index: usize) -> Place<'a> {
         Place::Index(self, index)
     }
 
     /// The whole path.
-    pub(super) fn path(&self) -> Vec<PathItem> {
+    pub(crate) fn path(&self) -> Vec<PathItem> {
         match self {
             Place::Root(path) | Place::Whole(path) => path.to_vec(),
             Place::Name(up, _) | Place::Index(up, _) if up.is_whole() => up.path(),
@@ -45,12 +45,12 @@ impl<'a> Place<'a> {
     }
 
     /// A failure here.
-    pub(super) fn fail(&self, code: Code, message: impl Into<String>) -> Failure {
+    pub(crate) fn fail(&self, code: Code, message: impl Into<String>) -> Failure {
         self.blame(Failure::new(code, message))
     }
 
     /// The same failure, said to be here.
-    pub(super) fn blame(&self, failure: Failure) -> Failure {
+    pub(crate) fn blame(&self, failure: Failure) -> Failure {
         let path = serde_json::to_value(self.path()).expect("names and numbers are JSON");
         failure.with("inputPath", path)
     }
