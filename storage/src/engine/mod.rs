@@ -7,6 +7,7 @@ mod cell;
 mod checkpoint;
 mod doctor;
 mod fjall;
+mod ranges;
 mod snapshot;
 mod store;
 #[cfg(test)]

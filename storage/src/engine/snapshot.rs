@@ -46,7 +46,7 @@ impl Snapshot {
         self.watermark
     }
     /// The cells of `keys` as of version `at`, in the order of `keys`. Spaces without history answer with their
-    /// newest cells.
+    /// newest cells. Documents have passed [`Document::open`].
     ///
     /// # Errors
     /// [`Error::HistoryGone`] when `at` is below the watermark; [`Error::Corrupt`].
@@ -61,7 +61,7 @@ impl Snapshot {
     pub fn scan<'a>(&'a self, space: Space, scan: &Scan, at: Version) -> Result<ScanRows<'a>> {
         self.check(at)?;
         let mut range = scan.range.clone();
-        if space == Space::Meta && *range.start < META_OWN_END[..] {
+        if space == Space::Meta && *range.start < *META_OWN_END {
             range.start = META_OWN_END.into();
         }
         if range.is_empty() || scan.limit == 0 {
@@ -80,7 +80,7 @@ impl Snapshot {
             }
         }
     }
-    fn check(&self, at: Version) -> Result<()> {
+    pub(super) fn check(&self, at: Version) -> Result<()> {
         if at < self.watermark {
             return Err(Error::HistoryGone { version: at, watermark: self.watermark });
         }
@@ -127,6 +127,9 @@ impl Snapshot {
         end.push(0);
         let Some(row) = self.engine.tables.range(&self.view, table, &start, &end).next() else { return Ok(None) };
         let cell = Cell::decode(&row?.1)?;
+        if table == Table::DocumentHistory {
+            Document::open(&cell.value)?;
+        }
         Ok((cell.version <= at).then_some(cell))
     }
     fn newest_rows(&self, space: Space, range: &KeyRange, reverse: bool) -> NewestRows {

@@ -74,6 +74,7 @@ enum Step {
     Apply(Vec<Writes>),
     Get { space: Space, keys: Vec<Vec<u8>>, back: u64 },
     Scan { space: Space, start: Vec<u8>, end: Vec<u8>, reverse: bool, limit: usize, back: u64 },
+    ScanMany { space: Space, bounds: Vec<Vec<u8>>, reverse: bool, limit: usize, back: u64 },
     Watermark { back: u64 },
     Maintain,
     Persist,
@@ -89,6 +90,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(space, keys, back)| Step::Get { space, keys, back }),
         8 => (space(), key(), key(), any::<bool>(), prop::sample::select(vec![1, 3, 1000]), 0u64..12)
             .prop_map(|(space, start, end, reverse, limit, back)| Step::Scan { space, start, end, reverse, limit, back }),
+        6 => (space(), prop::collection::vec(key(), 2..9), any::<bool>(), prop::sample::select(vec![1, 2, 1000]), 0u64..3)
+            .prop_map(|(space, bounds, reverse, limit, back)| Step::ScanMany { space, bounds, reverse, limit, back }),
         1 => (0u64..12).prop_map(|back| Step::Watermark { back }),
         2 => Just(Step::Maintain),
         1 => Just(Step::Persist),
@@ -128,6 +131,19 @@ fn check(steps: &[Step]) {
                     check_scan(snapshot, &model, *space, &scan, at);
                 }
                 held.push(store.snapshot());
+            }
+            Step::ScanMany { space, bounds, reverse, limit, back } => {
+                let range =
+                    |pair: &[Vec<u8>]| KeyRange { start: pair[0].as_slice().into(), end: pair[1].as_slice().into() };
+                let scan = |pair: &[Vec<u8>]| Scan { range: range(pair), reverse: *reverse, limit: *limit };
+                let at = model.version.saturating_sub(*back);
+                let mut sorted = bounds.clone();
+                sorted.sort();
+                for bounds in [&sorted, bounds] {
+                    // Neighbours first, then with gaps between.
+                    check_scan_many(&store, &model, *space, &bounds.windows(2).map(scan).collect::<Vec<_>>(), at);
+                    check_scan_many(&store, &model, *space, &bounds.chunks_exact(2).map(scan).collect::<Vec<_>>(), at);
+                }
             }
             Step::Watermark { back } => {
                 store.set_watermark(Version(model.version.saturating_sub(*back)));
@@ -210,6 +226,20 @@ fn check_scan(snapshot: &Snapshot, model: &Model, space: Space, scan: &Scan, at:
         .map(|row| row.map(|(key, cell)| (key.to_vec(), cell.version.0, cell.value.to_vec())).unwrap())
         .collect();
     assert_eq!(rows, model.scan(space, scan, at), "{space:?} {scan:?} at {at} of {}", snapshot.version());
+}
+
+fn check_scan_many(store: &Store, model: &Model, space: Space, scans: &[Scan], at: u64) {
+    let snapshot = store.snapshot();
+    if !readable(&snapshot, at) {
+        return;
+    }
+    let found = snapshot.scan_many(space, scans, Version(at)).unwrap();
+    assert_eq!(found.len(), scans.len());
+    for (scan, rows) in scans.iter().zip(found) {
+        let rows: Vec<_> =
+            rows.into_iter().map(|(key, cell)| (key.to_vec(), cell.version.0, cell.value.to_vec())).collect();
+        assert_eq!(rows, model.scan(space, scan, at), "{space:?} {scan:?} of {scans:?} at {at}");
+    }
 }
 
 /// Applies entries that a seed decides, with a watermark now and then.
@@ -488,4 +518,26 @@ fn damage_anywhere_is_found_or_harmless() {
         }
     }
     assert!(outcomes["refused"] > 40, "{outcomes:?}");
+}
+
+#[test]
+fn ranges_far_and_near_are_walked_through_alike() {
+    let dir = scratch();
+    let store = open(dir.path());
+    let key = |number: u64| -> Key { number.to_be_bytes().into() };
+    let mutations: Vec<_> =
+        (0..2000).map(|number| Mutation { space: Space::Index, key: key(number), value: Some([].into()) }).collect();
+    let position = Position { index: 1, term: 1, version: Version(1) };
+    store.apply(&[Apply { position, mutations: &mutations }]).unwrap();
+    let snapshot = store.snapshot();
+    for (step, reverse, limit) in [(3, false, 5), (3, true, 2), (10, false, 1), (40, true, 3), (200, false, 100)] {
+        let scan = |start: u64| Scan { range: KeyRange { start: key(start), end: key(start + 3) }, reverse, limit };
+        let mut scans: Vec<Scan> = (0..1990).step_by(step).map(scan).collect();
+        scans.rotate_left(3);
+        let one_by_one: Vec<Vec<_>> = scans
+            .iter()
+            .map(|scan| snapshot.scan(Space::Index, scan, Version(1)).unwrap().map(|row| row.unwrap()).collect())
+            .collect();
+        assert_eq!(snapshot.scan_many(Space::Index, &scans, Version(1)).unwrap(), one_by_one);
+    }
 }
