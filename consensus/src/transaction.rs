@@ -130,29 +130,26 @@ impl Transaction {
     /// # Errors
     /// `VersionGone`, `Storage`.
     pub async fn scan_many(&mut self, space: Space, scans: &[Scan]) -> Result<Vec<Vec<(Bytes, Cell)>>> {
-        let mut all = Vec::with_capacity(scans.len());
-        for scan in scans {
-            let rows = self.scan(space, scan)?;
-            if self.recording && !mutant("txn-03") {
-                self.footprint.range(space, looked_at(scan, &rows));
+        let all = if self.writes.is_untouched(space) {
+            self.snapshot.scan_many(space, scans, self.version).map_err(gone)?
+        } else {
+            scans.iter().map(|scan| self.scan_over_writes(space, scan)).collect::<Result<Vec<_>>>()?
+        };
+        if self.recording && !mutant("txn-03") {
+            for (scan, rows) in scans.iter().zip(&all) {
+                self.footprint.range(space, looked_at(scan, rows));
             }
-            all.push(rows);
         }
         Ok(all)
     }
 
-    fn scan(&self, space: Space, scan: &Scan) -> Result<Vec<(Bytes, Cell)>> {
+    fn scan_over_writes(&self, space: Space, scan: &Scan) -> Result<Vec<(Bytes, Cell)>> {
         if scan.limit == 0 || scan.range.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: vivarium_storage::Result<Vec<(Bytes, Cell)>> = if self.writes.is_untouched(space) {
-            let stored = self.snapshot.scan(space, scan, self.version).map_err(gone)?;
-            stored.take(scan.limit).collect()
-        } else {
-            let widened = self.writes.widened(space, scan);
-            let stored = self.snapshot.scan(space, &widened, self.version).map_err(gone)?;
-            self.writes.merge(space, scan, stored).take(scan.limit).collect()
-        };
+        let widened = self.writes.widened(space, scan);
+        let stored = self.snapshot.scan(space, &widened, self.version).map_err(gone)?;
+        let rows: vivarium_storage::Result<Vec<_>> = self.writes.merge(space, scan, stored).take(scan.limit).collect();
         rows.map_err(gone)
     }
 
