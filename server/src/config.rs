@@ -146,6 +146,7 @@ fn limits_default() -> Limits {
         plans_max: 1_000,
         answer_bytes_max: 64 * 1024 * 1024,
         refuse_scans: false,
+        ..Limits::default()
     }
 }
 

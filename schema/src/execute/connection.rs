@@ -46,13 +46,11 @@ impl Reader<'_> {
     /// The page of a root connection.
     pub(super) async fn root_page(&mut self, list: &BoundList, needs: Needs) -> Result<Pages, Abort> {
         let choice = &list.choice;
-        let elements = match &choice.access {
-            Access::Index { elements, .. } => self.resolved(elements).await?,
-            _ => Vec::new(),
-        };
-        let (mut records, mut page) = match choice.ordered && !(needs.total && choice.residual.is_some()) {
-            true if !matches!(choice.access, Access::Ids(_)) => self.ordered_page(list, needs, &elements).await?,
-            _ => self.sorted_page(list).await?,
+        let streams = choice.ordered && !matches!(choice.access, Access::Ids(_));
+        let (mut records, mut page) = if streams && !(needs.total && choice.residual.is_some()) {
+            self.ordered_page(list, choice, needs).await?
+        } else {
+            self.sorted_page(list, needs).await?
         };
         page.count = records.len();
         if !needs.records {
@@ -66,11 +64,15 @@ impl Reader<'_> {
     async fn ordered_page(
         &mut self,
         list: &BoundList,
+        choice: &Choice,
         needs: Needs,
-        elements: &[Element],
     ) -> Result<(Vec<Record>, Page), Abort> {
-        let (choice, paging) = (&list.choice, &list.paging);
-        let Some(ordered) = Ordered::of(self.database, choice, elements, None) else {
+        let paging = &list.paging;
+        let elements = match &choice.access {
+            Access::Index { elements, .. } => self.resolved(elements).await?,
+            _ => Vec::new(),
+        };
+        let Some(ordered) = Ordered::of(self.database, choice, &elements, None) else {
             return Ok((Vec::new(), Page::default()));
         };
         let database = self.database;
@@ -172,7 +174,7 @@ impl Reader<'_> {
     }
 
     /// A page of records that have to be sorted: all are read, the best are kept.
-    async fn sorted_page(&mut self, list: &BoundList) -> Result<(Vec<Record>, Page), Abort> {
+    async fn sorted_page(&mut self, list: &BoundList, needs: Needs) -> Result<(Vec<Record>, Page), Abort> {
         let choice = &list.choice;
         let mut best = Best::new(list);
         if let Access::Documents { .. } = choice.access {
@@ -189,7 +191,12 @@ impl Reader<'_> {
                 best.add(records, keys);
             }
         } else {
-            let ids = self.reached(choice).await?;
+            let most = choice.otherwise.as_ref().map_or(usize::MAX, |(most, _)| *most);
+            let ids = match (self.reached(choice, most).await?, &choice.otherwise) {
+                (Some(ids), _) => ids,
+                (None, Some((_, otherwise))) => return self.ordered_page(list, otherwise, needs).await,
+                (None, None) => unreachable!("nothing is more than the most"),
+            };
             for ids in ids.chunks(BATCH) {
                 self.check_deadline()?;
                 let found = self.records(choice.collection, ids).await?;

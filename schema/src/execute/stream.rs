@@ -128,7 +128,7 @@ impl Reader<'_> {
                 ids.extend(records.iter().map(|record| record.id));
             }
         }
-        let ids = self.reached(choice).await?;
+        let ids = self.reached(choice, usize::MAX).await?.unwrap_or_default();
         let Some(filter) = &choice.residual else { return Ok(ids) };
         let mut matching = Vec::new();
         for ids in ids.chunks(BATCH) {
@@ -140,17 +140,18 @@ impl Reader<'_> {
         Ok(matching)
     }
 
-    /// The ids that an access leads to, before any filter, ascending and each once.
-    pub(super) async fn reached(&mut self, choice: &Choice) -> Result<Vec<DocumentId>, Abort> {
+    /// The ids that an access leads to, before any filter, ascending and each once. `None` when there are more
+    /// than `most`.
+    pub(super) async fn reached(&mut self, choice: &Choice, most: usize) -> Result<Option<Vec<DocumentId>>, Abort> {
         let mut ids = match &choice.access {
-            Access::Ids(ids) => return Ok(ids.clone()),
+            Access::Ids(ids) => return Ok(Some(ids.clone())),
             Access::Index { index, unique, elements, rest, .. } => {
                 let elements = self.resolved(elements).await?;
                 let prefix = key::index(self.database, *index);
                 if *unique && rest.is_empty() {
-                    self.points_and_ranges(spans(prefix, &elements, None), &elements).await?
+                    self.points_and_ranges(spans(prefix, &elements, None), &elements, most).await?
                 } else {
-                    self.entries(spans(prefix, &elements, None)).await?
+                    self.entries(spans(prefix, &elements, None), most).await?
                 }
             }
             Access::Back { relation, from } => {
@@ -161,15 +162,19 @@ impl Reader<'_> {
                 unreachable!("collections are streamed, links belong to a parent")
             }
         };
+        if ids.len() > most {
+            return Ok(None);
+        }
         ids.sort_unstable();
         ids.dedup();
-        Ok(ids)
+        Ok(Some(ids))
     }
 
     async fn points_and_ranges(
         &mut self,
         spans: Vec<KeyRange>,
         elements: &[Element],
+        most: usize,
     ) -> Result<Vec<DocumentId>, Abort> {
         let has_null = |element: &Element| match &element.bound {
             Bound::Values(values) => values.iter().any(Value::is_null),
@@ -177,20 +182,21 @@ impl Reader<'_> {
             Bound::Parent | Bound::Selected(_) => false,
         };
         if elements.iter().any(has_null) {
-            return self.entries(spans).await;
+            return self.entries(spans, most).await;
         }
         // Each range holds the one key that it begins with.
         let keys: Vec<Key> = spans.into_iter().map(|range| range.start).collect();
         Ok(fetch::unique(self.transaction, &keys).await?.into_iter().flatten().collect())
     }
 
-    /// The ids that all entries in the ranges lead to.
-    async fn entries(&mut self, ranges: Vec<KeyRange>) -> Result<Vec<DocumentId>, Abort> {
+    /// The ids that all entries in the ranges lead to; no further than to know that there are more than `most`.
+    async fn entries(&mut self, ranges: Vec<KeyRange>, most: usize) -> Result<Vec<DocumentId>, Abort> {
         let mut ids = Vec::new();
+        let enough = most.saturating_add(1);
         if ranges.len() == 1 {
             let mut stream = Stream::new(Space::Index, ranges.into_iter().next().expect("there is one"), false);
             loop {
-                let rows = stream.next(self, ENTRIES).await?;
+                let rows = stream.next(self, ENTRIES.min(enough - ids.len())).await?;
                 if rows.is_empty() {
                     return Ok(ids);
                 }
@@ -201,7 +207,10 @@ impl Reader<'_> {
         }
         for ranges in ranges.chunks(BATCH) {
             self.check_deadline()?;
-            let scan = |range: &KeyRange| Scan { range: range.clone(), reverse: false, limit: fetch::ALL };
+            let scan = |range: &KeyRange| Scan { range: range.clone(), reverse: false, limit: enough };
+            if ids.len() > most {
+                break;
+            }
             let scans: Vec<Scan> = ranges.iter().map(scan).collect();
             for (key, cell) in self.transaction.scan_many(Space::Index, &scans).await?.iter().flatten() {
                 ids.push(fetch::entry_id(key, cell)?);

@@ -46,6 +46,8 @@ pub(crate) struct Choice {
     pub(crate) scans: bool,
     pub(crate) rows: f64,
     pub(crate) cost: f64,
+    /// What to do instead when the access leads to more entries than these: read in order and stop early.
+    pub(crate) otherwise: Option<(usize, Box<Choice>)>,
 }
 
 /// A way to records.
@@ -111,6 +113,8 @@ pub(crate) struct Wanted<'a> {
     /// Records that are enough when they come in order; `None` when all are needed.
     pub(crate) enough: Option<usize>,
     pub(crate) via: Option<Via>,
+    /// Entries to gather before another way is taken: what is known before reading is a guess.
+    pub(crate) gather_max: usize,
 }
 
 /// A condition that an index can serve.
@@ -137,11 +141,19 @@ impl Choice {
             Chooser { catalog, collection, wanted, conjuncts: &conjuncts, facts: &facts, back_rows: None };
         let back = chooser.back();
         chooser.back_rows = back.as_ref().map(|back| back.rows);
-        chooser
-            .candidates(back)
-            .into_iter()
-            .min_by(|one, other| one.cost.total_cmp(&other.cost))
-            .expect("there is always a scan")
+        let mut candidates = chooser.candidates(back);
+        let best = |candidates: &[Choice], wanted: fn(&Choice) -> bool| {
+            let places = (0..candidates.len()).filter(|at| wanted(&candidates[*at]));
+            places.min_by(|one, other| candidates[*one].cost.total_cmp(&candidates[*other].cost))
+        };
+        let at = best(&candidates, |_| true).expect("there is always a scan");
+        let mut choice = candidates.swap_remove(at);
+        let gathers = matches!(choice.access, Access::Index { .. } | Access::Back { .. });
+        if wanted.enough.is_some() && wanted.via.is_none() && gathers && !choice.ordered {
+            let ordered = best(&candidates, |other| other.ordered && !matches!(other.access, Access::Ids(_)));
+            choice.otherwise = ordered.map(|at| (wanted.gather_max, Box::new(candidates.swap_remove(at))));
+        }
+        choice
     }
 
     /// At most one record.
@@ -383,6 +395,7 @@ impl Chooser<'_> {
             scans,
             rows,
             cost: before + read * each + sorting,
+            otherwise: None,
         }
     }
 
@@ -429,7 +442,11 @@ fn never_null(catalog: &Catalog, collection: &Collection, path: &[FieldId]) -> b
 pub(crate) fn select(catalog: &Catalog, collection: CollectionId, filter: &Filter) -> Choice {
     let collection = catalog.collection(collection).expect("a catalog resolves its own relations");
     let order = Order { keys: Vec::new(), ids: Direction::Ascending, hash: 0 };
-    Choice::of(catalog, collection, &Wanted { filter: Some(filter), order: &order, enough: None, via: None })
+    Choice::of(
+        catalog,
+        collection,
+        &Wanted { filter: Some(filter), order: &order, enough: None, via: None, gather_max: usize::MAX },
+    )
 }
 
 /// The part of records that a bound leaves.

@@ -165,7 +165,13 @@ impl Binder<'_> {
         let paging = Paging::bind(slot, &order, self.limits, self.variables)?;
         // One more tells whether there is a next page.
         let enough = (!slot.needs.total).then_some(paging.offset + paging.count + 1);
-        let wanted = Wanted { filter: filter.as_ref(), order: &order, enough, via: slot.via };
+        let wanted = Wanted {
+            filter: filter.as_ref(),
+            order: &order,
+            enough,
+            via: slot.via,
+            gather_max: self.limits.gather_max,
+        };
         let choice = Choice::of(self.catalog, collection, &wanted);
         if choice.scans && slot.via.is_none() {
             let what = if choice.residual.is_some() { "filter" } else { "order" };

@@ -174,6 +174,10 @@ impl Explained<'_> {
             text.push_str(" then filter");
         }
         line(out, depth, format_args!("{text}, rows~{:.0} cost~{:.0}", choice.rows.ceil(), choice.cost.ceil()))?;
+        if let Some((most, otherwise)) = &choice.otherwise {
+            line(out, depth, format_args!("beyond {most} entries instead:"))?;
+            self.choice(out, otherwise, depth + 1)?;
+        }
         if let Access::Back { from, .. } = &choice.access {
             self.choice(out, from, depth + 1)?;
         }

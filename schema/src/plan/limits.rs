@@ -25,6 +25,8 @@ pub struct Limits {
     pub plans_max: usize,
     /// Bytes of an answer.
     pub answer_bytes_max: usize,
+    /// Index entries that a list gathers before it reads in order and stops early instead, where it can.
+    pub gather_max: usize,
     /// Refuse filters that no index serves instead of warning.
     pub refuse_scans: bool,
 }
@@ -44,6 +46,8 @@ impl Default for Limits {
             timeout_ms: 10_000,
             plans_max: 1_000,
             answer_bytes_max: 64 << 20,
+            // About two milliseconds of work: little enough to be wasted on a wrong guess.
+            gather_max: 5_000,
             refuse_scans: false,
         }
     }

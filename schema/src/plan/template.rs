@@ -18,7 +18,6 @@ pub(crate) enum Template {
     Object(Vec<(String, Template)>),
 }
 
-
 /// Turns literals of one operation into templates.
 pub(super) struct Templates<'a> {
     pub(super) schema: &'a Schema,
@@ -73,9 +72,7 @@ impl Template {
             Template::List(elements) => {
                 elements.iter().enumerate().any(|(at, element)| inspect(PathItem::Index(at), element))
             }
-            Template::Object(fields) => {
-                fields.iter().any(|(name, field)| inspect(PathItem::Name(name.clone()), field))
-            }
+            Template::Object(fields) => fields.iter().any(|(name, field)| inspect(PathItem::Name(name.clone()), field)),
         }
     }
 }
