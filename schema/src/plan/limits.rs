@@ -41,9 +41,9 @@ impl Default for Limits {
             tokens_max: 15_000,
             page_max: 1_000,
             page_default: 20,
-            // Ten full pages of records that each bring a full page: no screen shows more.
-            cost_max: 10_000_000,
-            timeout_ms: 10_000,
+            // A full page of records that each bring a full page: no screen shows more.
+            cost_max: 1_000_000,
+            timeout_ms: 30_000,
             plans_max: 1_000,
             answer_bytes_max: 64 << 20,
             // About two milliseconds of work: little enough to be wasted on a wrong guess.
