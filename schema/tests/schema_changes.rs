@@ -307,6 +307,10 @@ fn a_dry_run_and_a_wrong_version_change_nothing() {
         let wish = changed("  age: Int\n", "  age: String\n");
         let dry = applied(&mut stage, &wish, ApplyOptions { dry_run: true, ..ApplyOptions::default() }).await.unwrap();
         assert_eq!((dry.version, dry.changes.len(), stage.catalog.version), (2, 1, 1));
+        let twins = ApplyOptions { dry_run: true, ..ApplyOptions::default() };
+        let wish_unique = changed("  age: Int\n", "  age: Int @unique\n");
+        let Err(Error::Refused(sentence)) = applied(&mut stage, &wish_unique, twins).await else { panic!() };
+        assert!(sentence.contains("have the same age"), "{sentence}");
         let wrong = ApplyOptions { expected_version: Some(4), force: true, ..ApplyOptions::default() };
         let Err(Error::VersionMismatch { expected: 4, found: 1 }) = applied(&mut stage, &wish, wrong).await else {
             panic!()

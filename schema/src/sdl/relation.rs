@@ -1,8 +1,9 @@
 //! Relations: which side holds the reference, what goes with it, and whether the two sides agree.
 
 use super::report::Report;
-use super::shape::{FieldAt, Shape, Shapes};
+use super::shape::{FieldAt, ObjectAt, Shape, Shapes};
 use crate::catalog::OnDelete;
+use apollo_compiler::parser::SourceSpan;
 use std::collections::BTreeMap;
 
 /// What a field that leads to records is.
@@ -63,93 +64,101 @@ fn inverses(shapes: &Shapes<'_>, report: &mut Report<'_>) -> BTreeMap<FieldAt, F
     // Sides that were named by `field:`, which the other side does not repeat.
     let mut one_sided: BTreeMap<FieldAt, FieldAt> = BTreeMap::new();
     for at in shapes.places() {
+        let Some(named) = Named::of(shapes, at, report) else { continue };
+        let Some(other) = other_side(shapes, at, &named, report) else { continue };
+        let back = shapes.field(other).uses.one("relation");
+        let back = back.and_then(|relation| relation.text("inverse").or(relation.text("field")));
+        let name = shapes.field(at).name;
+        let there = shapes.coordinate(other);
+        match (named.argument, back) {
+            (_, Some(back)) if back == name.as_str() => {}
+            (_, Some(back)) => {
+                let message = format!(
+                    "{there} says that its other side is \"{back}\", not \"{name}\": a relation has two sides, and each names the other."
+                );
+                report.add(named.place, "relation-inverse", message);
+                continue;
+            }
+            ("field", None) => {
+                if let Some(earlier) = one_sided.insert(other, at) {
+                    let earlier = shapes.coordinate(earlier);
+                    let message = format!("{there} is the other side of {earlier} already: a relation has two sides.");
+                    report.add(named.place, "relation-inverse", message);
+                    continue;
+                }
+                inverses.insert(other, at);
+            }
+            (_, None) => {
+                let message =
+                    format!("{there} must say the same of its side: add @relation(inverse: \"{name}\") to it.");
+                report.add(named.place, "relation-inverse", message);
+                continue;
+            }
+        }
+        inverses.insert(at, other);
+    }
+    inverses
+}
+
+/// How a field names its other side.
+struct Named<'a> {
+    target: ObjectAt,
+    /// "inverse" or "field".
+    argument: &'static str,
+    name: &'a str,
+    place: Option<SourceSpan>,
+}
+
+impl<'a> Named<'a> {
+    fn of(shapes: &Shapes<'a>, at: FieldAt, report: &mut Report<'_>) -> Option<Named<'a>> {
         let field = shapes.field(at);
-        let (Shape::Record(target), Some(relation)) = (field.kind, field.uses.one("relation")) else { continue };
-        let Some((argument, name)) =
-            ["inverse", "field"].into_iter().find_map(|argument| Some((argument, relation.text(argument)?)))
-        else {
-            continue;
-        };
-        let place = relation.place(argument);
+        let (Shape::Record(target), Some(relation)) = (field.kind, field.uses.one("relation")) else { return None };
+        let given = |argument| Some((argument, relation.text(argument)?));
+        let (argument, name) = given("inverse").or_else(|| given("field"))?;
+        let named = Named { target, argument, name, place: relation.place(argument) };
         let here = shapes.coordinate(at);
-        let target_name = shapes.objects[target].name;
-        if relation.text("inverse").is_some() && relation.text("field").is_some() {
-            report.add(
-                place,
-                "relation-inverse",
-                format!("{here} names its other side twice: keep \"inverse\" and remove \"field\"."),
-            );
-            continue;
+        if argument == "inverse" && relation.text("field").is_some() {
+            let message = format!("{here} names its other side twice: keep \"inverse\" and remove \"field\".");
+            report.add(named.place, "relation-inverse", message);
+            return None;
         }
         if shapes.objects[at.0].collection.is_none() {
             let message = format!(
                 "{here} is inside an embedded value, where a reference has no other side: remove \"{argument}\"."
             );
-            report.add(place, "relation-inverse", message);
-            continue;
+            report.add(named.place, "relation-inverse", message);
+            return None;
         }
-        let Some(other) = shapes.field_named(target, name) else {
-            let message = format!(
-                "{target_name} has no field \"{name}\" that {here} could meet: declare it, or remove \"{argument}\"."
-            );
-            report.add(place, "relation-inverse", message);
-            continue;
-        };
-        if other == at {
-            let message = format!(
-                "{here} cannot be its own other side, because then nobody could tell the two ends apart: \
-                 declare a second field for the other direction, or remove \"{argument}\"."
-            );
-            report.add(place, "relation-inverse", message);
-            continue;
-        }
-        let there = shapes.coordinate(other);
-        if shapes.field(other).kind != Shape::Record(at.0) {
-            let back = shapes.objects[at.0].name;
-            report.add(
-                place,
-                "relation-inverse",
-                format!("{there} does not lead back to {back}, so it cannot be the other side of {here}."),
-            );
-            continue;
-        }
-        let back = shapes
-            .field(other)
-            .uses
-            .one("relation")
-            .and_then(|relation| relation.text("inverse").or(relation.text("field")));
-        match (argument, back) {
-            (_, Some(back)) if back == field.name.as_str() => {}
-            ("field", None) => {
-                if let Some(earlier) = one_sided.insert(other, at) {
-                    let message = format!(
-                        "{there} is the other side of {} already: a relation has two sides.",
-                        shapes.coordinate(earlier)
-                    );
-                    report.add(place, "relation-inverse", message);
-                    continue;
-                }
-                inverses.insert(other, at);
-            }
-            ("inverse", None) => {
-                let message =
-                    format!("{there} must say the same of its side: add @relation(inverse: \"{}\") to it.", field.name);
-                report.add(place, "relation-inverse", message);
-                continue;
-            }
-            (_, Some(back)) => {
-                let message = format!(
-                    "{there} says that its other side is \"{back}\", not \"{}\": a relation has two sides, and each names the other.",
-                    field.name
-                );
-                report.add(place, "relation-inverse", message);
-                continue;
-            }
-            _ => unreachable!("the argument is one of the two"),
-        }
-        inverses.insert(at, other);
+        Some(named)
     }
-    inverses
+}
+
+/// The field that is named, if it can be the other side.
+fn other_side(shapes: &Shapes<'_>, at: FieldAt, named: &Named<'_>, report: &mut Report<'_>) -> Option<FieldAt> {
+    let Named { target, argument, name, place } = *named;
+    let here = shapes.coordinate(at);
+    let Some(other) = shapes.field_named(target, name) else {
+        let target = shapes.objects[target].name;
+        let message =
+            format!("{target} has no field \"{name}\" that {here} could meet: declare it, or remove \"{argument}\".");
+        report.add(place, "relation-inverse", message);
+        return None;
+    };
+    if other == at {
+        let message = format!(
+            "{here} cannot be its own other side, because then nobody could tell the two ends apart: \
+             declare a second field for the other direction, or remove \"{argument}\"."
+        );
+        report.add(place, "relation-inverse", message);
+        return None;
+    }
+    if shapes.field(other).kind != Shape::Record(at.0) {
+        let (there, back) = (shapes.coordinate(other), shapes.objects[at.0].name);
+        let message = format!("{there} does not lead back to {back}, so it cannot be the other side of {here}.");
+        report.add(place, "relation-inverse", message);
+        return None;
+    }
+    Some(other)
 }
 
 fn classify(

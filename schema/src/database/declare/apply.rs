@@ -73,6 +73,11 @@ async fn try_apply(
         look.look(collection).await.map_err(|stop| refused(stop, &changes))?;
     }
     if options.dry_run {
+        for collection in &target.collections {
+            if collection.indexes.iter().any(|index| index.unique && !index.ready) {
+                look.look_for_twins(collection).await.map_err(|stop| refused(stop, &changes))?;
+            }
+        }
         return Ok(Try::Done(Applied { version: target.version, changes, backfilled: 0 }));
     }
     let drop_collections = work::dropped_collections(&previous, &target);

@@ -5,6 +5,7 @@ use super::cells;
 use super::conform::{Conform, record_name};
 use crate::catalog::{Catalog, Collection, Index};
 use crate::write::entries;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use vivarium_consensus::{CommitOptions, Consistency, Error, Node, Transaction};
@@ -20,6 +21,8 @@ const BATCH_DOCUMENTS: usize = 256;
 const BATCH_ENTRIES: usize = 2_000;
 /// Tries of one batch. Each conflict halves it; one document alone conflicts only with itself.
 const BATCH_TRIES_MAX: usize = 50;
+/// Keys that a dry run compares: some 60 MB.
+const TWIN_KEYS_MAX: usize = 1_000_000;
 /// How long one batch may take.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a batch waits after its n-th conflict, times n.
@@ -139,21 +142,17 @@ impl Backfill<'_> {
         replaced: Option<Vec<u8>>,
         changes: &mut Changes,
     ) -> Result<bool, Stop> {
-        let entries = |index: &Index, document: Document<'_>| {
-            entries::of_document(self.target, self.database, collection, index, id, document)
-                .map_err(|failure| Stop::Misfit(format!("{}: {}", record_name(collection, id), failure.message)))
-        };
         let old = Document::trusted(&cell.value);
         let new = replaced.as_deref().map_or(old, Document::trusted);
         let mut writes = replaced.is_some();
         for index in &collection.indexes {
             if replaced.is_some() {
-                let gone = entries(index, old)?;
+                let gone = self.entries(collection, index, id, old)?;
                 changes.deletes.extend(gone.into_iter().map(|(key, _)| key));
             } else if index.ready {
                 continue;
             }
-            for (key, value) in entries(index, new)? {
+            for (key, value) in self.entries(collection, index, id, new)? {
                 writes = true;
                 if let Some(Put { id: other, .. }) = changes.puts.insert(key, Put { value, id, index: index.id })
                     && index.unique
@@ -202,8 +201,39 @@ impl Backfill<'_> {
         Ok(())
     }
 
-    /// Looks at every document without writing.
+    /// Looks at every document without writing: does it fit?
     pub(super) async fn look(&self, collection: &Collection) -> Result<(), Stop> {
+        self.each(collection, |_, _| Ok(())).await
+    }
+
+    /// As [`Backfill::look`], and looks for records that a new unique key does not tell apart, among as many as
+    /// memory allows. Others may write meanwhile: that none is found is no promise.
+    pub(super) async fn look_for_twins(&self, collection: &Collection) -> Result<(), Stop> {
+        let mut seen: BTreeMap<[u8; 16], DocumentId> = BTreeMap::new();
+        self.each(collection, |id, document| {
+            for index in collection.indexes.iter().filter(|index| index.unique && !index.ready) {
+                for (key, _) in self.entries(collection, index, id, document)? {
+                    let mut digest = [0; 16];
+                    digest.copy_from_slice(&Sha256::digest(&key)[..16]);
+                    if let Some(other) = seen.get(&digest) {
+                        return Err(twice(collection, index, id, *other));
+                    }
+                    if seen.len() < TWIN_KEYS_MAX {
+                        seen.insert(digest, id);
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Reads every document, as it will be stored.
+    async fn each(
+        &self,
+        collection: &Collection,
+        mut look: impl FnMut(DocumentId, Document<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         let mut range = key::documents(self.database, collection.id);
         let now_micros = i64::try_from(self.node.runtime().now_micros()).unwrap_or(i64::MAX);
         let conform = Conform::new(self.target, now_micros);
@@ -214,13 +244,25 @@ impl Backfill<'_> {
             let rows = transaction.scan_many(Space::Document, &[scan]).await?.pop().unwrap_or_default();
             for (row, cell) in &rows {
                 let id = key::document_id(row).map_err(Error::from)?;
-                conform.document(collection, id, cell).map_err(Stop::Misfit)?;
+                let replaced = conform.document(collection, id, cell).map_err(Stop::Misfit)?;
+                look(id, Document::trusted(replaced.as_deref().unwrap_or(&cell.value)))?;
             }
             match rows.last() {
                 Some((row, _)) if rows.len() == BATCH_DOCUMENTS => range.start = after(row),
                 _ => return Ok(()),
             }
         }
+    }
+
+    fn entries(
+        &self,
+        collection: &Collection,
+        index: &Index,
+        id: DocumentId,
+        document: Document<'_>,
+    ) -> Result<Vec<(Key, Vec<u8>)>, Stop> {
+        entries::of_document(self.target, self.database, collection, index, id, document)
+            .map_err(|failure| Stop::Misfit(format!("{}: {}", record_name(collection, id), failure.message)))
     }
 }
 

@@ -166,3 +166,60 @@ pub(super) fn taken_back(previous: &Catalog, target: &Catalog) -> Catalog {
     }
     catalog
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{api, sdl};
+
+    const BEFORE: &str = "type A @collection { id: ID! a: Int v: V vs: [V!] b: B @relation(inverse: \"a\") } \
+        type V { x: Int } type B @collection { id: ID! a: A @relation(inverse: \"b\") n: Int }";
+
+    fn meanwhile_of(after: &str) -> (Catalog, Catalog) {
+        let previous = sdl::declare(BEFORE, None).unwrap();
+        let target = sdl::declare(after, Some(&previous)).unwrap();
+        (meanwhile(&previous, &target), target)
+    }
+
+    #[test]
+    fn what_is_served_meanwhile_is_always_a_valid_api() {
+        let changes = [
+            ("a: Int ", "a: Int! @default(value: 1) c: Int! @default(value: 2) @unique "),
+            ("x: Int", "x: Int y: String! @default(value: \"\")"),
+            // Every field of the type is new: none can be hidden, or the type would have no fields.
+            ("x: Int", "y: String! @default(value: \"\")"),
+            ("n: Int", "m: Int! @default(value: 1)"),
+            ("a: A @relation(inverse: \"b\")", "a: [A!]! @relation(inverse: \"b\")"),
+        ];
+        for (from, to) in changes {
+            assert!(BEFORE.contains(from), "{from}");
+            let (catalog, target) = meanwhile_of(&BEFORE.replace(from, to));
+            api::compile(&api::generate(&catalog));
+            api::compile(&api::generate(&ready(target)));
+        }
+    }
+
+    #[test]
+    fn a_new_required_field_is_hidden_until_it_is_filled() {
+        let (catalog, _) = meanwhile_of(&BEFORE.replace("a: Int ", "a: Int c: Int! @default(value: 2) "));
+        let field = catalog.collection_named("A").unwrap().field_named("c").unwrap();
+        assert!(field.hidden && field.read_only && !field.required);
+    }
+
+    #[test]
+    fn only_stricter_rules_make_documents_be_looked_at() {
+        let previous = sdl::declare(BEFORE, None).unwrap();
+        let names = |after: String| {
+            let target = sdl::declare(&after, Some(&previous)).unwrap();
+            let ids = tightened(&previous, &target).into_iter();
+            ids.map(|id| target.collection(id).unwrap().name.clone()).collect::<Vec<_>>().concat()
+        };
+        assert_eq!(names(BEFORE.replace("a: Int ", "a: Int z: Int ")), "");
+        assert_eq!(names(BEFORE.replace("a: Int ", "a: Int @index ")), "");
+        assert_eq!(names(BEFORE.replace("n: Int", "n: Int!")), "B");
+        assert_eq!(names(BEFORE.replace("x: Int", "x: Int!")), "A");
+        assert_eq!(names(BEFORE.replace("x: Int", "x: Int @check(expr: { gt: 1 })")), "A");
+        assert_eq!(names(BEFORE.replace("vs: [V!]", "vs: [V!]!")), "A");
+    }
+}
