@@ -327,3 +327,90 @@ impl Drop for Sentinel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn position(index: u64, version: u64) -> Position {
+        Position { index, term: 1, version: Version(version) }
+    }
+
+    fn soon() -> Instant {
+        now() + Duration::from_secs(20)
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken_when_it_is_reached_and_not_before() {
+        let progress = Arc::new(Progress::new(position(1, 10)));
+        progress.reach_index(1, soon()).await.unwrap();
+        progress.reach_version(Version(10), soon()).await.unwrap();
+        let mut waiting = tokio::task::JoinSet::new();
+        for goal in [Goal::Index(2), Goal::Index(3), Goal::Version(Version(20))] {
+            let progress = progress.clone();
+            waiting.spawn(async move {
+                progress.reach(goal, soon()).await.unwrap();
+                (progress.applied(), progress.version())
+            });
+        }
+        tokio::task::yield_now().await;
+        progress.advance(position(2, 15));
+        assert_eq!(waiting.join_next().await.unwrap().unwrap(), (2, Version(15)));
+        progress.advance(position(3, 20));
+        assert_eq!(waiting.join_all().await, [(3, Version(20)); 2]);
+        assert!(progress.waiting().indexes.is_empty() && progress.waiting().versions.is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_leaves_no_trace() {
+        let progress = Progress::new(position(1, 10));
+        let late = progress.reach_index(2, now() + Duration::from_millis(5)).await;
+        assert!(matches!(late, Err(Error::DeadlineExceeded)));
+        assert!(progress.waiting().indexes.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_stop_wakes_everybody_and_the_first_reason_counts() {
+        let progress = Arc::new(Progress::new(position(1, 10)));
+        progress.set_leads_alone(true);
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..2 {
+            let progress = progress.clone();
+            waiting.spawn(async move {
+                let refused = progress.reach_index(2, soon()).await;
+                assert!(matches!(&refused, Err(Error::Stopped(reason)) if reason == "first"), "{refused:?}");
+                progress.stopped().await
+            });
+        }
+        tokio::task::yield_now().await;
+        progress.stop("first".to_owned());
+        progress.stop("second".to_owned());
+        assert_eq!(waiting.join_all().await, ["first", "first"]);
+        progress.set_leads_alone(true);
+        assert!(!progress.leads_alone(), "a node that has stopped leads no more");
+    }
+
+    #[test]
+    fn the_driver_is_woken_once_and_only_for_what_is_still_to_come() {
+        let progress = Progress::new(position(1, 10));
+        assert!(!progress.wake_driver_at(1));
+        assert!(progress.wake_driver_at(3));
+        assert!(!progress.advance(position(2, 11)));
+        assert!(progress.advance(position(3, 12)));
+        assert!(!progress.advance(position(4, 13)));
+    }
+
+    #[test]
+    fn a_task_that_panics_stops_the_node() {
+        let progress = Arc::new(Progress::new(position(1, 10)));
+        let guarded = progress.clone();
+        let ended = std::panic::catch_unwind(move || {
+            let _sentinel = Sentinel::new(guarded, "applier");
+            panic!("a broken invariant");
+        });
+        assert!(ended.is_err());
+        assert_eq!(progress.stop_reason().as_deref(), Some("the applier met a broken invariant"));
+        drop(Sentinel::new(Arc::new(Progress::new(position(1, 10))), "driver"));
+    }
+}

@@ -107,3 +107,42 @@ impl Inbox {
         letters
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(mailbox: &Mailbox) -> Result<oneshot::Receiver<Result<u64>>> {
+        let (reader, index) = oneshot::channel();
+        mailbox.request(Letter::ReadIndex(reader)).map(|()| index)
+    }
+
+    #[tokio::test]
+    async fn requests_are_bounded_and_what_the_node_tells_itself_is_not() {
+        let (mailbox, mut inbox) = mailbox();
+        for _ in 0..REQUESTS_MAX {
+            request(&mailbox).unwrap();
+        }
+        assert!(matches!(request(&mailbox), Err(Error::Unavailable { .. })));
+        mailbox.tell(Letter::Persisted(GroupId(1), 7));
+        let taken = inbox.take(Duration::ZERO).await;
+        assert_eq!(taken.len(), TURN_LETTERS_MAX);
+        for _ in 0..TURN_LETTERS_MAX {
+            request(&mailbox).unwrap();
+        }
+        assert!(matches!(request(&mailbox), Err(Error::Unavailable { .. })));
+        let mut told = 0;
+        while told == 0 {
+            let letters = inbox.take(Duration::ZERO).await;
+            told = letters.iter().filter(|letter| matches!(letter, Letter::Persisted(GroupId(1), 7))).count();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_has_ended_takes_nothing() {
+        let (mailbox, inbox) = mailbox();
+        drop(inbox);
+        assert!(matches!(request(&mailbox), Err(Error::Stopped(_))));
+        mailbox.tell(Letter::Applied);
+    }
+}
