@@ -7,7 +7,9 @@ use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use vivarium_consensus::NodeOptions;
 use vivarium_schema::plan::Limits;
+use vivarium_storage::runtime::Runtime;
 use vivarium_storage::{StoreOptions, WalOptions};
 
 /// Where `serve` listens when nothing is said.
@@ -132,24 +134,6 @@ struct LimitsFile {
     refuse_scans: Option<bool>,
 }
 
-fn limits_default() -> Limits {
-    Limits {
-        depth_max: 15,
-        aliases_max: 30,
-        root_fields_max: 20,
-        directives_max: 50,
-        tokens_max: 15_000,
-        page_max: 1_000,
-        page_default: 20,
-        cost_max: 1_000_000,
-        timeout_ms: 30_000,
-        plans_max: 1_000,
-        answer_bytes_max: 64 * 1024 * 1024,
-        refuse_scans: false,
-        ..Limits::default()
-    }
-}
-
 impl LimitsFile {
     fn onto(self, mut limits: Limits) -> Limits {
         fn set<T>(place: &mut T, value: Option<T>) {
@@ -202,13 +186,11 @@ impl Default for StorageSettings {
 }
 
 impl StorageSettings {
-    /// How the store is opened.
-    pub fn store(&self) -> StoreOptions {
+    fn store(&self) -> StoreOptions {
         StoreOptions { workers: self.workers, cache_bytes: self.cache_bytes, memtable_bytes: self.memtable_bytes }
     }
 
-    /// How the log is opened.
-    pub fn wal(&self) -> WalOptions {
+    fn wal(&self) -> WalOptions {
         WalOptions {
             segment_bytes: self.segment_bytes,
             cache_bytes: self.log_cache_bytes,
@@ -272,11 +254,21 @@ impl Settings {
                 filter: flags.log_filter.or(file.log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
             },
             http: file.http,
-            limits: file.limits.onto(limits_default()),
+            limits: file.limits.onto(Limits::default()),
             storage: file.storage,
         };
         settings.check()?;
         Ok(settings)
+    }
+
+    /// How the node is opened.
+    pub fn node(&self) -> NodeOptions {
+        NodeOptions {
+            dir: self.data.clone(),
+            store: self.storage.store(),
+            wal: self.storage.wal(),
+            runtime: Runtime::system(),
+        }
     }
 
     fn check(&self) -> Result<(), Failure> {

@@ -14,14 +14,13 @@ use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use vivarium_consensus::{Node, NodeOptions};
+use vivarium_consensus::Node;
 use vivarium_schema::Database;
 use vivarium_schema::database::{self, ApplyOptions};
 use vivarium_storage::DatabaseId;
-use vivarium_storage::runtime::Runtime;
 
 /// Stage 1 serves one database.
-const DATABASE: DatabaseId = DatabaseId(1);
+pub const DATABASE: DatabaseId = DatabaseId(1);
 
 /// How often `--dev` looks at its schema file: as fast as a person expects.
 const WATCH_EVERY: Duration = Duration::from_millis(300);
@@ -156,24 +155,23 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 async fn open(settings: &Settings) -> Result<Database, Failure> {
-    let options = NodeOptions {
-        dir: settings.data.clone(),
-        store: settings.storage.store(),
-        wal: settings.storage.wal(),
-        runtime: Runtime::system(),
-    };
-    let node = Node::open(options).await.map_err(|error| folder_failure(&settings.data, &error))?;
+    let node = Node::open(settings.node()).await.map_err(|error| folder_failure(&settings.data, &error))?;
     tracing::info!(data = %settings.data.display(), version = node.status().version.0, "data folder open");
-    let opened = Database::open(node.clone(), DATABASE, settings.limits.clone()).await;
-    match opened {
+    match Database::open(node.clone(), DATABASE, settings.limits.clone()).await {
         Ok(database) => Ok(database),
         Err(error) => {
+            // The failure that matters is the first one.
             let _ = node.close().await;
-            Err(match &error {
-                database::Error::Consensus(below) => folder_failure(&settings.data, below),
-                other => Failure::new(Exit::Folder, format!("Cannot open the database: {other}.")),
-            })
+            Err(database_failure(&settings.data, &error))
         }
+    }
+}
+
+/// What a person should do about a folder whose database does not open.
+pub fn database_failure(dir: &Path, error: &database::Error) -> Failure {
+    match error {
+        database::Error::Consensus(below) => folder_failure(dir, below),
+        other => Failure::new(Exit::Folder, format!("The database in {} cannot be opened: {other}.", dir.display())),
     }
 }
 
@@ -303,30 +301,5 @@ async fn watch_schema(path: PathBuf, database: Database) {
         if let Err(failure) = applied {
             output::say(&failure.message);
         }
-    }
-}
-
-/// Opens a folder, reads all of it, closes it.
-///
-/// # Errors
-/// Those of the folder: locked, foreign, damaged.
-pub async fn verify(settings: &Settings) -> Result<database::VerifyReport, vivarium_consensus::Error> {
-    let options = NodeOptions {
-        dir: settings.data.clone(),
-        store: settings.storage.store(),
-        wal: settings.storage.wal(),
-        runtime: Runtime::system(),
-    };
-    let node = Node::open(options).await?;
-    let verified = async {
-        let database = Database::open(node.clone(), DATABASE, settings.limits.clone()).await?;
-        database.verify().await
-    };
-    let verified = verified.await;
-    let closed = node.close().await;
-    match verified {
-        Ok(report) => closed.map(|()| report),
-        Err(database::Error::Consensus(error)) => Err(error),
-        Err(other) => Err(vivarium_consensus::Error::Stopped(other.to_string())),
     }
 }

@@ -119,6 +119,21 @@ fn lines_that_do_not_fit_are_collected_when_asked_and_a_second_run_collects_the_
 }
 
 #[test]
+fn a_server_that_takes_less_at_once_gets_less() {
+    let place = Place::new();
+    let config = place.write("vivarium.toml", "[http]\nbody_bytes_max = 8192\n[limits]\npage_max = 100\n");
+    let schema = place.write("schema.graphql", harness::NOTES);
+    let server = Server::start(&["--data", &place.text("data"), "--schema", &schema, "--config", &config]);
+    let [writers, tags, notes] = files(&place);
+    for _ in 0..2 {
+        succeed(&["import", "--url", &server.url, &writers, &tags, &notes]);
+        assert_eq!(count(&server), ROWS as u64);
+    }
+    place.write("Tag.jsonl", &format!("{{\"slug\":\"{}\"}}\n", "x".repeat(9_000)));
+    assert!(fail(4, &["import", "--url", &server.url, &tags]).contains("line 1"));
+}
+
+#[test]
 fn comma_separated_values_are_imported() {
     let place = Place::new();
     let server = place.serve();

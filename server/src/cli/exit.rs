@@ -7,8 +7,8 @@ use std::process::ExitCode;
 /// Why a command ended. A number that is given up is never used for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// `check` found damage.
-    Damaged = 1,
+    /// What was looked for was found: damage by `check`, differences by `schema diff --exit-code`.
+    Found = 1,
     /// The command line or the configuration is wrong. Also clap's code.
     Usage = 2,
     /// No server answers at the URL.

@@ -198,7 +198,7 @@ impl Diff {
             output::data(&table(&changes))?;
         }
         if self.exit_code && !changes.is_empty() {
-            return Err(Failure::new(Exit::Damaged, ""));
+            return Err(Failure::new(Exit::Found, ""));
         }
         Ok(())
     }

@@ -91,7 +91,7 @@ pub fn respond(status: StatusCode, media: Media, body: Vec<u8>, request_id: &str
 /// The status of an answer in which nothing was executed. With `application/json` a well-formed request is answered
 /// with 200 whatever its document says; trouble that is ours keeps its status, for proxies and retries act on it.
 pub fn status_of(code: Code, media: Media) -> StatusCode {
-    let status = match code {
+    match code {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::Forbidden | Code::OperationNotAllowed => StatusCode::FORBIDDEN,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
@@ -116,8 +116,7 @@ pub fn status_of(code: Code, media: Media) -> StatusCode {
         | Code::InvalidCursor => {
             return if media == Media::GraphqlResponse { StatusCode::BAD_REQUEST } else { StatusCode::OK };
         }
-    };
-    status
+    }
 }
 
 /// Whole seconds, rounded up: a client that comes back in time finds it possible.

@@ -177,6 +177,12 @@ impl Shared<'_> {
                     return Ok(());
                 }
                 Err(SendError::Row(problem)) => problem,
+                Err(SendError::TooMany) => {
+                    let (first, second) = rest.split_at(rest.len() / 2);
+                    self.send_around(first)?;
+                    rest = second;
+                    continue;
+                }
                 Err(fatal) => return Err(fatal),
             };
             let at = rest.iter().position(|row| row.line == problem.line).expect("the row is one of those sent");
@@ -208,6 +214,7 @@ fn first_failure(failed: Vec<SendError>, name: &str, records: u64) -> Option<Fai
     for error in failed {
         match error {
             SendError::Fatal(failure) => fatal = Some(failure),
+            SendError::TooMany => unreachable!("a batch of too many rows is sent in halves"),
             SendError::Row(problem) => {
                 if first.as_ref().is_none_or(|earlier| problem.line < earlier.line) {
                     first = Some(problem);

@@ -14,6 +14,8 @@ const TRIES_MAX: u32 = 12;
 const WAIT_FIRST: Duration = Duration::from_millis(50);
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
+const PAYLOAD_TOO_LARGE: u16 = 413;
+
 /// Sends batches of one collection.
 pub struct Sender<'a> {
     /// To this server.
@@ -31,6 +33,8 @@ pub struct Sender<'a> {
 pub enum SendError {
     /// A row does not fit. Nothing of the batch is in.
     Row(Problem),
+    /// The server takes fewer rows at once. Nothing of the batch is in.
+    TooMany,
     /// Nothing can be sent any more.
     Fatal(Failure),
 }
@@ -51,7 +55,9 @@ struct AnswerError {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct AnswerExtensions {
+    code: String,
     retryable: bool,
+    outcome: String,
     input_path: Vec<Value>,
     fields: Vec<Value>,
 }
@@ -71,7 +77,13 @@ impl Sender<'_> {
                     let read: Result<Answer, _> = serde_json::from_slice(&answer.body);
                     let Ok(read) = read else { return Err(SendError::Fatal(self.not_understood(answer.status))) };
                     let Some(error) = read.errors.into_iter().next() else { return Ok(()) };
-                    if !error.extensions.retryable {
+                    if rows.len() > 1
+                        && (answer.status == PAYLOAD_TOO_LARGE || error.extensions.code == "PAGE_TOO_LARGE")
+                    {
+                        return Err(SendError::TooMany);
+                    }
+                    // The key makes it safe to send again what may have happened already.
+                    if !error.extensions.retryable && error.extensions.outcome != "UNKNOWN" {
                         return Err(trace(error, rows));
                     }
                     let pause = answer.retry_after.map_or(wait, Duration::from_secs);
