@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use stage::{DATABASE, Stage, input, run};
 use std::collections::BTreeMap;
 use vivarium_schema::catalog::{Field, FieldKind};
-use vivarium_schema::write::{Writer, find};
+use vivarium_schema::write::{Sequences, Writer, find};
 use vivarium_schema::{Failure, GlobalId, PathItem, scalar};
 use vivarium_storage::key;
 use vivarium_storage::{Document, DocumentId, Space, ValueRef};
@@ -684,5 +684,46 @@ wrong: Category.products has a link that cannot be read: 000000010000001048(cate
 no document: The index sku of Product has an entry for Product (product), which is not there. Product.categories links Product (product), which is not there, to Category (category). Category.products links Category (category) to Product (product), which is not there.
 no document: The index tenant_customerNo of Customer has an entry for Customer (ann), which is not there. The index email of Customer has an entry for Customer (ann), which is not there. The index status_name of Customer has an entry for Customer (ann), which is not there. The index name of Customer has an entry for Customer (ann), which is not there. The index sku of Product has an entry for Product (product), which is not there. Product.categories links Product (product), which is not there, to Category (category). Category.products links Category (category) to Product (product), which is not there.
 "#);
+    });
+}
+
+#[test]
+fn numbers_are_unique_and_rise_across_restarts_and_choices() {
+    run(async {
+        let mut stage = Stage::open(SHOP).await;
+        create(&stage, "Customer", customer(1, json!({ "email": "ann@example.com" }))).await.unwrap();
+        let order = |number: Json| {
+            let mut data = json!({ "customer": { "connect": { "email": "ann@example.com" } } });
+            if !number.is_null() {
+                data["number"] = number;
+            }
+            data
+        };
+        let mut numbers = Vec::new();
+        for number in [json!(null), json!("50"), json!(null), json!("150"), json!(null), json!("1000"), json!(null)] {
+            let id = create(&stage, "Order", order(number)).await.unwrap();
+            numbers.push(show(&stage, "Order", id).await["number"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(numbers, ["100", "50", "101", "150", "151", "1000", "1001"]);
+        // A restart loses what was reserved and not given out.
+        stage.sequences = Sequences::new(stage.node.clone(), DATABASE);
+        let ids = create_many(&stage, "Order", vec![order(json!(null)); 250]).await.unwrap();
+        let first = show(&stage, "Order", ids[0]).await["number"].clone();
+        let last = show(&stage, "Order", ids[249]).await["number"].clone();
+        assert_eq!((first, last), (json!("1101"), json!("1350")));
+        // Both think that they are alone: reserved blocks do not meet.
+        let other = Sequences::new(stage.node.clone(), DATABASE);
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            for at in 0..2 {
+                let sequences = if at == 0 { stage.sequences.clone() } else { other.clone() };
+                let before = std::mem::replace(&mut stage.sequences, sequences);
+                let id = create(&stage, "Order", order(json!(null))).await.unwrap();
+                seen.push(show(&stage, "Order", id).await["number"].as_str().unwrap().to_owned());
+                stage.sequences = before;
+            }
+        }
+        assert_eq!(seen, ["1351", "1451", "1352", "1452", "1353", "1453"]);
+        assert_eq!(stage.problems().await, Vec::<String>::new());
     });
 }

@@ -295,13 +295,17 @@ impl<'a> Desk<'a> {
     }
 
     fn put(&mut self, space: Space, key: Key, value: Vec<u8>) {
-        let cell = Cell { version: Transaction::OWN, value: Bytes::from(value.as_slice()) };
-        self.cells(space).insert(key.clone(), Some(cell));
+        // What is not on the desk is read from the transaction when it is needed, this write included.
+        if let Some(cell) = self.cells(space).get_mut(&key) {
+            *cell = Some(Cell { version: Transaction::OWN, value: Bytes::from(value.as_slice()) });
+        }
         self.transaction.put(space, key, value);
     }
 
     pub(super) fn delete(&mut self, space: Space, key: Key) {
-        self.cells(space).insert(key.clone(), None);
+        if let Some(cell) = self.cells(space).get_mut(&key) {
+            *cell = None;
+        }
         self.transaction.delete(space, key);
     }
 }
