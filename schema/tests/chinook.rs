@@ -2,7 +2,7 @@
 //!
 //! It is not in this repository: `VIVARIUM_CHINOOK=folder cargo test -p vivarium-schema --test chinook`.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 mod chinook {
     pub mod import;

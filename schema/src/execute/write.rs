@@ -213,7 +213,7 @@ impl Writing<'_> {
                     ValueRef::Uuid(id) => level.place(id),
                     _ => None,
                 };
-                self.to_one(selected, required, record, level, place)
+                self.one_related(selected, required, record, level, place)
             }
             RecordField::OneToOne { child, required } => {
                 let (ChildPlan::OneToOne { record, .. }, Child::OneToOne { level, of }, Source::Record { at, .. }) =
@@ -221,7 +221,7 @@ impl Writing<'_> {
                 else {
                     unreachable!("each child was read as it was planned")
                 };
-                self.to_one(selected, required, record, level, of[at])
+                self.one_related(selected, required, record, level, of[at])
             }
             RecordField::Connection { child } => {
                 let (ChildPlan::Connection(plan), Child::Connection(level), Source::Record { at, .. }) =
@@ -235,7 +235,7 @@ impl Writing<'_> {
         }
     }
 
-    fn to_one(
+    fn one_related(
         &mut self,
         selected: &Selected<RecordField>,
         required: bool,

@@ -110,16 +110,16 @@ impl<'a> Compiler<'a> {
                 if list { self.elements(field, embedded, input) } else { self.embedded_value(field, embedded, input) }
             }
             (FieldKind::ToOne { target, index, .. }, _) => {
-                self.to_one(RelationKind::Reference { field: id, index: *index }, *target, input)
+                self.one_related(RelationKind::Reference { field: id, index: *index }, *target, input)
             }
             (FieldKind::OneToOne { target, field, index }, _) => {
-                self.to_one(RelationKind::Unique { index: *index, field: *field }, *target, input)
+                self.one_related(RelationKind::Unique { index: *index, field: *field }, *target, input)
             }
             (FieldKind::OneToMany { target, field, index }, _) => {
-                self.to_many(RelationKind::Many { index: *index, field: *field }, *target, input)
+                self.many_related(RelationKind::Many { index: *index, field: *field }, *target, input)
             }
             (FieldKind::ManyToMany { target, links, inverse_links, .. }, _) => {
-                self.to_many(RelationKind::Links { index: *links, inverse: *inverse_links }, *target, input)
+                self.many_related(RelationKind::Links { index: *links, inverse: *inverse_links }, *target, input)
             }
         }
     }
@@ -300,7 +300,7 @@ impl<'a> Compiler<'a> {
         Ok(all(parts.into_iter().flatten().map(part).collect()))
     }
 
-    fn to_one(&mut self, relation: RelationKind, target: CollectionId, input: &Input) -> Compiled<Predicate> {
+    fn one_related(&mut self, relation: RelationKind, target: CollectionId, input: &Input) -> Compiled<Predicate> {
         let collection = self.target(target);
         let Input::Object(fields) = input else { return Err(self.not_an_object(input)) };
         let mut parts = Vec::new();
@@ -320,7 +320,7 @@ impl<'a> Compiler<'a> {
         Ok(all(parts))
     }
 
-    fn to_many(&mut self, relation: RelationKind, target: CollectionId, input: &Input) -> Compiled<Predicate> {
+    fn many_related(&mut self, relation: RelationKind, target: CollectionId, input: &Input) -> Compiled<Predicate> {
         let collection = self.target(target);
         let parts = self.each_field(input, |compiler, name, value| {
             let quantifier = match name {

@@ -1,9 +1,10 @@
 //! Access paths: which index, which ranges, in which direction, chosen by what each would cost.
 
+use super::facts::{Fact, conjuncts, facts_of};
 use super::order::Order;
 use super::tree::Via;
 use crate::catalog::{Catalog, Collection, FieldKind, Index};
-use crate::filter::{Condition, Filter, ListTest, Operator, Predicate, Quantifier, RelationKind, Test, TextOperator};
+use crate::filter::{Condition, Filter, Predicate, Quantifier, RelationKind};
 use vivarium_storage::key::Direction;
 use vivarium_storage::{CollectionId, DocumentId, FieldId, IndexId, Value};
 
@@ -115,17 +116,6 @@ pub(crate) struct Wanted<'a> {
     pub(crate) via: Option<Via>,
     /// Entries to gather before another way is taken: what is known before reading is a guess.
     pub(crate) gather_max: usize,
-}
-
-/// A condition that an index can serve.
-struct Fact {
-    path: Vec<FieldId>,
-    each: bool,
-    bound: Bound,
-    /// The conjunct that it comes from.
-    conjunct: usize,
-    /// It says all that the conjunct says.
-    whole: bool,
 }
 
 impl Choice {
@@ -460,102 +450,4 @@ fn part(bound: &Bound, first: bool) -> f64 {
         Bound::Prefix(_) => PREFIX,
     };
     part.min(1.0)
-}
-
-/// The predicates that all have to hold.
-fn conjuncts(root: &Predicate) -> Vec<&Predicate> {
-    match root {
-        Predicate::All(parts) => parts.iter().flat_map(conjuncts).collect(),
-        other => vec![other],
-    }
-}
-
-fn facts_of(
-    catalog: &Catalog,
-    filter: &Filter,
-    predicate: &Predicate,
-    conjunct: usize,
-    within: &[FieldId],
-    facts: &mut Vec<Fact>,
-) {
-    let path = |field: FieldId| [within, &[field]].concat();
-    match predicate {
-        Predicate::Value { field, test } => {
-            if let Some((bound, whole)) = bound_of(test) {
-                facts.push(Fact { path: path(*field), each: false, bound, conjunct, whole });
-            }
-        }
-        Predicate::List { field, test } => {
-            let (values, whole) = match test {
-                ListTest::HasAll(values) if !values.is_empty() => (vec![values[0].clone()], values.len() == 1),
-                ListTest::HasAny(values) => (values.clone(), true),
-                _ => return,
-            };
-            facts.push(Fact { path: path(*field), each: true, bound: Bound::Values(values), conjunct, whole });
-        }
-        Predicate::Embedded { field, predicate } => {
-            let before = facts.len();
-            facts_of(catalog, filter, predicate, conjunct, &path(*field), facts);
-            if facts.len() != before + 1 {
-                facts[before..].iter_mut().for_each(|fact| fact.whole = false);
-            }
-        }
-        Predicate::Elements { field, quantifier: Quantifier::Some, predicate } => {
-            let before = facts.len();
-            facts_of(catalog, filter, predicate, conjunct, &path(*field), facts);
-            let alone = facts.len() == before + 1;
-            for fact in &mut facts[before..] {
-                fact.each = true;
-                fact.whole &= alone;
-            }
-        }
-        Predicate::All(parts) => {
-            let before = facts.len();
-            parts.iter().for_each(|part| facts_of(catalog, filter, part, conjunct, within, facts));
-            if parts.len() > 1 {
-                facts[before..].iter_mut().for_each(|fact| fact.whole = false);
-            }
-        }
-        Predicate::Related(number) => {
-            let relation = &filter.relations[*number];
-            let RelationKind::Reference { field, .. } = relation.kind else { return };
-            let bound = match &relation.condition {
-                Condition::Exists(false) => Bound::Values(vec![Value::Null]),
-                Condition::Matches(inner) => match &inner.root {
-                    Predicate::Id { ids, among: true } => {
-                        Bound::Values(ids.iter().map(|id| Value::Uuid(*id)).collect())
-                    }
-                    _ => Bound::Selected(Box::new(select(catalog, relation.target, inner))),
-                },
-                _ => return,
-            };
-            facts.push(Fact { path: path(field), each: false, bound, conjunct, whole: true });
-        }
-        _ => {}
-    }
-}
-
-/// What a test says that an index can serve, and whether that is all it says.
-fn bound_of(test: &Test) -> Option<(Bound, bool)> {
-    if test.folded {
-        return None;
-    }
-    let alone = test.operators.len() == 1;
-    let (mut lower, mut upper, mut others) = (None, None, false);
-    for operator in &test.operators {
-        match operator {
-            Operator::Equal(value) => return Some((Bound::Values(vec![value.clone()]), alone)),
-            Operator::In(values) => return Some((Bound::Values(values.clone()), alone)),
-            Operator::IsNull(true) => return Some((Bound::Values(vec![Value::Null]), alone)),
-            Operator::Text(TextOperator::StartsWith(prefix)) if alone && !prefix.is_empty() => {
-                return Some((Bound::Prefix(prefix.clone()), true));
-            }
-            Operator::Greater(value) if lower.is_none() => lower = Some((value.clone(), false)),
-            Operator::GreaterOrEqual(value) if lower.is_none() => lower = Some((value.clone(), true)),
-            Operator::Less(value) if upper.is_none() => upper = Some((value.clone(), false)),
-            Operator::LessOrEqual(value) if upper.is_none() => upper = Some((value.clone(), true)),
-            _ => others = true,
-        }
-    }
-    (lower.is_some() || upper.is_some()).then_some((Bound::Range { lower, upper }, !others))
 }

@@ -127,10 +127,10 @@ fn sentence(message: impl std::fmt::Display) -> String {
 /// Holds an operation against the limits that its form alone decides.
 fn measure(document: &ExecutableDocument, operation: &Operation, limits: &Limits) -> Result<(), Failure> {
     let mut size = Size { directives: operation.directives.len(), ..Size::default() };
-    size.add(document, &operation.selection_set);
+    size.add(&operation.selection_set);
     for fragment in document.fragments.values() {
         size.directives += fragment.directives.len();
-        size.add(document, &fragment.selection_set);
+        size.add(&fragment.selection_set);
     }
     let depth = Depth { document, fragments: BTreeMap::new() }.of(&operation.selection_set);
     let roots = operation.root_fields(document).count();
@@ -153,17 +153,17 @@ struct Size {
 }
 
 impl Size {
-    fn add(&mut self, document: &ExecutableDocument, set: &SelectionSet) {
+    fn add(&mut self, set: &SelectionSet) {
         for selection in &set.selections {
             self.directives += selection.directives().len();
             match selection {
                 Selection::Field(field) => {
                     self.aliases += usize::from(field.alias.is_some());
                     if let Some(below) = &field.selection_set {
-                        self.add(document, below);
+                        self.add(below);
                     }
                 }
-                Selection::InlineFragment(fragment) => self.add(document, &fragment.selection_set),
+                Selection::InlineFragment(fragment) => self.add(&fragment.selection_set),
                 // Fragments are counted where they are defined.
                 Selection::FragmentSpread(_) => {}
             }

@@ -9,6 +9,7 @@ mod collect;
 pub(crate) mod cursor;
 pub(crate) mod document;
 pub(crate) mod explain;
+mod facts;
 mod limits;
 mod mutation;
 pub(crate) mod order;

@@ -168,7 +168,7 @@ impl<'d> Builder<'d> {
             offset: argument("offset"),
             needs: Needs::default(),
         };
-        let slot = self.slot(Slot::List(slot));
+        let slot = self.slot(Slot::List(Box::new(slot)));
         self.within.push(slot);
         let mut needs = Needs::default();
         let mut views = Vec::new();

@@ -33,7 +33,7 @@ pub(crate) struct Selected<T> {
 /// Arguments that are bound before execution.
 #[derive(Debug)]
 pub(crate) enum Slot {
-    List(ListSlot),
+    List(Box<ListSlot>),
     /// `by:` of one record.
     Key {
         collection: CollectionId,
