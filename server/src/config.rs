@@ -131,6 +131,7 @@ struct LimitsFile {
     timeout_ms: Option<u64>,
     plans_max: Option<usize>,
     answer_bytes_max: Option<usize>,
+    gather_max: Option<usize>,
     refuse_scans: Option<bool>,
 }
 
@@ -152,6 +153,7 @@ impl LimitsFile {
         set(&mut limits.timeout_ms, self.timeout_ms);
         set(&mut limits.plans_max, self.plans_max);
         set(&mut limits.answer_bytes_max, self.answer_bytes_max);
+        set(&mut limits.gather_max, self.gather_max);
         set(&mut limits.refuse_scans, self.refuse_scans);
         limits
     }
@@ -375,6 +377,15 @@ mod tests {
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.message.contains("line 2"), "{failure}");
         assert!(failure.message.contains("body_bytes_max"), "{failure}");
+    }
+
+    #[test]
+    fn the_documented_file_holds_every_setting_and_its_default() {
+        let page = include_str!("../../docs/configuration.md");
+        let text = page.split("```toml").nth(1).unwrap().split("```").next().unwrap();
+        let documented = with_file(text, Flags::default()).unwrap();
+        let plain = Settings::resolve(Flags::default(), "./vivarium-data").unwrap();
+        assert_eq!(format!("{documented:?}"), format!("{plain:?}"));
     }
 
     #[test]
