@@ -8,7 +8,7 @@ use crate::history::{End, History, Moment};
 use crate::house::Door;
 use crate::simfs::interpose;
 use crate::trace;
-use crate::workload::{Action, Reply, Step};
+use crate::workload::{Action, Reply, Sent, Step};
 use madsim::time::sleep;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -103,10 +103,25 @@ impl Shared {
 pub async fn run(shared: Shared, client: u64, steps: Vec<Step>) {
     for step in steps {
         sleep(Duration::from_micros(step.pause_micros)).await;
-        let done = call(&shared, client, &step).await;
-        // A repetition must be answered as the first one was, whether that answer arrived or not.
-        if step.retries && done.is_some() {
-            call(&shared, client, &step).await;
+        match step.sent {
+            Sent::Once => {
+                call(&shared, client, &step).await;
+            }
+            // A repetition must be answered as the first one was, whether that answer arrived or not.
+            Sent::Again => {
+                if call(&shared, client, &step).await.is_some() {
+                    call(&shared, client, &step).await;
+                }
+            }
+            Sent::Twice => {
+                let (shared, step) = (shared.clone(), step.clone());
+                let twin = madsim::task::spawn({
+                    let (shared, step) = (shared.clone(), step.clone());
+                    async move { call(&shared, client, &step).await }
+                });
+                call(&shared, client, &step).await;
+                let _ = twin.await;
+            }
         }
     }
     shared.inner().finished += 1;

@@ -119,9 +119,11 @@ impl History {
                         known.committed.insert(*version, (key.clone(), call.action.clone()));
                     }
                 }
-                (End::Refused(_), Some(_), Some(key)) => {
+                // The harness repeats after a restart, when no other attempt can still be under way.
+                (End::Refused(_), Some(_), Some(key)) if call.client == 0 => {
                     open.remove(key);
                 }
+                (End::Refused(_), Some(_), Some(_)) => {}
                 (_, _, Some(key)) => {
                     if !known.committed.values().any(|(done, _)| done == key) {
                         open.insert(key.clone(), call.action.clone());

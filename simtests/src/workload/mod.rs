@@ -32,11 +32,24 @@ pub struct Step {
     /// The key under which a retry returns the first answer; reads have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Sends it twice, or again when no answer came.
+    /// How often it is sent under that key.
     #[serde(default)]
-    pub retries: bool,
+    pub sent: Sent,
     /// What it does.
     pub action: Action,
+}
+
+/// How often a call is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sent {
+    /// Once.
+    #[default]
+    Once,
+    /// Again after the answer, or when none came.
+    Again,
+    /// Twice at the same time.
+    Twice,
 }
 
 /// The steps of a client.
@@ -45,8 +58,8 @@ pub fn draw(client: u64, count: u64, rng: &mut Rng) -> Vec<Step> {
     for number in 1..=count {
         let action = draw_action(client, number, rng);
         let key = action.is_mutation().then(|| format!("c{client}-{number}"));
-        let retries = key.is_some() && rng.chance(1, 3);
-        steps.push(Step { pause_micros: rng.spread(1, 20_000), key, retries, action });
+        let sent = if key.is_some() { *rng.pick(&[Sent::Once, Sent::Once, Sent::Again, Sent::Twice]) } else { Sent::Once };
+        steps.push(Step { pause_micros: rng.spread(1, 20_000), key, sent, action });
     }
     steps
 }
