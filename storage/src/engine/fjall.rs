@@ -3,7 +3,7 @@
 //! A batch is atomic but not durable until [`Tables::persist`]; a table is never flushed ahead of the journal.
 
 use super::doctor;
-use crate::runtime::mutant;
+use crate::runtime::{mutant, sometimes};
 use crate::{Error, Result};
 use fjall::compaction::filter::{CompactionFilter, Context, Factory, ItemAccessor, Verdict};
 use fjall::config::HashRatioPolicy;
@@ -257,10 +257,12 @@ impl Tables {
                 keyspace.rotate_memtable().map_err(|error| translate(error, &self.dir))?;
             }
             if keyspace.tree.sealed_memtable_count() > 0 {
+                sometimes("a memtable is flushed");
                 let lock = keyspace.tree.get_flush_lock();
                 keyspace.tree.flush(&lock, 0).map_err(|error| translate(error.into(), &self.dir))?;
             }
             if keyspace.tree.l0_run_count() >= RUNS_MAX {
+                sometimes("tables are merged");
                 keyspace.major_compact().map_err(|error| translate(error, &self.dir))?;
             }
         }

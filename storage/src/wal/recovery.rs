@@ -8,7 +8,7 @@ use super::record::{BLOCK, BatchHeader, Found, Item, Place, RECORD_HEADER, read_
 use super::segment::{self, SegmentHeader};
 use super::{GroupId, WalOptions};
 use crate::disk::{io, sync_folder, sync_parent};
-use crate::runtime::{Runtime, mutant};
+use crate::runtime::{Runtime, mutant, sometimes};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -246,6 +246,7 @@ impl<'a> Reader<'a> {
         let (file, _) = &self.segments[&number];
         if let Some(last) = bytes[self.offset..].iter().rposition(|byte| *byte != 0) {
             let end = (self.offset + last + 1).next_multiple_of(BLOCK).min(bytes.len());
+            sometimes("a torn end of the log is cut");
             tracing::warn!(path = %path.display(), offset = self.offset, bytes = end - self.offset, "torn end of the log cut");
             segment::fill(file, path, self.offset as u64, end as u64)?;
         }

@@ -9,7 +9,7 @@ use super::recovery::{Opened, Unproven};
 use super::segment::{self, SegmentHeader};
 use super::shared::{Job, Shared};
 use crate::disk::{io, sync_folder};
-use crate::runtime::mutant;
+use crate::runtime::{mutant, sometimes};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -75,6 +75,7 @@ impl Writer {
     /// Writes the last batch once more. It was read back, but that its sync succeeded nobody knows, and after a
     /// failed fsync the page cache shows what the disk never got.
     pub fn repeat(&mut self, unproven: &Unproven) -> Result<()> {
+        sometimes("the last batch is written again");
         let draft = Draft { items: &unproven.items, stands_for: unproven.stands_for, previous: unproven.previous };
         let places = self.write(&draft)?;
         self.shared.place(&unproven.items, &places);
@@ -190,6 +191,7 @@ impl Writer {
             Some(file) => segment::finish(&self.dir, &header, &file).map(|()| file)?,
             None => segment::create(&self.dir, &header, bytes)?,
         };
+        sometimes("the log goes on in another segment");
         self.file = Arc::new(file);
         self.number = number;
         self.bytes = bytes;

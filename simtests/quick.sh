@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The simulation quick set: what CI runs. Seeds 1 to 24 always, and 24 more that the commit decides.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export RUSTFLAGS="--cfg madsim" CARGO_TARGET_DIR="${SIM_TARGET_DIR:-target-sim}"
+cargo build --quiet --locked --profile sim -p vivarium-simtests
+sim="$CARGO_TARGET_DIR/sim/vivarium-sim"
+commit=$(git rev-parse --short=7 HEAD 2>/dev/null || echo 1)
+
+"$sim" regress simtests/regress
+"$sim" determinism --seeds 8
+"$sim" run --seeds 24 --images 50 --budget-s 60
+"$sim" run --seeds 24 --from $((16#$commit)) --images 50 --budget-s 60
+"$sim" mutants --max-seeds 100
