@@ -79,7 +79,6 @@ pub async fn run(plan: Plan, base: PathBuf, met: &mut Met) -> Result<(), Violati
     };
     let result = cluster.run().await;
     cluster.met.acknowledged = cluster.shared.with_history(|history| history.answered());
-    cluster.met.changes = cluster.recordings.iter().map(|recording| recording.ops.len() as u64).sum();
     *met = cluster.met;
     result
 }
@@ -211,6 +210,7 @@ impl Cluster {
         trace::event("n1", &what, &[]);
         self.handle.kill(self.machine);
         let _ = std::fs::remove_dir_all(self.dir());
+        self.met.changes += recording.ops.len() as u64;
         let generation = self.shared.generation();
         self.known = self.shared.with_history(|history| history.known(generation, recording.ops.len()));
         self.recordings.push(recording);

@@ -111,10 +111,8 @@ impl<'a> Mutation<'a> {
 
     /// The answer; `None` when the catalog has changed.
     async fn outcome(&self, first: Transaction) -> Result<Option<Response>, Abort> {
-        if let Some(key) = &self.key
-            && let Some(outcome) = self.database.node().outcome(key, self.deadline).await?
-        {
-            return self.replayed(&outcome).map(Some);
+        if let Some(earlier) = self.earlier().await? {
+            return self.replayed(&earlier).map(Some);
         }
         let mut transaction = Some(first);
         for attempt in 0..ATTEMPTS_MAX {
@@ -130,10 +128,23 @@ impl<'a> Mutation<'a> {
             };
             match self.attempt(begun).await {
                 Err(Abort::Consensus(Error::Conflict)) => {}
+                // What stands in the way may be what the same request, sent twice, has written meanwhile.
+                Err(Abort::Failed(failure)) => match self.earlier().await? {
+                    Some(earlier) => return self.replayed(&earlier).map(Some),
+                    None => return Err(Abort::Failed(failure)),
+                },
                 other => return other.map(Some),
             }
         }
         Err(Error::Conflict.into())
+    }
+
+    /// What became of an earlier request under the same key.
+    async fn earlier(&self) -> Result<Option<Outcome>, Abort> {
+        match &self.key {
+            Some(key) => Ok(self.database.node().outcome(key, self.deadline).await?),
+            None => Ok(None),
+        }
     }
 
     /// A transaction under the catalog that the operation was planned with, if that is still the newest.

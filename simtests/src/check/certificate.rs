@@ -165,7 +165,10 @@ fn check_refusal(replay: &Replay, history: &History, call: &Call, reply: &Reply)
     };
     let told = done.clone().filter(|(other, _)| other.ended.is_some_and(|moment| moment.order < call.begun.order));
     let least = told.map(|(_, version)| version).max();
+    // Nor by what the same call, sent twice, had written itself: then the first answer is the answer.
+    let own = done.clone().find(|(other, _)| other.key.is_some() && other.key == call.key).map(|(_, version)| version);
     let most = done.filter(|(other, _)| first_sent(other) < ended.order).map(|(_, version)| version).max();
+    let most = most.map(|most| own.map_or(most, |own| most.min(own - 1)));
     let right = replay.between(least.unwrap_or(0), most.unwrap_or(0)).any(|state| {
         let refusal = state.clone().run(&call.action).err();
         refusal.is_some_and(|refusal| codes.iter().all(|code| refusal.0.contains(code)))

@@ -81,6 +81,12 @@ fn two_holders_of_a_unique_value_are_named() {
 }
 
 #[test]
+fn a_refusal_of_what_the_same_call_has_written_is_named() {
+    let calls = vec![(Some("a"), label("l1"), made("l1", 10)), (Some("a"), label("l1"), refused("UNIQUE_VIOLATION"))];
+    assert_eq!(class(calls), "wrongly-refused");
+}
+
+#[test]
 fn a_refusal_without_a_reason_is_named() {
     assert_eq!(class(vec![(Some("a"), label("l1"), refused("UNIQUE_VIOLATION"))]), "wrongly-refused");
 }

@@ -56,7 +56,12 @@ pub enum Sent {
 pub fn draw(client: u64, count: u64, rng: &mut Rng) -> Vec<Step> {
     let mut steps = Vec::new();
     for number in 1..=count {
-        let action = draw_action(client, number, rng);
+        // The first client furnishes the house, so that others find something to connect to.
+        let action = match (client, number) {
+            (1, 1..=3) => Action::CreateBox { tag: format!("b{number}"), room: kind(rng), shelf: number as i64 },
+            (1, 4..=7) => Action::CreateLabel { slug: format!("l{}", number - 4) },
+            _ => draw_action(client, number, rng),
+        };
         let key = action.is_mutation().then(|| format!("c{client}-{number}"));
         let sent = if key.is_some() { *rng.pick(&[Sent::Once, Sent::Once, Sent::Again, Sent::Twice]) } else { Sent::Once };
         steps.push(Step { pause_micros: rng.spread(1, 20_000), key, sent, action });
