@@ -111,6 +111,29 @@ fn variables_are_told_where_they_do_not_fit() {
 }
 
 #[test]
+fn what_is_wrong_with_written_data_is_told_where_it_stands() {
+    run(async {
+        let server = shop::open().await;
+        for (data, field, path) in [
+            ("{ email: \"no\", name: \"A\" }", "createCustomer", json!(["data", "email"])),
+            (
+                "[{ email: \"a@b.org\", name: \"A\" }, { email: \"no\", name: \"B\" }]",
+                "createCustomers",
+                json!(["data", 1, "email"]),
+            ),
+        ] {
+            let query = format!("mutation {{ made: {field}(data: {data}) {{ commit {{ version }} }} }}");
+            assert_eq!(input_path(&server, &query, json!({})).await, path);
+            assert_eq!(server.error(&query, json!({})).await["path"], json!(["made"]));
+        }
+        let empty = server.data("mutation { createCustomers(data: []) { affectedCount } }", json!({})).await;
+        assert_eq!(empty["createCustomers"]["affectedCount"], 0);
+        let stale = "query @consistency(level: STALE) { customers { totalCount } }";
+        assert_eq!(server.data(stale, json!({})).await["customers"]["totalCount"], 5);
+    });
+}
+
+#[test]
 fn pages_have_rules() {
     run(async {
         let server = shop::open().await;
