@@ -72,7 +72,29 @@ impl RecordKey {
                 format!("{} has no {name}: use one of {}.", collection.key_type(), key_names(catalog, collection));
             return Err(place.fail(Code::BadUserInput, message));
         };
-        unique(catalog, database, collection, index, value, &place)
+        RecordKey::of(catalog, database, (collection, index), (name, value), &place)
+    }
+
+    /// Reads the value of the unique key `name`, which is that of `index`.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` with `inputPath`.
+    pub(crate) fn of(
+        catalog: &Catalog,
+        database: DatabaseId,
+        (collection, index): (&Collection, &Index),
+        (name, input): (&str, &Input),
+        place: &Place<'_>,
+    ) -> Result<RecordKey, Failure> {
+        let mut bytes = key::index(database, index.id);
+        if let [element] = index.elements.as_slice() {
+            let field = collection.field_at(catalog, &element.path).expect("an index's path leads to a field");
+            let value = key_value(catalog, field, input, (&collection.name, name), place)?;
+            encode_value(&value, element.direction, &mut bytes);
+        } else {
+            compound(catalog, (collection, index), input, place, &mut bytes)?;
+        }
+        Ok(key::finish(bytes).map_or(RecordKey::Nobody, RecordKey::Unique))
     }
 }
 
@@ -98,39 +120,30 @@ fn parse(collection: &Collection, input: &Input) -> Option<DocumentId> {
     GlobalId::parse(text).filter(|id| id.collection == collection.id).map(|id| id.document)
 }
 
-fn unique(
+fn compound(
     catalog: &Catalog,
-    database: DatabaseId,
-    collection: &Collection,
-    index: &Index,
+    (collection, index): (&Collection, &Index),
     input: &Input,
     place: &Place<'_>,
-) -> Result<RecordKey, Failure> {
-    let mut bytes = key::index(database, index.id);
+    bytes: &mut Vec<u8>,
+) -> Result<(), Failure> {
     let parts = collection.key_parts(catalog, index);
-    if let [part] = parts.as_slice() {
-        let element = &index.elements[0];
-        let field = collection.field_at(catalog, &element.path).expect("an index's path leads to a field");
-        let value = key_value(catalog, field, input, (&collection.name, part), place)?;
-        encode_value(&value, element.direction, &mut bytes);
-    } else {
-        let Input::Object(given) = input else {
-            let message = format!("This key is an object with {}, not {}.", parts.join(", "), scalar::found(input));
-            return Err(place.fail(Code::BadUserInput, message));
-        };
-        if let Some((name, _)) = given.iter().find(|(name, _)| !parts.contains(name)) {
-            let message = format!("This key has no {name}: it is made of {}.", parts.join(", "));
-            return Err(place.name(name).fail(Code::BadUserInput, message));
-        }
-        for (element, part) in index.elements.iter().zip(&parts) {
-            let field = collection.field_at(catalog, &element.path).expect("an index's path leads to a field");
-            let place = place.name(part);
-            let value = input.field(part).unwrap_or(&Input::Null);
-            let value = key_value(catalog, field, value, (&collection.name, part), &place)?;
-            encode_value(&value, element.direction, &mut bytes);
-        }
+    let Input::Object(given) = input else {
+        let message = format!("This key is an object with {}, not {}.", parts.join(", "), scalar::found(input));
+        return Err(place.fail(Code::BadUserInput, message));
+    };
+    if let Some((name, _)) = given.iter().find(|(name, _)| !parts.contains(name)) {
+        let message = format!("This key has no {name}: it is made of {}.", parts.join(", "));
+        return Err(place.name(name).fail(Code::BadUserInput, message));
     }
-    Ok(key::finish(bytes).map_or(RecordKey::Nobody, RecordKey::Unique))
+    for (element, part) in index.elements.iter().zip(&parts) {
+        let field = collection.field_at(catalog, &element.path).expect("an index's path leads to a field");
+        let place = place.name(part);
+        let value = input.field(part).unwrap_or(&Input::Null);
+        let value = key_value(catalog, field, value, (&collection.name, part), &place)?;
+        encode_value(&value, element.direction, bytes);
+    }
+    Ok(())
 }
 
 /// The stored value of one part of a key.

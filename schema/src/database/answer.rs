@@ -51,8 +51,8 @@ pub(super) fn executed(
     version: Version,
     mutation: bool,
 ) -> Response {
-    let (data, failures) = (patched(&answer.data, &answer.patches, version), answer.failures);
-    let mut body = data;
+    let Answer { data, patches, failures } = answer;
+    let mut body = if patches.is_empty() { data } else { patched(&data, &patches, version) };
     if !failures.is_empty() {
         let mut errors = b"{\"errors\":".to_vec();
         write_errors(request, &failures, &mut errors);

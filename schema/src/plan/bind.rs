@@ -12,7 +12,7 @@ use crate::filter::Filter;
 use crate::place::Place;
 use crate::record_key::RecordKey;
 use crate::{Code, Failure, GlobalId, Input, PathItem};
-use vivarium_storage::{CollectionId, DatabaseId, Version};
+use vivarium_storage::{CollectionId, DatabaseId, IndexId, Version};
 
 /// Records that one `nodes(ids:)` may ask for at most, or a plan's page limit if that is less.
 const IDS_MAX: usize = 1_000;
@@ -139,9 +139,8 @@ impl Binder<'_> {
                 })?;
                 BoundSlot::List(Box::new(list))
             }
-            Slot::Key { collection, by } => {
-                let input = by.bind(self.variables).unwrap_or(Input::Null);
-                BoundSlot::Key(self.record_key(self.collection(*collection), &input, &[name("by")])?)
+            Slot::Key { collection, by, index } => {
+                BoundSlot::Key(self.key(self.collection(*collection), by, *index)?)
             }
             Slot::Ids(template) => BoundSlot::Ids(self.ids(template)?),
             Slot::Path(template) => {
@@ -203,6 +202,21 @@ impl Binder<'_> {
             None | Some(Input::Null) => Ok(None),
             Some(input) => Filter::compile(self.catalog, collection, &input, &[name(argument)]).map(Some),
         }
+    }
+
+    fn key(&self, collection: &Collection, by: &Template, index: Option<IndexId>) -> Result<RecordKey, Failure> {
+        if let (Template::Object(fields), Some(index)) = (by, index)
+            && let [(key_name, value)] = fields.as_slice()
+            && let Some(value) = value.bind(self.variables)
+        {
+            let index = collection.index(index).expect("a plan is used with its own catalog");
+            let (root, by) = (Place::Root(&[]), "by");
+            let place = root.name(by);
+            let place = place.name(key_name);
+            return RecordKey::of(self.catalog, self.database, (collection, index), (key_name, &value), &place);
+        }
+        let input = by.bind(self.variables).unwrap_or(Input::Null);
+        self.record_key(collection, &input, &[name("by")])
     }
 
     fn ids(&self, template: &Template) -> Result<Vec<Option<GlobalId>>, Failure> {

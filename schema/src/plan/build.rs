@@ -116,7 +116,12 @@ impl<'d> Builder<'d> {
                 let catalog = self.catalog;
                 if let Some(collection) = catalog.collections.iter().find(|collection| collection.singular == name) {
                     let by = self.argument(field.field(), "by").expect("by is required");
-                    let slot = self.slot(Slot::Key { collection: collection.id, by });
+                    let index = match &by {
+                        Template::Object(fields) => fields.first().map(|(name, _)| name.as_str()),
+                        _ => None,
+                    };
+                    let index = index.and_then(|name| collection.key_named(catalog, name)).map(|index| index.id);
+                    let slot = self.slot(Slot::Key { collection: collection.id, by, index });
                     return Ok(Root::Get { slot, record: self.record(collection, &field.selections())? });
                 }
                 let collection = catalog.collections.iter().find(|collection| collection.plural == name);

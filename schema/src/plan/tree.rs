@@ -34,10 +34,11 @@ pub(crate) struct Selected<T> {
 #[derive(Debug)]
 pub(crate) enum Slot {
     List(Box<ListSlot>),
-    /// `by:` of one record.
+    /// `by:` of one record, and the unique index that it names where the document says which.
     Key {
         collection: CollectionId,
         by: Template,
+        index: Option<IndexId>,
     },
     /// `id:` or `ids:` of any records.
     Ids(Template),
