@@ -105,7 +105,7 @@ pub fn status_of(code: Code, media: Media) -> StatusCode {
         | Code::CheckViolation
         | Code::PreconditionFailed
         | Code::AffectedLimitExceeded
-        | Code::TransactionConflict => return StatusCode::OK,
+        | Code::TransactionConflict => StatusCode::OK,
         Code::GraphqlParseFailed
         | Code::GraphqlValidationFailed
         | Code::BadUserInput
@@ -114,7 +114,11 @@ pub fn status_of(code: Code, media: Media) -> StatusCode {
         | Code::QueryTooComplex
         | Code::PageTooLarge
         | Code::InvalidCursor => {
-            return if media == Media::GraphqlResponse { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+            if media == Media::GraphqlResponse {
+                StatusCode::BAD_REQUEST
+            } else {
+                StatusCode::OK
+            }
         }
     }
 }
