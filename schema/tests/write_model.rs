@@ -24,7 +24,7 @@ fn cases<S: Strategy>(strategy: S, count: u32, case: impl AsyncFn(&Stage, S::Val
     let stage = std::cell::RefCell::new(runtime.block_on(Stage::open(SCHEMA)));
     let count = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(count);
     let mut runner = TestRunner::new(Config { cases: count, failure_persistence: None, ..Config::default() });
-    let mut run = |value| {
+    let run = |value| {
         let mut stage = stage.borrow_mut();
         let database = DatabaseId(stage.database.0 + 1);
         runtime.block_on(async {
@@ -33,7 +33,7 @@ fn cases<S: Strategy>(strategy: S, count: u32, case: impl AsyncFn(&Stage, S::Val
         });
         Ok(())
     };
-    runner.run(&strategy, |value| run(value)).unwrap();
+    runner.run(&strategy, run).unwrap();
 }
 
 /// The database holds what the model holds, and nothing is wrong with it.

@@ -3,10 +3,10 @@
 //! Everything is read at one snapshot, a chunk at a time, so that memory does not grow with the data.
 
 use super::{Database, Error};
+use crate::GlobalId;
 use crate::catalog::{Catalog, Collection, Field, FieldKind, Index, Scalar, TypeId};
 use crate::write::delete::{LinkSide, holders, link_sides};
 use crate::write::entries::{collect, of_document, of_link};
-use crate::GlobalId;
 use serde::Serialize;
 use std::time::Duration;
 use vivarium_consensus::{Consistency, Error as NodeError, Node, Transaction};
@@ -197,7 +197,8 @@ impl<'c> Verification<'c> {
                         Err(failure) => self.problem(format!("{}: {}", name(collection, id), failure.message)),
                     }
                 }
-                references.extend(self.references(collection, document).map(|(path, target, to)| (id, path, target, to)));
+                references
+                    .extend(self.references(collection, document).map(|(path, target, to)| (id, path, target, to)));
             }
             self.compare_entries(collection, expected).await?;
             self.compare_references(collection, references).await?;
@@ -291,12 +292,14 @@ impl<'c> Verification<'c> {
                     continue;
                 };
                 let entries = of_document(self.catalog, self.database, collection, index, id, document);
-                let has = entries.is_ok_and(|entries| {
-                    entries.iter().any(|(own, value)| **own == **key && **value == *cell.value)
-                });
+                let has = entries
+                    .is_ok_and(|entries| entries.iter().any(|(own, value)| **own == **key && **value == *cell.value));
                 if !has {
                     let record = name(collection, id);
-                    self.problem(format!("{of} has an entry for {record} that its document does not have: {}.", hex(key)));
+                    self.problem(format!(
+                        "{of} has an entry for {record} that its document does not have: {}.",
+                        hex(key)
+                    ));
                 }
             }
         }
@@ -322,9 +325,9 @@ impl<'c> Verification<'c> {
                 }
             }
             let database = self.database;
-            let documents = links.iter().flat_map(|(from, to)| {
-                [key::document(database, near.id, *from), key::document(database, far.id, *to)]
-            });
+            let documents = links
+                .iter()
+                .flat_map(|(from, to)| [key::document(database, near.id, *from), key::document(database, far.id, *to)]);
             let documents = self.cells(Space::Document, documents.collect()).await?;
             let inverse = |(from, to): &(DocumentId, DocumentId)| {
                 let [_, inverse] = of_link(database, (side.links, *from), (side.inverse_links, *to));

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod shop;
+
 use std::future::Future;
 use vivarium_consensus::{CommitOptions, Consistency, Node, NodeOptions, Transaction};
 use vivarium_schema::catalog::Collection;
