@@ -12,6 +12,9 @@ use crate::{Abort, fetch};
 use vivarium_storage::engine::Scan;
 use vivarium_storage::{DocumentId, KeyRange, Space, key};
 
+/// Entries under one parent that are read to count them, before the rest is counted without being kept.
+const TOTAL: usize = 1_000;
+
 /// The pages of one connection: one at the root, else one for each parent.
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
@@ -247,8 +250,9 @@ impl Reader<'_> {
         parents: &[DocumentId],
     ) -> Result<Pages, Abort> {
         let (choice, paging) = (&list.choice, &list.paging);
-        // One more tells whether there is another page; a total needs them all.
-        let limit = if needs.total { fetch::ALL } else { paging.offset + paging.count + 1 };
+        // One more tells whether there is another page. A total is mostly small: then it is known at once.
+        let shown = paging.offset + paging.count + 1;
+        let limit = if needs.total { shown.max(TOTAL) } else { shown };
         let nothing = KeyRange { start: Box::default(), end: Box::default() };
         let scan = |parent: &DocumentId| match Ordered::of(self.database, choice, elements, Some(*parent)) {
             Some(ordered) => Scan { range: ordered.range, reverse: ordered.reverse != paging.backward, limit },
@@ -258,7 +262,11 @@ impl Reader<'_> {
         let rows = self.transaction.scan_many(Space::Index, &scans).await?;
         let mut ids = Vec::new();
         let mut pages = Vec::with_capacity(parents.len());
-        for rows in &rows {
+        for (rows, scan) in rows.iter().zip(&scans) {
+            let mut total = rows.len() as u64;
+            if let Some((last, _)) = rows.last().filter(|_| needs.total && rows.len() == limit) {
+                total += Stream::behind(Space::Index, scan, last).count(self).await?;
+            }
             let start = ids.len();
             let passed = paging.offset.min(rows.len());
             let shown = &rows[passed..rows.len().min(passed + paging.count)];
@@ -270,7 +278,7 @@ impl Reader<'_> {
                 ids[start..].reverse();
             }
             let (next, previous) = if paging.backward { (skipped, more) } else { (more, skipped) };
-            pages.push(Page { start, count: shown.len(), next, previous, total: rows.len() as u64 });
+            pages.push(Page { start, count: shown.len(), next, previous, total });
         }
         let records = if needs.records {
             let found = fetch::records(self.transaction, self.database, choice.collection, &ids).await?;
@@ -304,31 +312,31 @@ impl Reader<'_> {
             scans.extend(ranges.into_iter().map(|range| Scan { range, reverse: false, limit: fetch::ALL }));
         }
         let mut rows = self.transaction.scan_many(Space::Index, &scans).await?.into_iter();
-        let mut children: Vec<Vec<DocumentId>> = Vec::with_capacity(parents.len());
-        for ranges in under {
-            let mut ids = Vec::new();
+        // Which parents each record is under, by record.
+        let mut pairs: Vec<(DocumentId, usize)> = Vec::new();
+        for (parent, ranges) in under.into_iter().enumerate() {
             for (key, cell) in rows.by_ref().take(ranges).flatten() {
-                ids.push(fetch::entry_id(&key, &cell)?);
+                pairs.push((fetch::entry_id(&key, &cell)?, parent));
             }
-            children.push(ids);
         }
-        let mut ids = children.concat();
-        ids.sort_unstable();
-        ids.dedup();
-        let mut matched = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(BATCH) {
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut best: Vec<Best<'_>> = parents.iter().map(|_| Best::new(list)).collect();
+        for pairs in pairs.chunks(BATCH) {
             self.check_deadline()?;
-            let found = self.records(choice.collection, ids).await?;
-            matched.extend(self.matching(choice.residual.as_ref(), found).await?);
+            let mut ids: Vec<DocumentId> = pairs.iter().map(|(id, _)| *id).collect();
+            ids.dedup();
+            let found = self.records(choice.collection, &ids).await?;
+            let matched = self.matching(choice.residual.as_ref(), found).await?;
+            let keys = self.sort_keys(&list.order, &matched).await?;
+            for (id, parent) in pairs {
+                if let Ok(at) = matched.binary_search_by(|record| record.id.cmp(id)) {
+                    best[*parent].add(vec![matched[at].clone()], vec![keys[at].clone()]);
+                }
+            }
         }
-        let keys = self.sort_keys(&list.order, &matched).await?;
         let mut pages = Pages::default();
-        for ids in children {
-            let mut best = Best::new(list);
-            let place = |id: &DocumentId| matched.binary_search_by(|record| record.id.cmp(id)).ok();
-            let found: Vec<usize> = ids.iter().filter_map(place).collect();
-            let records = found.iter().map(|at| matched[*at].clone()).collect();
-            best.add(records, found.iter().map(|at| keys[*at].clone()).collect());
+        for best in best {
             let (records, mut page) = best.page();
             page.start = pages.records.len();
             page.count = records.len();

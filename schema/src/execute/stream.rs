@@ -31,6 +31,13 @@ impl Stream {
         Stream { space, range, reverse, ended }
     }
 
+    /// What a scan has left behind its last row.
+    pub(super) fn behind(space: Space, scan: &Scan, last: &[u8]) -> Stream {
+        let mut stream = Stream::new(space, scan.range.clone(), scan.reverse);
+        stream.pass(last);
+        stream
+    }
+
     /// The next rows, at most `limit`; none at the end.
     pub(super) async fn next(&mut self, reader: &mut Reader<'_>, limit: usize) -> Result<Vec<Row>, Abort> {
         if self.ended || limit == 0 {
@@ -42,13 +49,17 @@ impl Stream {
         let rows = found.pop().unwrap_or_default();
         self.ended = rows.len() < limit;
         if let Some((last, _)) = rows.last() {
-            if self.reverse {
-                self.range.end = Key::from(&last[..]);
-            } else {
-                self.range.start = successor(last);
-            }
+            self.pass(last);
         }
         Ok(rows)
+    }
+
+    fn pass(&mut self, key: &[u8]) {
+        if self.reverse {
+            self.range.end = key.into();
+        } else {
+            self.range.start = successor(key);
+        }
     }
 
     /// Passes rows, and says how many there were.
