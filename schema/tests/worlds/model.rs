@@ -1,0 +1,230 @@
+//! What `schema.graphql` declares, read line by line: no more of the language than that file uses.
+
+/// The schema that everything here is about.
+pub const SCHEMA: &str = include_str!("schema.graphql");
+
+/// The schema without any `@index`, so that every filter and order is served by reading all.
+pub fn without_indexes() -> String {
+    let mut parts = SCHEMA.split(" @index");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = |part: &str| match part.strip_prefix('(') {
+        Some(arguments) => between(arguments, "", ")").1.to_owned(),
+        None => part.to_owned(),
+    };
+    parts.fold(first, |text, part| text + &rest(part))
+}
+
+/// What stands between two marks, and what follows.
+fn between<'t>(text: &'t str, mark: &str, end: &str) -> (&'t str, &'t str) {
+    let (_, rest) = text.split_once(mark).unwrap_or(("", text));
+    rest.split_once(end).unwrap_or((rest, ""))
+}
+
+/// The value of an argument.
+fn argument(text: &str, name: &str) -> Option<String> {
+    text.contains(name).then(|| between(text, name, ")").0).map(|value| {
+        value.trim_start_matches([':', ' ']).split([',', '"', ')']).find(|part| !part.is_empty()).unwrap().to_owned()
+    })
+}
+
+/// What is declared.
+#[derive(Debug)]
+pub struct Model {
+    pub objects: Vec<Object>,
+    pub enums: Vec<(String, Vec<String>)>,
+}
+
+/// A collection or an embedded type.
+#[derive(Debug)]
+pub struct Object {
+    pub name: String,
+    /// The root fields of one and of many, of a collection.
+    pub roots: Option<(String, String)>,
+    /// Without `id`.
+    pub fields: Vec<Field>,
+    /// Field names of each unique key.
+    pub keys: Vec<Vec<String>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub name: String,
+    /// The named type.
+    pub of: String,
+    pub list: bool,
+    pub required: bool,
+    pub element_required: bool,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDelete {
+    Restrict,
+    Cascade,
+    SetNull,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Scalar,
+    Enum,
+    Embedded,
+    /// The record's own reference.
+    Reference {
+        unique: bool,
+        on_delete: OnDelete,
+    },
+    /// At most one record of the type refers here, by this field.
+    Referrer {
+        field: String,
+    },
+    /// Records of the type refer here, by this field.
+    Referrers {
+        field: String,
+    },
+    /// Pairs under a name, of which this is the first or the second.
+    Links {
+        name: String,
+        forward: bool,
+    },
+}
+
+impl Field {
+    pub fn is_relation(&self) -> bool {
+        !matches!(self.kind, Kind::Scalar | Kind::Enum | Kind::Embedded)
+    }
+    pub fn is_to_one(&self) -> bool {
+        matches!(self.kind, Kind::Reference { .. } | Kind::Referrer { .. })
+    }
+    pub fn is_to_many(&self) -> bool {
+        self.is_relation() && !self.is_to_one()
+    }
+}
+
+impl Object {
+    pub fn field(&self, name: &str) -> &Field {
+        self.fields.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("{}.{name}", self.name))
+    }
+}
+
+/// A field line: its name, its type and its `inverse`.
+struct Line {
+    field: Field,
+    inverse: Option<String>,
+    on_delete: Option<OnDelete>,
+}
+
+impl Model {
+    pub fn read() -> Model {
+        let mut objects = Vec::new();
+        let mut enums = Vec::new();
+        let mut lines: Vec<Vec<Line>> = Vec::new();
+        for block in SCHEMA.split("}\n").filter(|block| !block.trim().is_empty()) {
+            let (head, body) = block.split_once("{\n").unwrap();
+            let mut words = head.split_whitespace();
+            let (form, name) = (words.next().unwrap(), words.next().unwrap().to_owned());
+            if form == "enum" {
+                enums.push((name, body.split_whitespace().map(str::to_owned).collect()));
+                continue;
+            }
+            let plural = argument(head, "plural");
+            let roots = plural.map(|plural| (name.to_lowercase(), plural));
+            let names = |list: &str| list.split(", ").map(|name| name.trim_matches('"').to_owned()).collect();
+            let mut keys: Vec<Vec<String>> =
+                head.split("@unique(fields: [").skip(1).map(|rest| names(between(rest, "", "]").0)).collect();
+            let of_block: Vec<Line> = body.lines().filter(|line| !line.contains("id: ID!")).map(line).collect();
+            let single = body.lines().zip(1..).filter(|(line, _)| line.contains("@unique"));
+            keys.extend(single.map(|(line, _)| vec![line.trim().split(':').next().unwrap().to_owned()]));
+            lines.push(of_block);
+            objects.push(Object { name, roots, fields: Vec::new(), keys });
+        }
+        let resolved: Vec<Vec<Field>> = (0..objects.len())
+            .map(|at| lines[at].iter().map(|line| resolve(&objects, &enums, &lines, at, line)).collect())
+            .collect();
+        for (object, fields) in objects.iter_mut().zip(resolved) {
+            object.fields = fields;
+        }
+        Model { objects, enums }
+    }
+
+    pub fn object(&self, name: &str) -> &Object {
+        self.objects.iter().find(|object| object.name == name).unwrap_or_else(|| panic!("no type {name}"))
+    }
+
+    pub fn collections(&self) -> impl Iterator<Item = &Object> {
+        self.objects.iter().filter(|object| object.roots.is_some())
+    }
+
+    pub fn values(&self, name: &str) -> &[String] {
+        &self.enums.iter().find(|(each, _)| each == name).unwrap().1
+    }
+
+    /// True where a relation may lead to no record of the collection: its Where has `isNull` then.
+    pub fn is_optional_target(&self, name: &str) -> bool {
+        let fields = self.objects.iter().flat_map(|object| &object.fields);
+        fields.into_iter().any(|field| field.of == name && field.is_to_one() && !field.required)
+    }
+}
+
+fn line(text: &str) -> Line {
+    let (name, rest) = text.trim().split_once(": ").unwrap();
+    let of = rest.split_whitespace().next().unwrap();
+    let on_delete = argument(rest, "onDelete").map(|word| match word.as_str() {
+        "CASCADE" => OnDelete::Cascade,
+        "SET_NULL" => OnDelete::SetNull,
+        _ => OnDelete::Restrict,
+    });
+    let field = Field {
+        name: name.to_owned(),
+        of: of.trim_matches(['[', ']', '!']).to_owned(),
+        list: of.starts_with('['),
+        required: of.ends_with('!'),
+        element_required: of.contains("!]"),
+        kind: Kind::Scalar,
+    };
+    Line { field, inverse: argument(rest, "inverse"), on_delete }
+}
+
+fn resolve(objects: &[Object], enums: &[(String, Vec<String>)], lines: &[Vec<Line>], at: usize, line: &Line) -> Field {
+    let field = &line.field;
+    let target = objects.iter().position(|object| object.name == field.of);
+    let owner = &objects[at].name;
+    let kind = match target {
+        None if enums.iter().any(|(name, _)| *name == field.of) => Kind::Enum,
+        None => Kind::Scalar,
+        Some(target) if objects[target].roots.is_none() => Kind::Embedded,
+        Some(target) => {
+            let other = line
+                .inverse
+                .as_ref()
+                .map(|inverse| lines[target].iter().find(|other| other.field.name == *inverse).unwrap());
+            let on_delete = line.on_delete.or(other.and_then(|other| other.on_delete)).unwrap_or(OnDelete::Restrict);
+            match (field.list, other) {
+                (true, Some(other)) if !other.field.list => Kind::Referrers { field: other.field.name.clone() },
+                (true, other) => {
+                    let own = format!("{owner}.{}", field.name);
+                    let others = other.map(|other| format!("{}.{}", field.of, other.field.name));
+                    match others {
+                        Some(others) if others < own => Kind::Links { name: others, forward: false },
+                        _ => Kind::Links { name: own, forward: true },
+                    }
+                }
+                (false, Some(other)) if !other.field.list => {
+                    let place = |line: &Line| lines.iter().flatten().position(|each| std::ptr::eq(each, line));
+                    let holds = match (field.required, other.field.required) {
+                        (true, false) => true,
+                        (false, true) => false,
+                        _ => place(line) < place(other),
+                    };
+                    if holds {
+                        Kind::Reference { unique: true, on_delete }
+                    } else {
+                        Kind::Referrer { field: other.field.name.clone() }
+                    }
+                }
+                (false, _) => Kind::Reference { unique: false, on_delete },
+            }
+        }
+    };
+    Field { kind, ..field.clone() }
+}

@@ -1,0 +1,299 @@
+//! The records as they should be: plain maps, and what each write does to them, by straightforward loops.
+
+use super::atom::{Atom, Rank};
+use super::model::{Kind, Model, Object, OnDelete};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The `id` of a record, as the server writes it.
+pub type Id = String;
+
+/// What a field holds.
+#[derive(Clone, Debug)]
+pub enum Value {
+    Null,
+    Atom(Arc<Atom>),
+    List(Vec<Value>),
+    Object(BTreeMap<String, Value>),
+    Reference(Id),
+}
+
+pub type Record = BTreeMap<String, Value>;
+
+/// All records and links.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub records: BTreeMap<String, BTreeMap<Id, Record>>,
+    pub links: BTreeMap<String, BTreeSet<(Id, Id)>>,
+}
+
+/// A change of a relation that other records or links hold.
+#[derive(Clone, Debug)]
+pub enum Relate {
+    /// The other side of a one-to-one relation.
+    One(Option<Id>),
+    Many {
+        set: Option<Vec<Id>>,
+        disconnect: Vec<Id>,
+        connect: Vec<Id>,
+    },
+}
+
+/// What a create or an update says.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Own fields, references among them.
+    pub values: Vec<(String, Value)>,
+    /// In the order of the fields.
+    pub relations: Vec<(String, Relate)>,
+}
+
+/// The code of an error.
+pub type Refused = &'static str;
+
+impl Value {
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    pub fn atom(atom: Atom) -> Value {
+        Value::Atom(Arc::new(atom))
+    }
+}
+
+/// A field of a record or of an embedded value.
+pub fn field<'a>(of: &'a BTreeMap<String, Value>, name: &str) -> &'a Value {
+    static NULL: Value = Value::Null;
+    of.get(name).unwrap_or(&NULL)
+}
+
+impl World {
+    pub fn all(&self, collection: &str) -> impl Iterator<Item = (&Id, &Record)> {
+        self.records.get(collection).into_iter().flatten()
+    }
+
+    pub fn get(&self, collection: &str, id: &str) -> Option<&Record> {
+        self.records.get(collection)?.get(id)
+    }
+
+    /// The record at the other end of a relation to one.
+    pub fn related(&self, object: &Object, id: &str, name: &str) -> Option<Id> {
+        let relation = object.field(name);
+        match &relation.kind {
+            Kind::Reference { .. } => match field(self.get(&object.name, id)?, name) {
+                Value::Reference(id) => Some(id.clone()),
+                _ => None,
+            },
+            Kind::Referrer { field } => self.referring(&relation.of, field, id).pop(),
+            _ => panic!("{name} leads to many"),
+        }
+    }
+
+    /// The records at the other end of a relation to many, in no order that counts.
+    pub fn relatives(&self, object: &Object, id: &str, name: &str) -> Vec<Id> {
+        let relation = object.field(name);
+        match &relation.kind {
+            Kind::Referrers { field } => self.referring(&relation.of, field, id),
+            Kind::Links { name, forward } => {
+                let pairs = self.links.get(name).into_iter().flatten();
+                let ends = pairs.map(|(one, other)| if *forward { (one, other) } else { (other, one) });
+                ends.filter(|(here, _)| *here == id).map(|(_, there)| there.clone()).collect()
+            }
+            _ => panic!("{name} leads to one"),
+        }
+    }
+
+    fn referring(&self, collection: &str, name: &str, id: &str) -> Vec<Id> {
+        let refers = |record: &Record| matches!(field(record, name), Value::Reference(to) if to == id);
+        self.all(collection).filter(|(_, record)| refers(record)).map(|(id, _)| id.clone()).collect()
+    }
+
+    pub fn create(&mut self, model: &Model, object: &Object, id: &str, change: &Change) -> Result<(), Refused> {
+        let record: Record = change.values.iter().cloned().collect();
+        self.write(model, object, id, record)?;
+        self.relate(model, object, id, change)
+    }
+
+    pub fn update(&mut self, model: &Model, object: &Object, id: &str, change: &Change) -> Result<(), Refused> {
+        let Some(mut record) = self.get(&object.name, id).cloned() else { return Err("NOT_FOUND") };
+        record.extend(change.values.iter().cloned());
+        self.write(model, object, id, record)?;
+        self.relate(model, object, id, change)
+    }
+
+    fn write(&mut self, model: &Model, object: &Object, id: &str, record: Record) -> Result<(), Refused> {
+        let mut keys = object.keys.clone();
+        for field in &object.fields {
+            if matches!(field.kind, Kind::Reference { unique: true, .. }) {
+                keys.push(vec![field.name.clone()]);
+            }
+        }
+        for key in &keys {
+            let taken = |other: &Record| key.iter().all(|name| equal(field(&record, name), field(other, name)));
+            if self.all(&object.name).any(|(other, values)| other != id && taken(values)) {
+                return Err("UNIQUE_VIOLATION");
+            }
+        }
+        debug_assert!(model.object(&object.name).roots.is_some());
+        self.records.entry(object.name.clone()).or_default().insert(id.to_owned(), record);
+        Ok(())
+    }
+
+    fn relate(&mut self, model: &Model, object: &Object, id: &str, change: &Change) -> Result<(), Refused> {
+        for (name, relate) in &change.relations {
+            let relation = object.field(name);
+            let target = model.object(&relation.of);
+            match (relate, &relation.kind) {
+                (Relate::One(wanted), Kind::Referrer { field }) => {
+                    let there = self.referring(&relation.of, field, id).pop();
+                    if there == *wanted {
+                        continue;
+                    }
+                    if let Some(there) = there {
+                        self.refer(model, target, &there, field, None)?;
+                    }
+                    if let Some(wanted) = wanted {
+                        self.refer(model, target, wanted, field, Some(id))?;
+                    }
+                }
+                (Relate::Many { set, disconnect, connect }, Kind::Referrers { field }) => {
+                    let there = self.referring(&relation.of, field, id);
+                    for gone in gone(&there, set.as_deref(), disconnect) {
+                        if self.related(target, &gone, field).as_deref() == Some(id) {
+                            self.refer(model, target, &gone, field, None)?;
+                        }
+                    }
+                    for come in set.iter().flatten().chain(connect) {
+                        self.refer(model, target, come, field, Some(id))?;
+                    }
+                }
+                (Relate::Many { set, disconnect, connect }, Kind::Links { name: links, forward }) => {
+                    let there = self.relatives(object, id, name);
+                    let pair = |other: &Id| match forward {
+                        true => (id.to_owned(), other.clone()),
+                        false => (other.clone(), id.to_owned()),
+                    };
+                    let pairs = self.links.entry(links.clone()).or_default();
+                    for gone in gone(&there, set.as_deref(), disconnect) {
+                        pairs.remove(&pair(&gone));
+                    }
+                    for come in set.iter().flatten().chain(connect) {
+                        pairs.insert(pair(come));
+                    }
+                }
+                _ => panic!("{relate:?} is no change of {name}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn refer(
+        &mut self,
+        model: &Model,
+        object: &Object,
+        holder: &str,
+        name: &str,
+        to: Option<&str>,
+    ) -> Result<(), Refused> {
+        if to.is_none() && object.field(name).required {
+            return Err("REFERENCE_VIOLATION");
+        }
+        let mut record = self.get(&object.name, holder).unwrap().clone();
+        record.insert(name.to_owned(), to.map_or(Value::Null, |to| Value::Reference(to.to_owned())));
+        self.write(model, object, holder, record)
+    }
+
+    /// Deletes a record and does to others what `onDelete` says.
+    pub fn delete(&mut self, model: &Model, object: &Object, id: &str) -> Result<(), Refused> {
+        if self.get(&object.name, id).is_none() {
+            return Err("NOT_FOUND");
+        }
+        let mut doomed = BTreeSet::from([id.to_owned()]);
+        loop {
+            let before = doomed.len();
+            for (holder, id, _) in self.holders(model, OnDelete::Cascade, &doomed) {
+                debug_assert!(self.get(&holder, &id).is_some());
+                doomed.insert(id);
+            }
+            if doomed.len() == before {
+                break;
+            }
+        }
+        let restricting = self.holders(model, OnDelete::Restrict, &doomed);
+        if restricting.iter().any(|(_, id, _)| !doomed.contains(id)) {
+            return Err("REFERENCE_VIOLATION");
+        }
+        for (collection, id, name) in self.holders(model, OnDelete::SetNull, &doomed) {
+            let record = self.records.get_mut(&collection).unwrap().get_mut(&id).unwrap();
+            empty(record.get_mut(&name).unwrap(), &doomed);
+        }
+        for records in self.records.values_mut() {
+            records.retain(|id, _| !doomed.contains(id));
+        }
+        for pairs in self.links.values_mut() {
+            pairs.retain(|(one, other)| !doomed.contains(one) && !doomed.contains(other));
+        }
+        Ok(())
+    }
+
+    /// Records with a reference to one of `targets` somewhere in a field: collection, id, field.
+    fn holders(&self, model: &Model, on_delete: OnDelete, targets: &BTreeSet<Id>) -> Vec<(String, Id, String)> {
+        let mut found = Vec::new();
+        for object in model.collections() {
+            for each in &object.fields {
+                let applies = match each.kind {
+                    Kind::Reference { on_delete: own, .. } => own == on_delete,
+                    // All references inside embedded values are emptied.
+                    Kind::Embedded => on_delete == OnDelete::SetNull,
+                    _ => false,
+                };
+                for (id, record) in self.all(&object.name) {
+                    if applies && refers(field(record, &each.name), targets) {
+                        found.push((object.name.clone(), id.clone(), each.name.clone()));
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+fn refers(value: &Value, targets: &BTreeSet<Id>) -> bool {
+    match value {
+        Value::Reference(id) => targets.contains(id),
+        Value::List(items) => items.iter().any(|item| refers(item, targets)),
+        Value::Object(fields) => fields.values().any(|item| refers(item, targets)),
+        Value::Null | Value::Atom(_) => false,
+    }
+}
+
+fn empty(value: &mut Value, gone: &BTreeSet<Id>) {
+    match value {
+        Value::Reference(id) if gone.contains(id) => *value = Value::Null,
+        Value::List(items) => items.iter_mut().for_each(|item| empty(item, gone)),
+        Value::Object(fields) => fields.values_mut().for_each(|item| empty(item, gone)),
+        Value::Reference(_) | Value::Null | Value::Atom(_) => {}
+    }
+}
+
+fn gone(there: &[Id], set: Option<&[Id]>, disconnect: &[Id]) -> Vec<Id> {
+    let unset = there.iter().filter(|id| set.is_some_and(|set| !set.contains(id)));
+    unset.chain(disconnect).cloned().collect()
+}
+
+/// Nulls are never equal.
+fn equal(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Atom(one), Value::Atom(other)) => one.rank.compare(&other.rank).is_eq(),
+        (Value::Reference(one), Value::Reference(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// Whether two atoms of one type are the same value.
+pub fn same(one: &Atom, other: &Atom) -> bool {
+    match (&one.rank, &other.rank) {
+        (Rank::Document, Rank::Document) => one.json == other.json,
+        (one, other) => one.compare(other).is_eq(),
+    }
+}
