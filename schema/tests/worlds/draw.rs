@@ -21,13 +21,20 @@ pub struct Drawer<'a> {
     bare: BTreeSet<(String, String)>,
     /// Selections that may still be drawn: some shapes would never end.
     left: usize,
+    /// How far filters follow relations.
+    filter_depth_max: usize,
     /// Pages may begin and end at cursors.
     cursors: bool,
 }
 
 impl<'a> Drawer<'a> {
     pub fn new(drawing: Drawing<'a>, chance: Chance) -> Drawer<'a> {
-        Drawer { drawing, chance, counter: 0, bare: BTreeSet::new(), left: 60, cursors: true }
+        Drawer { drawing, chance, counter: 0, bare: BTreeSet::new(), left: 60, filter_depth_max: 3, cursors: true }
+    }
+
+    /// Draws what can be worked out for very many records.
+    pub fn of_many(self) -> Drawer<'a> {
+        Drawer { left: 4, filter_depth_max: 1, ..self }
     }
 
     /// Draws a payload's selections: a mutation has several, whose names may not meet, and no cursors to begin at.
@@ -131,8 +138,13 @@ impl<'a> Drawer<'a> {
     fn list(&mut self, object: &Object) -> List {
         self.counter += 1;
         let (drawing, chance) = (self.drawing, &mut self.chance);
-        let filter = chance.percent(65).then(|| drawing.filter(object, *chance.pick(&[0, 1, 1, 2, 3]), chance));
-        let order = if chance.percent(75) { drawing.order(object, chance) } else { Vec::new() };
+        let (filter, order) = if chance.percent(35) {
+            drawing.along_an_index(object, chance)
+        } else {
+            let depth = (*chance.pick(&[0, 1, 1, 2, 3])).min(self.filter_depth_max);
+            let filter = chance.percent(60).then(|| drawing.filter(object, depth, chance));
+            (filter, if chance.percent(75) { drawing.order(object, chance) } else { Vec::new() })
+        };
         let size = |chance: &mut Chance| *chance.pick(&[0, 1, 1, 2, 3, 5, 5, 8, 20, 100]);
         let mut list = List { number: self.counter, collection: object.name.clone(), filter, order, ..List::default() };
         match chance.below(10) {

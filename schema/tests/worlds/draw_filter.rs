@@ -73,11 +73,7 @@ impl Drawing<'_> {
                 let ignore_case = (filtered == "String" && chance.percent(25)).then(|| chance.percent(80));
                 Member::Value { field, filter: format!("{filtered}Filter"), tests, ignore_case }
             }
-            (Kind::Scalar | Kind::Enum, true) => {
-                let element = filtered_as(of).to_owned();
-                let tests = self.list_tests(object, declared, chance);
-                Member::List { field, filter: format!("{element}ListFilter"), element, tests }
-            }
+            (Kind::Scalar | Kind::Enum, true) => self.list_member(object, declared, chance),
             (Kind::Embedded, false) => {
                 Member::Embedded { field, inner: self.filter(self.model.object(of), depth - 1, chance) }
             }
@@ -100,6 +96,46 @@ impl Drawing<'_> {
                 Member::ToOne { field, inner }
             }
         }
+    }
+
+    /// One or some ids.
+    pub fn few_ids(self, object: &Object, chance: &mut Chance) -> Test {
+        loop {
+            let test = self.id_tests(object, chance).remove(0);
+            if matches!(test, Test::Eq(_) | Test::In(_)) {
+                return test;
+            }
+        }
+    }
+
+    /// A condition on a field that an index can serve.
+    pub fn value_member(self, object: &Object, declared: &Field, equal: bool, chance: &mut Chance) -> Member {
+        let filtered = filtered_as(&declared.of);
+        let ordered = !matches!(filtered, "ID" | "Boolean" | "UUID" | "Bytes") && declared.kind != Kind::Enum;
+        let one = |chance: &mut Chance| self.operand(object, declared, chance);
+        let lower = |chance: &mut Chance| if chance.percent(50) { Test::Gt(one(chance)) } else { Test::Gte(one(chance)) };
+        let upper = |chance: &mut Chance| if chance.percent(50) { Test::Lt(one(chance)) } else { Test::Lte(one(chance)) };
+        let tests = match chance.below(6) {
+            _ if equal || !ordered => match chance.below(5) {
+                0 | 1 => vec![Test::Eq(one(chance))],
+                2 | 3 => vec![Test::In(self.operands(object, declared, chance))],
+                _ => vec![Test::IsNull(chance.percent(70))],
+            },
+            0 => vec![lower(chance)],
+            1 => vec![upper(chance)],
+            2 => vec![lower(chance), upper(chance)],
+            3 => vec![Test::IsNull(false)],
+            4 if filtered == "String" => vec![Test::StartsWith(super::atom::draw_text(chance))],
+            _ => self.tests(object, declared, chance),
+        };
+        Member::Value { field: declared.name.clone(), filter: format!("{filtered}Filter"), tests, ignore_case: None }
+    }
+
+    /// A condition on a list.
+    pub fn list_member(self, object: &Object, declared: &Field, chance: &mut Chance) -> Member {
+        let element = filtered_as(&declared.of).to_owned();
+        let tests = self.list_tests(object, declared, chance);
+        Member::List { field: declared.name.clone(), filter: format!("{element}ListFilter"), element, tests }
     }
 
     fn id_tests(self, object: &Object, chance: &mut Chance) -> Vec<Test> {

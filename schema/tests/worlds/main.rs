@@ -10,6 +10,7 @@ mod atom;
 mod chance;
 mod draw;
 mod draw_filter;
+mod draw_index;
 mod evaluate;
 mod judge;
 mod literal;
@@ -30,6 +31,9 @@ const ROUNDS: u64 = 3;
 
 /// Turns of a round: a write or a walk, and several questions.
 const TURNS: usize = 12;
+
+/// More than the server reads at once.
+const NOTES: usize = 1_100;
 
 /// Questions of a turn.
 const QUESTIONS: usize = 12;
@@ -64,6 +68,25 @@ fn answers_are_those_of_plain_loops_over_plain_maps() {
     }
     let unseen: Vec<_> = PATHS.into_iter().filter(|path| !paths.contains(path)).collect();
     assert!(rounds < ROUNDS || unseen.is_empty(), "no question was planned as {unseen:?}");
+}
+
+#[test]
+fn answers_about_more_records_than_are_read_at_once_are_too() {
+    let seed = number("VIVARIUM_DIFFERENTIAL_SEED", 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut round = Round::open(seed).await;
+        round.fill().await;
+        round.fill_up(NOTES).await;
+        for _ in 0..QUESTIONS {
+            round.ask().await;
+        }
+        round.change().await;
+        for _ in 0..QUESTIONS {
+            round.ask().await;
+        }
+        round.verify().await;
+    });
 }
 
 #[test]

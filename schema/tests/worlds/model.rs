@@ -44,6 +44,8 @@ pub struct Object {
     pub fields: Vec<Field>,
     /// Field names of each unique key.
     pub keys: Vec<Vec<String>>,
+    /// Paths of what each index sorts by, keys among them.
+    pub indexes: Vec<Vec<String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -133,10 +135,17 @@ impl Model {
             let mut keys: Vec<Vec<String>> =
                 head.split("@unique(fields: [").skip(1).map(|rest| names(between(rest, "", "]").0)).collect();
             let of_block: Vec<Line> = body.lines().filter(|line| !line.contains("id: ID!")).map(line).collect();
-            let single = body.lines().zip(1..).filter(|(line, _)| line.contains("@unique"));
-            keys.extend(single.map(|(line, _)| vec![line.trim().split(':').next().unwrap().to_owned()]));
+            let single = |mark: &str| -> Vec<Vec<String>> {
+                let marked = body.lines().filter(|line| line.contains(mark));
+                marked.map(|line| vec![line.trim().split(':').next().unwrap().to_owned()]).collect()
+            };
+            keys.extend(single("@unique"));
+            let mut indexes: Vec<Vec<String>> =
+                head.split("@index(fields: [").skip(1).map(|rest| names(between(rest, "", "]").0)).collect();
+            indexes.extend(single("@index"));
+            indexes.extend(keys.iter().cloned());
             lines.push(of_block);
-            objects.push(Object { name, roots, fields: Vec::new(), keys });
+            objects.push(Object { name, roots, fields: Vec::new(), keys, indexes });
         }
         let resolved: Vec<Vec<Field>> = (0..objects.len())
             .map(|at| lines[at].iter().map(|line| resolve(&objects, &enums, &lines, at, line)).collect())

@@ -40,6 +40,8 @@ pub struct Round {
     /// Ways to records that the planner was seen to choose.
     pub paths: BTreeSet<&'static str>,
     chance: Chance,
+    /// There are more records than the server reads at once.
+    many: bool,
     model: Model,
     world: World,
     served: [Served; 2],
@@ -58,12 +60,16 @@ struct Wrong {
 
 impl Round {
     pub async fn open(seed: u64) -> Round {
-        let with_indexes = Served::open("with indexes", model::SCHEMA, seed).await;
-        let without_indexes = Served::open("without indexes", &model::without_indexes(), seed).await;
+        let mut chance = Chance::new(seed);
+        // Of few records no plan gathers many: make it change its mind early.
+        let gather_max = *chance.pick(&[0, 1, 3, 5_000]);
+        let with_indexes = Served::open("with indexes", model::SCHEMA, seed, gather_max).await;
+        let without_indexes = Served::open("without indexes", &model::without_indexes(), seed, gather_max).await;
         Round {
             seed,
             paths: BTreeSet::new(),
-            chance: Chance::new(seed),
+            chance,
+            many: false,
             model: Model::read(),
             world: World::default(),
             served: [with_indexes, without_indexes],
@@ -89,6 +95,19 @@ impl Round {
                     left -= batch;
                 }
             }
+        }
+    }
+
+    /// Adds notes that nobody wrote, of which there may be any number.
+    pub async fn fill_up(&mut self, notes: usize) {
+        self.many = true;
+        let mut left = notes;
+        while left > 0 {
+            let batch = left.min(250);
+            let drawing = Drawing { model: &self.model, world: &self.world };
+            let write = Write::notes(drawing, batch, &mut self.chance).expect("there are items");
+            assert!(self.write(vec![write]).await, "nothing stands in the way of notes that nobody wrote");
+            left -= batch;
         }
     }
 
@@ -181,7 +200,8 @@ impl Round {
     pub async fn ask(&mut self) {
         let seed = self.chance.next();
         let drawing = Drawing { model: &self.model, world: &self.world };
-        let operation = Drawer::new(drawing, Chance::new(seed)).operation();
+        let drawer = Drawer::new(drawing, Chance::new(seed));
+        let operation = if self.many { drawer.of_many().operation() } else { drawer.operation() };
         let Some(mut wrong) = self.difference(&operation).await else { return };
         let mut smallest = operation;
         loop {

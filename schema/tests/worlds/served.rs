@@ -27,7 +27,7 @@ pub struct Served {
 }
 
 impl Served {
-    pub async fn open(name: &'static str, schema: &str, seed: u64) -> Served {
+    pub async fn open(name: &'static str, schema: &str, seed: u64, gather_max: usize) -> Served {
         let dir = tempfile::tempdir().unwrap();
         let wal = WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() };
         let store = StoreOptions { workers: 0, ..StoreOptions::default() };
@@ -43,6 +43,7 @@ impl Served {
             page_max: RECORDS_MAX,
             cost_max: u64::MAX,
             timeout_ms: 60_000,
+            gather_max,
             ..Limits::default()
         };
         let database = Database::open(node, DATABASE, limits).await.unwrap();

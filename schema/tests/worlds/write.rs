@@ -51,6 +51,19 @@ impl Write {
         Some(Write { collection: object.name.clone(), act, selections })
     }
 
+    /// Notes without an author.
+    pub fn notes(drawing: Drawing<'_>, count: usize, chance: &mut Chance) -> Option<Write> {
+        let object = drawing.model.object("Note");
+        let mut records = Vec::new();
+        for _ in 0..count {
+            let mut change = change(drawing, object, true, chance)?;
+            change.values.retain(|(name, _)| name != "author");
+            records.push((None, change));
+        }
+        let selections = vec![super::draw::plain("id")];
+        Some(Write { collection: object.name.clone(), act: Act::Create(records), selections })
+    }
+
     pub fn update(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Option<Write> {
         let act = Act::Update(drawing.id(object, chance)?, change(drawing, object, false, chance)?);
         Some(Write { collection: object.name.clone(), act, selections: select(drawing, object, chance) })
