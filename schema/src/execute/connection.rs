@@ -101,14 +101,14 @@ impl Reader<'_> {
             Part { records: Vec::new(), skipped: 0, more: false }
         };
         // Behind the page in the direction of reading, and in front of it.
-        let behind = KeyRange {
-            start: high.clone().unwrap_or_else(|| ordered.range.end.clone()),
-            end: ordered.range.end.clone(),
-        };
-        let in_front = KeyRange {
-            start: ordered.range.start.clone(),
-            end: low.as_ref().map_or_else(|| ordered.range.start.clone(), |low| successor(low)),
-        };
+        let mut behind = high.clone().unwrap_or_else(|| ordered.range.end.clone());
+        let mut in_front = low.as_ref().map_or_else(|| ordered.range.start.clone(), |low| successor(low));
+        if low.is_some() && high.is_some() && in_front > behind {
+            // The cursors have passed each other: the page is empty and lies where `after` stands.
+            if ordered.reverse { in_front.clone_from(&behind) } else { behind.clone_from(&in_front) }
+        }
+        let behind = KeyRange { start: behind, end: ordered.range.end.clone() };
+        let in_front = KeyRange { start: ordered.range.start.clone(), end: in_front };
         let (earlier, later) = if ordered.reverse { (behind, in_front) } else { (in_front, behind) };
         let mut page = Page::default();
         if needs.previous {
