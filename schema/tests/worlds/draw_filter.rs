@@ -113,8 +113,10 @@ impl Drawing<'_> {
         let filtered = filtered_as(&declared.of);
         let ordered = !matches!(filtered, "ID" | "Boolean" | "UUID" | "Bytes") && declared.kind != Kind::Enum;
         let one = |chance: &mut Chance| self.operand(object, declared, chance);
-        let lower = |chance: &mut Chance| if chance.percent(50) { Test::Gt(one(chance)) } else { Test::Gte(one(chance)) };
-        let upper = |chance: &mut Chance| if chance.percent(50) { Test::Lt(one(chance)) } else { Test::Lte(one(chance)) };
+        let lower =
+            |chance: &mut Chance| if chance.percent(50) { Test::Gt(one(chance)) } else { Test::Gte(one(chance)) };
+        let upper =
+            |chance: &mut Chance| if chance.percent(50) { Test::Lt(one(chance)) } else { Test::Lte(one(chance)) };
         let tests = match chance.below(6) {
             _ if equal || !ordered => match chance.below(5) {
                 0 | 1 => vec![Test::Eq(one(chance))],

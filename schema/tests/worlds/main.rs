@@ -17,6 +17,7 @@ mod literal;
 mod model;
 mod operation;
 mod print;
+mod regressions;
 mod round;
 mod served;
 mod shrink;
