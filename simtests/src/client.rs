@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How often a client looks whether the node is back.
 const KNOCK: Duration = Duration::from_millis(1);
+/// Pages of one walk: more than the workload ever fills.
+const PAGES_MAX: usize = 30;
 /// Codes that say that nothing was written, beside those that the model knows.
 const SURELY_NOT: [&str; 4] = ["TRANSACTION_CONFLICT", "UNIQUE_VIOLATION", "NOT_FOUND", "REFERENCE_VIOLATION"];
 /// Codes that say that the request itself is wrong: the workload makes none such.
@@ -104,22 +106,20 @@ pub async fn run(shared: Shared, client: u64, steps: Vec<Step>) {
     for step in steps {
         sleep(Duration::from_micros(step.pause_micros)).await;
         match step.sent {
-            Sent::Once => {
-                call(&shared, client, &step).await;
-            }
+            Sent::Once => walk(&shared, client, step).await,
             // A repetition must be answered as the first one was, whether that answer arrived or not.
             Sent::Again => {
-                if call(&shared, client, &step).await.is_some() {
-                    call(&shared, client, &step).await;
+                if call_any(&shared, client, &step).await.is_some() {
+                    call_any(&shared, client, &step).await;
                 }
             }
             Sent::Twice => {
                 let (shared, step) = (shared.clone(), step.clone());
                 let twin = madsim::task::spawn({
                     let (shared, step) = (shared.clone(), step.clone());
-                    async move { call(&shared, client, &step).await }
+                    async move { call_any(&shared, client, &step).await }
                 });
-                call(&shared, client, &step).await;
+                call_any(&shared, client, &step).await;
                 let _ = twin.await;
             }
         }
@@ -127,9 +127,31 @@ pub async fn run(shared: Shared, client: u64, steps: Vec<Step>) {
     shared.inner().finished += 1;
 }
 
-/// Makes one call. `None` when it was surely not done.
-async fn call(shared: &Shared, client: u64, step: &Step) -> Option<()> {
+/// Makes one call and, when it is a page, those for the pages after it.
+async fn walk(shared: &Shared, client: u64, mut step: Step) {
+    for _ in 0..PAGES_MAX {
+        let Some(number) = call_any(shared, client, &step).await else { return };
+        let next = shared.with_history(|history| match &history.calls[number].end {
+            End::Done { reply, .. } => step.action.next_page(reply),
+            _ => None,
+        });
+        match next {
+            Some(action) => step.action = action,
+            None => return,
+        }
+    }
+}
+
+/// Makes one call through whatever door is open. `None` when it was surely not done.
+async fn call_any(shared: &Shared, client: u64, step: &Step) -> Option<usize> {
     let door = open_door(shared).await;
+    let call = call(shared, door, client, step).await;
+    let refused = shared.with_history(|history| matches!(history.calls[call].end, End::Refused(_)));
+    (!refused).then_some(call)
+}
+
+/// Makes one call: its number in the history.
+pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step) -> usize {
     let begun = shared.moment();
     let call = shared.with_history(|history| history.begin(client, step.key.clone(), step.action.clone(), begun));
     trace::event(&format!("c{client}"), &format!("call {call} {:?}", step.action), &[]);
@@ -162,9 +184,8 @@ async fn call(shared: &Shared, client: u64, step: &Step) -> Option<()> {
     };
     trace::event(&format!("c{client}"), &what, bytes.as_bytes());
     let ended = shared.moment();
-    let refused = matches!(end, End::Refused(_));
     shared.with_history(|history| history.end(call, ended, end));
-    (!refused).then_some(())
+    call
 }
 
 async fn open_door(shared: &Shared) -> Door {

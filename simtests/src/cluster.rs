@@ -5,7 +5,7 @@
 use crate::check::audit::{Audited, audit};
 use crate::check::{Violation, certificate};
 use crate::client::{self, Shared};
-use crate::history::Known;
+use crate::history::{End, Known};
 use crate::house::{self, Door, Opening};
 use crate::plan::{Incident, Plan, Trouble};
 use crate::rng::Rng;
@@ -14,6 +14,7 @@ use crate::simfs::interpose::{self, Recording};
 use crate::simfs::model::Disk;
 use crate::trace;
 use crate::verdict::Met;
+use crate::workload::{Action, Sent, Step};
 use madsim::runtime::Handle;
 use madsim::time::sleep;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ pub struct Cluster {
 ///
 /// # Errors
 /// The first violation.
-pub async fn run(plan: Plan, base: PathBuf, met: &mut Met) -> Result<(), Violation> {
+pub async fn run(plan: Plan, base: PathBuf, met: &mut Met, history: Option<PathBuf>) -> Result<(), Violation> {
     let handle = Handle::current();
     let machine = handle.create_node().name("node-1").build().id();
     let images = Rng::stream(plan.seed, "disk/n1");
@@ -78,6 +79,10 @@ pub async fn run(plan: Plan, base: PathBuf, met: &mut Met) -> Result<(), Violati
         met: Met::default(),
     };
     let result = cluster.run().await;
+    if let Some(path) = history {
+        let text = cluster.shared.with_history(|history| history.print());
+        std::fs::write(&path, text).map_err(|error| Violation::new("harness", "history", error.to_string()))?;
+    }
     cluster.met.acknowledged = cluster.shared.with_history(|history| history.answered());
     *met = cluster.met;
     result
@@ -220,7 +225,9 @@ impl Cluster {
     fn arm(&mut self, trouble: Trouble) {
         trace::event("nemesis", &format!("{trouble:?}"), &[]);
         match trouble {
-            Trouble::PowerCut { after_changes, .. } | Trouble::Kill { after_changes } => interpose::cut_after(after_changes),
+            Trouble::PowerCut { after_changes, .. } | Trouble::Kill { after_changes } => {
+                interpose::cut_after(after_changes)
+            }
             Trouble::Fault { fault, .. } => {
                 self.shared.expect_errors();
                 interpose::arm(fault);
@@ -278,7 +285,7 @@ impl Cluster {
                 self.crash(None);
             }
             Trouble::Fault { power_cut, .. } => {
-                self.check_stopped(&door)?;
+                self.check_stopped(&door).await?;
                 self.crash(power_cut);
             }
             Trouble::FullDisk { .. } => self.crash(None),
@@ -291,11 +298,20 @@ impl Cluster {
         self.start_until_open(None).await
     }
 
-    /// After a failed fsync the page cache is not what the disk holds: to go on is to lie.
-    fn check_stopped(&self, door: &Door) -> Result<(), Violation> {
-        let synced = interpose::failed_syncs();
-        if synced > 0 && door.stopped().is_none() {
-            return Err(Violation::new("liveness", "went-on", "an fsync failed and the node did not stop"));
+    /// After a failed fsync the page cache is not what the disk holds: to acknowledge anything more is to lie.
+    async fn check_stopped(&self, door: &Door) -> Result<(), Violation> {
+        if interpose::failed_syncs() == 0 || door.stopped().is_some() {
+            return Ok(());
+        }
+        let generation = self.shared.generation();
+        let shelf = i64::try_from(generation).expect("starts are few") + 1000;
+        let probe = Action::CreateBox { tag: format!("probe{generation}"), room: "RED".into(), shelf };
+        let step = Step { pause_micros: 0, key: Some(format!("probe-{generation}")), sent: Sent::Once, action: probe };
+        let call = client::call(&self.shared, door.clone(), 0, &step).await;
+        let done = self.shared.with_history(|history| matches!(history.calls[call].end, End::Done { .. }));
+        if done {
+            let detail = "an fsync failed, and afterwards the node answered a mutation";
+            return Err(Violation::new("liveness", "went-on", detail));
         }
         Ok(())
     }

@@ -3,10 +3,11 @@
 //! A call ends once. One that was cut off ends as lost: it may or may not have been done.
 
 use crate::workload::{Action, Reply};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A place in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Moment {
     /// How often the node was started before.
     pub generation: usize,
@@ -19,7 +20,8 @@ pub struct Moment {
 }
 
 /// How a call ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum End {
     /// Not yet.
     Open,
@@ -37,7 +39,7 @@ pub enum End {
 }
 
 /// One call.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Call {
     /// Which client; 0 is the harness itself.
     pub client: u64,
@@ -91,6 +93,25 @@ impl History {
         assert!(call.ended.is_none(), "a call ends once");
         call.ended = Some(ended);
         call.end = end;
+    }
+
+    /// The calls as lines of JSON.
+    pub fn print(&self) -> String {
+        let line = |call| serde_json::to_string(call).expect("a call is plain data") + "\n";
+        self.calls.iter().map(line).collect()
+    }
+
+    /// Reads what [`History::print`] wrote.
+    ///
+    /// # Errors
+    /// The first line that is no call.
+    pub fn parse(text: &str) -> Result<History, String> {
+        let mut history = History::default();
+        for (number, line) in text.lines().enumerate() {
+            let call = serde_json::from_str(line).map_err(|error| format!("line {}: {error}", number + 1))?;
+            history.calls.push(call);
+        }
+        Ok(history)
     }
 
     /// Answered calls.

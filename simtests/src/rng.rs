@@ -66,10 +66,14 @@ mod tests {
 
     #[test]
     fn streams_of_one_seed_are_independent_and_repeatable() {
-        let draw = |seed, name| (0..4).map({
-            let mut rng = Rng::stream(seed, name);
-            move |_| rng.next()
-        }).collect::<Vec<_>>();
+        let draw = |seed, name| {
+            (0..4)
+                .map({
+                    let mut rng = Rng::stream(seed, name);
+                    move |_| rng.next()
+                })
+                .collect::<Vec<_>>()
+        };
         assert_eq!(draw(7, "disk"), draw(7, "disk"));
         assert_ne!(draw(7, "disk"), draw(7, "workload/c1"));
         assert_ne!(draw(7, "disk"), draw(8, "disk"));

@@ -20,7 +20,8 @@ static TRACE: Mutex<Option<Trace>> = Mutex::new(None);
 
 /// Begins a trace; with `print` each event is also a line on standard output.
 pub fn begin(print: bool) {
-    *TRACE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Trace { hash: Xxh3::new(), events: 0, print, last: VecDeque::new() });
+    *TRACE.lock().unwrap_or_else(PoisonError::into_inner) =
+        Some(Trace { hash: Xxh3::new(), events: 0, print, last: VecDeque::new() });
 }
 
 /// Adds an event: who or what it is about, what happened, and bytes that only the hash takes in.

@@ -20,8 +20,8 @@ const DISKS: &str = "/dev/shm";
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 static MET: Mutex<Option<Met>> = Mutex::new(None);
 
-/// Runs a plan. `print_trace` makes each event a line on standard output.
-pub fn run(plan: &Plan, print_trace: bool) -> Report {
+/// Runs a plan. `print_trace` makes each event a line on standard output; `history` takes all calls.
+pub fn run(plan: &Plan, print_trace: bool, history: Option<PathBuf>) -> Report {
     runtime::plant(plan.mutants.iter().cloned());
     trace::begin(print_trace);
     let hook = std::panic::take_hook();
@@ -32,7 +32,7 @@ pub fn run(plan: &Plan, print_trace: bool) -> Report {
         }
     }));
     let base = PathBuf::from(DISKS).join(format!("vivarium-sim-{}", std::process::id()));
-    let ended = simulate(plan.clone(), base.clone());
+    let ended = simulate(plan.clone(), base.clone(), history);
     let _ = std::fs::remove_dir_all(&base);
     let (hash, events) = trace::digest();
     let met = MET.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
@@ -63,7 +63,7 @@ pub fn run(plan: &Plan, print_trace: bool) -> Report {
 }
 
 /// Runs on a thread of its own, since the simulator seeds what the standard library keeps per thread.
-fn simulate(plan: Plan, base: PathBuf) -> Result<(u64, Result<(), Violation>), ()> {
+fn simulate(plan: Plan, base: PathBuf, history: Option<PathBuf>) -> Result<(u64, Result<(), Violation>), ()> {
     let run = move || {
         let mut runtime = madsim::runtime::Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
         runtime.set_time_limit(VIRTUAL_TIME_MAX);
@@ -72,7 +72,7 @@ fn simulate(plan: Plan, base: PathBuf) -> Result<(u64, Result<(), Violation>), (
                 return Err(Violation::new("harness", "disk", error.to_string()));
             }
             let mut met = Met::default();
-            let result = cluster::run(plan, base, &mut met).await;
+            let result = cluster::run(plan, base, &mut met, history).await;
             *MET.lock().unwrap_or_else(PoisonError::into_inner) = Some(met);
             result
         });

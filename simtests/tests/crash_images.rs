@@ -163,9 +163,19 @@ fn no_image_loses_what_was_acknowledged() {
 #[test]
 fn no_image_around_a_journal_rotation_loses_what_was_acknowledged() {
     // fjall rotates its journal behind 64 MB.
-    run("rotation", 4 << 20, 80, |rng| rng.between(50_000, 200_000), 12, |ops| {
-        let folders = ops.iter().enumerate().filter(|(_, op)| matches!(op, Op::Create { name, .. } if name.ends_with(".jnl")));
-        let rotated: Vec<usize> = folders.skip(1).map(|(place, _)| place).collect();
-        rotated.iter().flat_map(|place| place.saturating_sub(5)..(place + 40).min(ops.len())).collect()
-    });
+    run(
+        "rotation",
+        4 << 20,
+        80,
+        |rng| rng.between(50_000, 200_000),
+        12,
+        |ops| {
+            let folders = ops
+                .iter()
+                .enumerate()
+                .filter(|(_, op)| matches!(op, Op::Create { name, .. } if name.ends_with(".jnl")));
+            let rotated: Vec<usize> = folders.skip(1).map(|(place, _)| place).collect();
+            rotated.iter().flat_map(|place| place.saturating_sub(5)..(place + 40).min(ops.len())).collect()
+        },
+    );
 }

@@ -105,6 +105,9 @@ fn comparable(action: &Action, data: &Value) -> Value {
         for (_, payload) in fields.iter_mut() {
             if let Value::Object(payload) = payload {
                 payload.remove("commit");
+                if let (Action::Page { .. }, Some(Value::Object(info))) = (action, payload.get_mut("pageInfo")) {
+                    info.remove("endCursor");
+                }
                 if matches!(action, Action::CreateTicket { .. })
                     && let Some(Value::Object(ticket)) = payload.get_mut("ticket")
                 {
@@ -122,6 +125,12 @@ fn check_answer(replay: &Replay, call: &Call, reply: &Reply, version: u64) -> Re
         let detail = format!("{:?} was answered; the model refuses it with {:?}", call.action, refusal.0);
         violation("wrongly-accepted", detail)
     })?;
+    if let Action::Page { place, .. } = &call.action
+        && place.at.is_some_and(|at| at != version)
+    {
+        let detail = format!("{:?} was read at {version}, not with the pages before it", call.action);
+        return Err(violation("torn-walk", detail));
+    }
     let found = comparable(&call.action, &reply.data);
     if found != expected {
         let detail = format!("{:?} at version {version} was answered {found}; it should be {expected}", call.action);
@@ -176,7 +185,8 @@ fn check_refusal(replay: &Replay, history: &History, call: &Call, reply: &Reply)
     if right {
         return Ok(());
     }
-    let detail = format!("{:?} was refused with {:?}; the model does it at every version then", call.action, reply.errors);
+    let detail =
+        format!("{:?} was refused with {:?}; the model does it at every version then", call.action, reply.errors);
     Err(violation("wrongly-refused", detail))
 }
 
@@ -205,8 +215,10 @@ fn check_real_time(history: &History) -> Result<(), Violation> {
         }
         // A repetition returns the first answer, which may be older.
         let repeated = call.key.as_deref().is_some_and(|key| !sent.insert(key));
+        // A later page is read with the first one.
+        let pinned = matches!(&call.action, Action::Page { place, .. } if place.at.is_some());
         let stale = if call.key.is_some() { *version <= told } else { *version < told };
-        if stale && !repeated {
+        if stale && !repeated && !pinned {
             let detail = format!("{:?} has version {version}, but {told} had been told before it began", call.action);
             return Err(violation("stale", detail));
         }

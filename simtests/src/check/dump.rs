@@ -61,7 +61,11 @@ pub fn state(data: &Value) -> Result<State, String> {
         }
     }
     if data["items"]["totalCount"] != state.items.len() {
-        return Err(format!("totalCount of items is {}, listed are {}", data["items"]["totalCount"], state.items.len()));
+        return Err(format!(
+            "totalCount of items is {}, listed are {}",
+            data["items"]["totalCount"],
+            state.items.len()
+        ));
     }
     for node in nodes(&data["boxes"])? {
         let tag = text(&node["tag"])?;

@@ -222,7 +222,8 @@ impl State {
                 let mut shown = self.show(tag);
                 if !shown.is_null() {
                     let tickets = self.tickets.iter().filter(|(_, ticket)| ticket.item == *tag);
-                    shown["tickets"] = json!({ "nodes": tickets.map(|(text, _)| json!({ "text": text })).collect::<Vec<_>>() });
+                    shown["tickets"] =
+                        json!({ "nodes": tickets.map(|(text, _)| json!({ "text": text })).collect::<Vec<_>>() });
                 }
                 json!({ "item": shown })
             }
@@ -234,6 +235,19 @@ impl State {
                     "totalCount": found.len(),
                     "nodes": page.map(|(tag, item)| json!({ "tag": tag, "rank": item.rank })).collect::<Vec<_>>(),
                     "pageInfo": { "hasNextPage": found.len() > *first as usize, "hasPreviousPage": false },
+                } })
+            }
+            Action::Page { kind, first, place } => {
+                let mut found: Vec<_> = self.items.iter().filter(|(_, item)| item.kind == *kind).collect();
+                found.sort_by_key(|(tag, item)| (item.rank, *tag));
+                let page = found.iter().skip(place.skip as usize).take(*first as usize);
+                json!({ "items": {
+                    "totalCount": found.len(),
+                    "nodes": page.map(|(tag, item)| json!({ "tag": tag, "rank": item.rank })).collect::<Vec<_>>(),
+                    "pageInfo": {
+                        "hasNextPage": found.len() as u64 > place.skip + first,
+                        "hasPreviousPage": place.skip > 0,
+                    },
                 } })
             }
             Action::ListByMark { mark } => {

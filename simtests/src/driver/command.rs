@@ -22,6 +22,8 @@ pub enum Command {
     Replay(Replay),
     /// Run all plans that once failed.
     Regress(Regress),
+    /// Check the history of a run again, without running it.
+    Check(Check),
     /// Run each seed twice, in two processes, and compare the traces.
     Determinism(Determinism),
     /// Plant each known bug and see that it is caught.
@@ -97,6 +99,16 @@ pub struct Replay {
     /// Print every event.
     #[arg(long, value_parser = ["full"])]
     pub trace: Option<String>,
+    /// Write all calls and their answers to this file, for `check`.
+    #[arg(long)]
+    pub history: Option<PathBuf>,
+}
+
+/// Which history.
+#[derive(Args)]
+pub struct Check {
+    /// The file that `replay --history` wrote.
+    pub history: PathBuf,
 }
 
 /// Which plans.
@@ -164,4 +176,7 @@ pub struct Worker {
     /// Print every event.
     #[arg(long)]
     pub trace: bool,
+    /// Write all calls and their answers to this file.
+    #[arg(long)]
+    pub history: Option<PathBuf>,
 }

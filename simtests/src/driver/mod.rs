@@ -29,6 +29,7 @@ pub fn main() -> ExitCode {
         Command::Worker(worker) => worker_main(&worker),
         Command::Run(run) => survey::run(&run),
         Command::Replay(replay) => survey::replay(&replay),
+        Command::Check(check) => survey::check(&check),
         Command::Regress(regress) => survey::regress(&regress),
         Command::Determinism(determinism) => survey::determinism(&determinism),
         Command::Mutants(mutants) => survey::mutants(&mutants),
@@ -55,7 +56,7 @@ fn say(line: &str) {
 fn worker_main(worker: &command::Worker) -> Result<bool, String> {
     let text = std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())?;
     let plan = crate::plan::Plan::parse(&text)?;
-    let report = crate::worker::run(&plan, worker.trace);
+    let report = crate::worker::run(&plan, worker.trace, worker.history.clone());
     say(&serde_json::to_string(&report).map_err(|error| error.to_string())?);
     Ok(true)
 }

@@ -5,6 +5,7 @@
 use crate::plan::Plan;
 use crate::verdict::{Report, Verdict};
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -13,24 +14,35 @@ use std::time::{Duration, Instant};
 /// How often a running worker is looked at.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Runs a plan in a process of its own. Its trace, if asked for, goes to standard output as it comes.
-pub fn run(plan: &Plan, limit: Duration, trace: bool) -> Report {
+/// What is wanted of a run beside its report.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// Its trace on standard output.
+    pub trace: bool,
+    /// Its calls in this file.
+    pub history: Option<PathBuf>,
+}
+
+/// Runs a plan in a process of its own.
+pub fn run(plan: &Plan, limit: Duration, extras: &Extras) -> Report {
     let began = Instant::now();
-    let verdict = match start(plan, trace) {
-        Ok(child) => wait(child, began, limit, trace),
+    let verdict = match start(plan, extras) {
+        Ok(child) => wait(child, began, limit, extras.trace),
         Err(error) => Err(format!("the worker does not start: {error}")),
     };
-    let mut report =
-        verdict.unwrap_or_else(|reason| Report::of_silence(plan.seed, Verdict::Unknown { reason }));
+    let mut report = verdict.unwrap_or_else(|reason| Report::of_silence(plan.seed, Verdict::Unknown { reason }));
     report.wall_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     report
 }
 
-fn start(plan: &Plan, trace: bool) -> std::io::Result<Child> {
+fn start(plan: &Plan, extras: &Extras) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    if trace {
+    if extras.trace {
         command.arg("--trace").stderr(Stdio::inherit());
+    }
+    if let Some(path) = &extras.history {
+        command.arg("--history").arg(path);
     }
     let mut child = command.spawn()?;
     let mut stdin = child.stdin.take().expect("it was asked to be piped");
@@ -87,7 +99,7 @@ pub fn run_all(
                 while !stop.load(Ordering::Relaxed) {
                     let next = plans.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(plan) = next else { break };
-                    let report = run(&plan, limit, false);
+                    let report = run(&plan, limit, &Extras::default());
                     if reports.send((plan, report)).is_err() {
                         break;
                     }

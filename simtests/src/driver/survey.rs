@@ -1,7 +1,10 @@
 //! Many runs and what they show together: seeds, regressions, determinism, planted bugs, rare paths.
 
-use super::command::{Determinism, Mutants, PlanOf, Regress, Replay, Run};
+use super::command::{Check, Determinism, Mutants, PlanOf, Regress, Replay, Run};
+use super::process::Extras;
 use super::{process, say, say_failure};
+use crate::check::certificate;
+use crate::history::History;
 use crate::mutants;
 use crate::plan::{Plan, Profile, Wish};
 use crate::verdict::{Met, Report, Verdict};
@@ -141,7 +144,8 @@ pub fn replay(replay: &Replay) -> Result<bool, String> {
         (None, Some(seed)) => Plan::draw(seed, &wish(replay.profile, &replay.mutant, replay.images)),
         (None, None) => return Err("name a plan or a seed".into()),
     };
-    let report = process::run(&plan, REPLAY_LIMIT, replay.trace.is_some());
+    let extras = Extras { trace: replay.trace.is_some(), history: replay.history.clone() };
+    let report = process::run(&plan, REPLAY_LIMIT, &extras);
     match &report.verdict {
         Verdict::Pass => say(&format!("seed {}: pass, trace {}", report.seed, report.trace)),
         _ => say_failure(&report, "this command"),
@@ -152,6 +156,21 @@ pub fn replay(replay: &Replay) -> Result<bool, String> {
 fn read(path: &Path) -> Result<Plan, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Plan::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Checks the history of a run again.
+pub fn check(check: &Check) -> Result<bool, String> {
+    let named = |error: String| format!("{}: {error}", check.history.display());
+    let text = fs::read_to_string(&check.history).map_err(|error| named(error.to_string()))?;
+    let history = History::parse(&text).map_err(named)?;
+    let calls = history.calls.len();
+    match certificate::check(&history) {
+        Ok(_) => {
+            say(&format!("{calls} calls, {} answered: strictly serializable, as the model says", history.answered()))
+        }
+        Err(violation) => say(&format!("{calls} calls: {violation}")),
+    }
+    Ok(certificate::check(&history).is_ok())
 }
 
 /// Runs all plans that once failed.
@@ -203,7 +222,10 @@ pub fn determinism(determinism: &Determinism) -> Result<bool, String> {
             if report.trace.is_empty() {
                 say_failure(&report, &keep(plan, Path::new("sim-failures")));
             }
-            say(&format!("  compare  vivarium-sim replay --seed {} --images {} --trace full", plan.seed, determinism.images));
+            say(&format!(
+                "  compare  vivarium-sim replay --seed {} --images {} --trace full",
+                plan.seed, determinism.images
+            ));
         }
         true
     });

@@ -295,7 +295,8 @@ impl Image {
             if bytes == recorded {
                 return Ok(None);
             }
-            let place = bytes.iter().zip(&recorded).position(|(a, b)| a != b).unwrap_or(bytes.len().min(recorded.len()));
+            let place =
+                bytes.iter().zip(&recorded).position(|(a, b)| a != b).unwrap_or(bytes.len().min(recorded.len()));
             let (real, known) = (bytes.len(), recorded.len());
             Ok(Some(format!("{} differs from the record at byte {place} ({real} and {known} bytes)", path.display())))
         }

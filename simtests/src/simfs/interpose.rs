@@ -328,10 +328,12 @@ unsafe fn open_at(dirfd: c_int, path: *const c_char, flags: c_int, mode: mode_t)
         let place = world.place(dirfd, name?)?;
         let known = world.ino(&place);
         let creates = known.is_none() && flags & libc::O_CREAT != 0;
-        if creates && let Verdict::Fail(errno) = {
-            let Place::In(folder, _) = &place else { return None };
-            world.meet(Kind::Create, *folder)
-        } {
+        if creates
+            && let Verdict::Fail(errno) = {
+                let Place::In(folder, _) = &place else { return None };
+                world.meet(Kind::Create, *folder)
+            }
+        {
             return Some(fail(errno));
         }
         let fd = small(kernel!(SYS_openat, dirfd, path, flags, mode));

@@ -80,6 +80,20 @@ pub struct ItemChange {
     pub disconnects: Vec<String>,
 }
 
+/// Where in a walk over pages a page stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PagePlace {
+    /// The cursor at the end of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Records on the pages before.
+    #[serde(default)]
+    pub skip: u64,
+    /// The version that the first page was read at: all others must be too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+}
+
 /// One thing that a client does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -97,6 +111,7 @@ pub enum Action {
     CreateTicket { text: String, item: String },
     ReadItem { tag: String },
     ListByKind { kind: String, first: u64 },
+    Page { kind: String, first: u64, place: PagePlace },
     ListByMark { mark: String },
     ListByRank { least: i64, most: i64 },
     ReadBox { tag: String },
@@ -108,6 +123,16 @@ impl Action {
     /// True when it writes.
     pub fn is_mutation(&self) -> bool {
         self.document().starts_with("mutation")
+    }
+
+    /// The page after this one, when the answer says that there is one.
+    pub fn next_page(&self, reply: &Reply) -> Option<Action> {
+        let Action::Page { kind, first, place } = self else { return None };
+        let info = &reply.data["items"]["pageInfo"];
+        let after = info["endCursor"].as_str().filter(|_| info["hasNextPage"] == true)?.to_owned();
+        let at = place.at.or(reply.version);
+        let place = PagePlace { after: Some(after), skip: place.skip + first, at };
+        Some(Action::Page { kind: kind.clone(), first: *first, place })
     }
 
     /// The GraphQL document.
@@ -161,6 +186,11 @@ impl Action {
                  orderBy: [{ rank: ASC }, { tag: ASC }], first: $first) \
                  { totalCount nodes { tag rank } pageInfo { hasNextPage hasPreviousPage } } }"
             }
+            Action::Page { .. } => {
+                "query($kind: Kind!, $first: Int!, $after: String) { items(where: { kind: { eq: $kind } }, \
+                 orderBy: [{ rank: ASC }, { tag: ASC }], first: $first, after: $after) \
+                 { totalCount nodes { tag rank } pageInfo { hasNextPage hasPreviousPage endCursor } } }"
+            }
             Action::ListByMark { .. } => {
                 "query($mark: String!) { items(where: { marks: { has: $mark } }, orderBy: [{ tag: ASC }], first: 50) \
                  { nodes { tag marks } } }"
@@ -201,6 +231,7 @@ impl Action {
                 json!({ "data": { "text": text, "item": { "connect": { "tag": item } } } })
             }
             Action::ListByKind { kind, first } => json!({ "kind": kind, "first": first }),
+            Action::Page { kind, first, place } => json!({ "kind": kind, "first": first, "after": place.after }),
             Action::ListByMark { mark } => json!({ "mark": mark }),
             Action::ListByRank { least, most } => json!({ "least": least, "most": most }),
             Action::CountItems => json!({}),
@@ -266,7 +297,7 @@ fn change_input(change: &ItemChange) -> Value {
 }
 
 /// What came back.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
     /// `data`, null when absent.
     pub data: Value,

@@ -7,7 +7,7 @@ mod action;
 use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
 
-pub use action::{Action, BoxLink, ItemChange, NewItem, Reply};
+pub use action::{Action, BoxLink, ItemChange, NewItem, PagePlace, Reply};
 
 /// The schema of all runs.
 pub const SCHEMA: &str = include_str!("schema.graphql");
@@ -63,7 +63,8 @@ pub fn draw(client: u64, count: u64, rng: &mut Rng) -> Vec<Step> {
             _ => draw_action(client, number, rng),
         };
         let key = action.is_mutation().then(|| format!("c{client}-{number}"));
-        let sent = if key.is_some() { *rng.pick(&[Sent::Once, Sent::Once, Sent::Again, Sent::Twice]) } else { Sent::Once };
+        let sent =
+            if key.is_some() { *rng.pick(&[Sent::Once, Sent::Once, Sent::Again, Sent::Twice]) } else { Sent::Once };
         steps.push(Step { pause_micros: rng.spread(1, 20_000), key, sent, action });
     }
     steps
@@ -171,7 +172,8 @@ fn draw_action(client: u64, number: u64, rng: &mut Rng) -> Action {
         64 => Action::DeleteLabel { slug: label(rng) },
         65..=69 => Action::CreateTicket { text: format!("t{client}-{number}"), item: item(rng) },
         70..=76 => Action::ReadItem { tag: item(rng) },
-        77..=84 => Action::ListByKind { kind: kind(rng), first: rng.spread(1, 40) },
+        77..=80 => Action::Page { kind: kind(rng), first: rng.between(1, 4), place: PagePlace::default() },
+        81..=84 => Action::ListByKind { kind: kind(rng), first: rng.spread(1, 40) },
         85..=88 => Action::ListByMark { mark: (*rng.pick(&MARKS)).to_owned() },
         89..=92 => Action::ListByRank { least: rank(rng), most: rank(rng) },
         93..=95 => Action::ReadBox { tag: boxed(rng) },

@@ -3,11 +3,11 @@
 //! fjall syncs its journal only now and then, so a crash may leave its newest batches torn or out of order. It would
 //! refuse to open some of these, and lose the rest silently.
 
-use crate::disk::io;
+use crate::disk::{io, sync_parent};
 use crate::runtime::sometimes;
 use crate::{Error, Result};
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Bytes that are read at once. Preallocated space behind the last batch is all zeros: one such chunk ends it.
@@ -23,7 +23,7 @@ pub(super) struct Journal {
     pub cut_bytes: u64,
 }
 
-/// Cuts the newest journal in `dir` after its last whole batch in unbroken order.
+/// Cuts the newest journal in `dir` after its last whole batch in unbroken order, and writes what is left anew.
 ///
 /// # Errors
 /// [`Error::Corrupt`] when an older journal, which was synced whole, is damaged.
@@ -31,19 +31,23 @@ pub(super) fn repair(dir: &Path) -> Result<Journal> {
     let journals = journals(dir)?;
     let mut report = Journal::default();
     for (nth, path) in journals.iter().enumerate() {
-        let found = scan(path)?;
+        let bytes = read_data(path)?;
+        let found = scan(&bytes);
         report.last_sequence = found.last_sequence.or(report.last_sequence);
+        let newest = nth + 1 == journals.len();
+        if newest && found.data_end > 0 {
+            renew(path, &bytes, &found)?;
+        }
         if found.end == found.data_end {
             continue;
         }
-        if nth + 1 < journals.len() {
+        if !newest {
             let detail = format!("the batch at offset {} fails its checksum", found.end);
             return Err(Error::Corrupt { what: "journal", path: path.clone(), detail });
         }
-        report.cut_bytes = found.data_end - found.end;
+        report.cut_bytes = (found.data_end - found.end) as u64;
         sometimes("a torn end of a journal is cut");
         tracing::warn!(path = %path.display(), offset = found.end, bytes = report.cut_bytes, "torn end of a journal cut");
-        cut(path, found.end)?;
     }
     Ok(report)
 }
@@ -104,16 +108,15 @@ fn journals(dir: &Path) -> Result<Vec<PathBuf>> {
 
 struct Scan {
     /// Where the last whole batch ends.
-    end: u64,
+    end: usize,
     /// Where the last byte that is not zero ends, or `end`.
-    data_end: u64,
+    data_end: usize,
     last_sequence: Option<u64>,
 }
 
-fn scan(path: &Path) -> Result<Scan> {
-    let bytes = read_data(path)?;
+fn scan(bytes: &[u8]) -> Scan {
     let (mut end, mut last_sequence) = (0, None);
-    while let Some((next, sequence)) = batch(&bytes, end) {
+    while let Some((next, sequence)) = batch(bytes, end) {
         // The checksum leaves the number out; that numbers ascend is all that vouches for it.
         if last_sequence.is_some_and(|last| sequence <= last) {
             break;
@@ -122,7 +125,7 @@ fn scan(path: &Path) -> Result<Scan> {
         last_sequence = Some(sequence);
     }
     let data_end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1).max(end);
-    Ok(Scan { end: end as u64, data_end: data_end as u64, last_sequence })
+    Scan { end, data_end, last_sequence }
 }
 
 /// A journal up to its first chunk of nothing but zeros.
@@ -142,11 +145,19 @@ fn read_data(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-fn cut(path: &Path, end: u64) -> Result<()> {
-    let mut file = OpenOptions::new().write(true).open(path).map_err(io("open", path))?;
-    file.set_len(end).map_err(io("cut", path))?;
-    file.seek(SeekFrom::Start(end)).map_err(io("seek", path))?;
-    file.sync_all().map_err(io("fsync", path))
+/// Writes the whole batches of a journal to a new file in its place. After a failed fsync the page cache shows bytes
+/// that the disk never got, and that no later fsync writes; a process that starts again would build upon them.
+fn renew(path: &Path, bytes: &[u8], found: &Scan) -> Result<()> {
+    let len = path.metadata().map_err(io("read", path))?.len();
+    let fresh = path.with_extension("new");
+    let mut file = File::create(&fresh).map_err(io("create", &fresh))?;
+    file.write_all(&bytes[..found.end]).map_err(io("write", &fresh))?;
+    // fjall goes on behind the last batch, in space that it has set aside. Behind a cut there is none.
+    let len = if found.end == found.data_end { len } else { found.end as u64 };
+    file.set_len(len).map_err(io("extend", &fresh))?;
+    file.sync_all().map_err(io("fsync", &fresh))?;
+    std::fs::rename(&fresh, path).map_err(io("rename", &fresh))?;
+    sync_parent(path)
 }
 
 /// The end and the number of the batch at an offset, if it is whole:
