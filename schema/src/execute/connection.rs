@@ -3,7 +3,7 @@
 use super::Reader;
 use super::reader::BATCH;
 use super::sort::SortKeys;
-use super::stream::{Ordered, Stream, successor};
+use super::stream::{Ordered, Stream};
 use crate::filter::Record;
 use crate::plan::access::{Access, Choice, Element};
 use crate::plan::bind::BoundList;
@@ -78,18 +78,22 @@ impl Reader<'_> {
         let Some(ordered) = Ordered::of(self.database, choice, &elements, None) else {
             return Ok((Vec::new(), Page::default()));
         };
-        let database = self.database;
-        let at = |position: &[u8]| ordered.key_at(database, choice, &list.order, position);
-        let after = paging.after.as_ref().map(|cursor| at(&cursor.position));
-        let before = paging.before.as_ref().map(|cursor| at(&cursor.position));
+        let fixed = self.fixed_keys(choice, &elements, &list.order);
+        let mut places = [None, None];
+        for (place, cursor) in places.iter_mut().zip([&paging.after, &paging.before]) {
+            if let Some(cursor) = cursor {
+                *place = Some(self.place(&ordered, choice, &fixed, &list.order, &cursor.position).await?);
+            }
+        }
+        let [after, before] = places;
         // In the direction of the keys, whatever that of the list is.
         let (low, high) = if ordered.reverse { (&before, &after) } else { (&after, &before) };
         let mut window = ordered.range.clone();
         if let Some(low) = low {
-            window.start = successor(low).max(window.start);
+            window.start = low.behind.clone().max(window.start);
         }
         if let Some(high) = high {
-            window.end = high.clone().min(window.end);
+            window.end = high.at.clone().min(window.end);
         }
         let mut stream = Stream::new(ordered.space, window, ordered.reverse != paging.backward);
         let want = if needs.records { paging.count } else { 0 };
@@ -101,14 +105,14 @@ impl Reader<'_> {
             Part { records: Vec::new(), skipped: 0, more: false }
         };
         // Behind the page in the direction of reading, and in front of it.
-        let mut behind = high.clone().unwrap_or_else(|| ordered.range.end.clone());
-        let mut in_front = low.as_ref().map_or_else(|| ordered.range.start.clone(), |low| successor(low));
+        let mut behind = high.as_ref().map_or_else(|| ordered.range.end.clone(), |high| high.at.clone());
+        let mut in_front = low.as_ref().map_or_else(|| ordered.range.start.clone(), |low| low.behind.clone());
         if low.is_some() && high.is_some() && in_front > behind {
             // The cursors have passed each other: the page is empty and lies where `after` stands.
             if ordered.reverse { in_front.clone_from(&behind) } else { behind.clone_from(&in_front) }
         }
-        let behind = KeyRange { start: behind, end: ordered.range.end.clone() };
-        let in_front = KeyRange { start: ordered.range.start.clone(), end: in_front };
+        let behind = KeyRange { start: behind.max(ordered.range.start.clone()), end: ordered.range.end.clone() };
+        let in_front = KeyRange { start: ordered.range.start.clone(), end: in_front.min(ordered.range.end.clone()) };
         let (earlier, later) = if ordered.reverse { (behind, in_front) } else { (in_front, behind) };
         let mut page = Page::default();
         if needs.previous {

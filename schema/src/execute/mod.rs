@@ -5,6 +5,7 @@
 mod connection;
 mod level;
 pub(crate) mod mutation;
+mod place;
 mod reader;
 mod roots;
 mod sort;

@@ -4,7 +4,6 @@ use super::Reader;
 use super::reader::BATCH;
 use crate::filter::Record;
 use crate::plan::access::{Access, BackRelation, Bound, Choice, Element};
-use crate::plan::order::Order;
 use crate::{Abort, fetch};
 use std::collections::BTreeSet;
 use vivarium_storage::engine::{Bytes, Scan};
@@ -337,6 +336,8 @@ pub(super) struct Ordered {
     pub(super) prefix: Vec<u8>,
     pub(super) range: KeyRange,
     pub(super) reverse: bool,
+    /// Something in the prefix is null, so that unique entries have ids in their keys.
+    pub(super) null: bool,
 }
 
 impl Ordered {
@@ -350,45 +351,25 @@ impl Ordered {
         match &choice.access {
             Access::Documents { reverse } => {
                 let range = key::documents(database, choice.collection);
-                Some(Ordered { space: Space::Document, prefix: Vec::new(), range, reverse: *reverse })
+                Some(Ordered { space: Space::Document, prefix: Vec::new(), range, reverse: *reverse, null: false })
             }
             Access::Links { index, reverse } => {
                 let parent = parent.expect("nested connections have parents");
                 let prefix = fetch::under(database, *index, key::Direction::Ascending, parent);
                 let range = KeyRange::prefix(&prefix);
-                Some(Ordered { space: Space::Index, prefix, range, reverse: *reverse })
+                Some(Ordered { space: Space::Index, prefix, range, reverse: *reverse, null: false })
             }
             Access::Index { index, reverse, .. } => {
                 let bounded = |element: &Element| matches!(element.bound, Bound::Range { .. } | Bound::Prefix(_));
                 let fixed = elements.iter().position(bounded).unwrap_or(elements.len());
                 let prefix = spans(key::index(database, *index), &elements[..fixed], parent).pop()?.start.into_vec();
                 let range = spans(prefix.clone(), &elements[fixed..], parent).pop()?;
-                Some(Ordered { space: Space::Index, prefix, range, reverse: *reverse })
+                let is_null =
+                    |element: &Element| matches!(&element.bound, Bound::Values(all) if all.contains(&Value::Null));
+                let null = elements[..fixed].iter().any(is_null);
+                Some(Ordered { space: Space::Index, prefix, range, reverse: *reverse, null })
             }
             Access::Ids(_) | Access::Back { .. } => unreachable!("these come in no order"),
         }
-    }
-
-    /// The key of the row at a position of the order.
-    pub(super) fn key_at(&self, database: DatabaseId, choice: &Choice, order: &Order, position: &[u8]) -> Key {
-        let (values, id) = order.split(position).expect("a bound cursor belongs to its order");
-        let mut bytes = self.prefix.clone();
-        let mut with_id = true;
-        match &choice.access {
-            Access::Documents { .. } => return key::document(database, choice.collection, id),
-            Access::Index { unique, rest, keys, .. } => {
-                let mut null = false;
-                for (direction, at) in rest.iter().zip(keys) {
-                    null |= values[*at].is_null();
-                    key::encode_value(&values[*at], *direction, &mut bytes);
-                }
-                with_id = !*unique || null;
-            }
-            _ => {}
-        }
-        if with_id {
-            key::push_id(&mut bytes, id);
-        }
-        bytes.into_boxed_slice()
     }
 }

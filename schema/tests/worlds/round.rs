@@ -272,8 +272,12 @@ impl Round {
         let object = objects[*self.chance.pick(&[0, 0, 0, 1, 4, 4])].name.clone();
         let drawing = Drawing { model: &self.model, world: &self.world };
         let declared = self.model.object(&object);
-        let filter = self.chance.percent(50).then(|| drawing.filter(declared, 1, &mut self.chance));
-        let order = drawing.order(declared, &mut self.chance);
+        let (filter, order) = if self.chance.percent(60) {
+            drawing.along_an_index(declared, &mut self.chance)
+        } else {
+            let filter = self.chance.percent(50).then(|| drawing.filter(declared, 1, &mut self.chance));
+            (filter, drawing.order(declared, &mut self.chance))
+        };
         let backward = self.chance.percent(50);
         let size = *self.chance.pick(&[1, 2, 3, 7]);
         let disturb = self.chance.percent(40);
