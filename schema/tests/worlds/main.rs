@@ -34,7 +34,7 @@ const ROUNDS: u64 = 3;
 const TURNS: usize = 12;
 
 /// More than the server reads at once.
-const NOTES: usize = 1_100;
+const NOTES: usize = 1_200;
 
 /// Questions of a turn.
 const QUESTIONS: usize = 12;

@@ -5,10 +5,11 @@ use super::chance::Chance;
 use super::draw::Drawer;
 use super::draw_filter::Drawing;
 use super::evaluate::{Evaluator, bytes, roots};
+use super::judge::Judge;
 use super::literal::Literal;
 use super::model::{Field, Kind, Model, Object};
-use super::operation::{Key, Selection};
-use super::print::{Printer, Text, key_literal};
+use super::operation::{Key, Selection, Where};
+use super::print::{Printer, Text, key_literal, where_literal};
 use super::world::{Change, Id, Record, Refused, Relate, Value, World};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,8 +20,12 @@ use serde_json::{Value as Json, json};
 pub struct Write {
     pub collection: String,
     pub act: Act,
+    /// Holds of the record, or nothing is done. Not of creates.
+    pub condition: Option<Where>,
     /// Of the record in the payload.
     pub selections: Vec<Selection>,
+    /// Of all records, as they are then.
+    pub query: Vec<Selection>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,7 +45,6 @@ impl Write {
             let id = if chance.percent(25) { chosen(drawing.world, object, chance) } else { None };
             records.push((id, change(drawing, object, true, chance)?));
         }
-        let selections = select(drawing, object, chance);
         let act = match records.pop() {
             Some((id, change)) if count == 1 && chance.percent(70) => Act::CreateOne(id, change),
             last => {
@@ -48,7 +52,18 @@ impl Write {
                 Act::Create(records)
             }
         };
-        Some(Write { collection: object.name.clone(), act, selections })
+        Some(Write::of(drawing, object, act, chance))
+    }
+
+    fn of(drawing: Drawing<'_>, object: &Object, act: Act, chance: &mut Chance) -> Write {
+        let creates = matches!(act, Act::Create(_) | Act::CreateOne(..));
+        let condition = (!creates && chance.percent(20)).then(|| drawing.filter(object, 1, chance));
+        let selections = select(drawing, object, chance);
+        let mut query = Vec::new();
+        if chance.percent(25) {
+            query = Drawer::new(drawing, Chance::new(chance.next())).of_payload().operation().selections;
+        }
+        Write { collection: object.name.clone(), act, condition, selections, query }
     }
 
     /// Notes without an author.
@@ -58,20 +73,28 @@ impl Write {
         for _ in 0..count {
             let mut change = change(drawing, object, true, chance)?;
             change.values.retain(|(name, _)| name != "author");
+            // Most are of one item, which then has more than are counted at once.
+            if chance.percent(95) {
+                let item = drawing.world.all("Item").next().map(|(id, _)| Value::Reference(id.clone()));
+                change.values.retain(|(name, _)| name != "item");
+                change.values.extend(item.map(|item| ("item".to_owned(), item)));
+            }
             records.push((None, change));
         }
         let selections = vec![super::draw::plain("id")];
-        Some(Write { collection: object.name.clone(), act: Act::Create(records), selections })
+        let act = Act::Create(records);
+        let (condition, query) = (None, Vec::new());
+        Some(Write { collection: object.name.clone(), act, condition, selections, query })
     }
 
     pub fn update(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Option<Write> {
         let act = Act::Update(drawing.id(object, chance)?, change(drawing, object, false, chance)?);
-        Some(Write { collection: object.name.clone(), act, selections: select(drawing, object, chance) })
+        Some(Write::of(drawing, object, act, chance))
     }
 
     pub fn delete(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Option<Write> {
         let act = Act::Delete(drawing.id(object, chance)?);
-        Some(Write { collection: object.name.clone(), act, selections: vec![super::draw::plain("id")] })
+        Some(Write::of(drawing, object, act, chance))
     }
 
     pub fn is_create(&self) -> bool {
@@ -94,7 +117,21 @@ impl Write {
 
     /// Does to the world what the server should do, and says what it should answer.
     pub fn apply(&self, model: &Model, world: &mut World) -> Result<Json, Refused> {
+        let mut payload = self.act(model, world)?;
+        if !self.query.is_empty() {
+            payload["query"] = Evaluator { model, world }.query(&self.query);
+        }
+        Ok(payload)
+    }
+
+    fn act(&self, model: &Model, world: &mut World) -> Result<Json, Refused> {
         let object = model.object(&self.collection);
+        if let (Act::Update(id, _) | Act::Delete(id), Some(condition)) = (&self.act, &self.condition) {
+            let Some((id, _)) = world.records[&object.name].get_key_value(id) else { return Err("NOT_FOUND") };
+            if !(Judge { model, world }).matches(object, id, condition) {
+                return Err("PRECONDITION_FAILED");
+            }
+        }
         let place = std::cell::Cell::new(0);
         let id_of = |given: &Option<Id>| {
             place.set(place.get() + 1);
@@ -173,14 +210,21 @@ pub fn text(model: &Model, writes: &[Write], style: u64) -> Text {
                 (format!("delete{name}"), vec![("by", by)], false)
             }
         };
+        let mut arguments = arguments;
+        let condition = write.condition.as_ref().map(where_literal);
+        arguments.extend(condition.map(|condition| ("if", Literal::typed(format!("{name}Where"), condition))));
         let arguments: Vec<String> =
             arguments.iter().map(|(name, value)| format!("{name}: {}", printer.value(value))).collect();
         let deleted = if matches!(write.act, Act::Delete(_)) { "deletedId " } else { "" };
         let (records, count) =
             if several { (format!("records: {many}"), " affectedCount") } else { (format!("record: {one}"), "") };
         let selections = printer.selections(&write.selections, 2);
+        let query = match write.query.as_slice() {
+            [] => String::new(),
+            query => format!(" query {{\n{}  }}", printer.selections(query, 2)),
+        };
         body.push_str(&format!(
-            "  w{at}: {field}({}) {{ {deleted}{records} {{ itsId: id\n{selections}  }}{count} }}\n",
+            "  w{at}: {field}({}) {{ {deleted}{records} {{ itsId: id\n{selections}  }}{count}{query} }}\n",
             arguments.join(", ")
         ));
     }
