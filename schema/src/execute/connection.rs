@@ -167,7 +167,7 @@ impl Reader<'_> {
                     return Ok(Part { records, skipped, more: true });
                 }
             }
-            if records.len() == count && !more_wanted {
+            if skipped == offset && records.len() == count && !more_wanted {
                 return Ok(Part { records, skipped, more: false });
             }
             batch = (batch * 2).min(BATCH);

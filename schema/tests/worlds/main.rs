@@ -55,6 +55,9 @@ fn answers_are_those_of_plain_loops_over_plain_maps() {
             round.fill().await;
             assert!(round.size() > 20, "there is something to ask about");
             for turn in 0..TURNS {
+                if turn == TURNS / 2 {
+                    round.swap().await;
+                }
                 for _ in 0..QUESTIONS {
                     round.ask().await;
                 }

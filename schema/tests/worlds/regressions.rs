@@ -123,3 +123,25 @@ fn a_walk_over_the_nulls_of_a_unique_index_ends() {
         assert_eq!(names, "abc");
     });
 }
+
+/// An empty page was read no further than its first batch, so that records passed by its offset were not noticed.
+#[test]
+fn an_empty_page_behind_an_offset_knows_what_lies_before_it() {
+    run(async {
+        let served = serve("type Thing @collection { id: ID! size: Int! }").await;
+        // The one that matches is not among the first that are read, from either end.
+        let sizes = (0..41).map(|at| format!("{{ size: {} }}", i32::from(at == 20)));
+        let data = sizes.collect::<Vec<_>>().join(", ");
+        ask(&served, &format!("mutation {{ createThings(data: [{data}]) {{ affectedCount }} }}")).await;
+        let list = "where: { size: { eq: 1 } }, offset: 1";
+        let pages = format!(
+            "{{ front: things({list}, first: 0) {{ pageInfo {{ hasPreviousPage }} }} \
+             back: things({list}, last: 0) {{ pageInfo {{ hasNextPage }} }} }}"
+        );
+        let expected = json!({
+            "front": { "pageInfo": { "hasPreviousPage": true } },
+            "back": { "pageInfo": { "hasNextPage": true } },
+        });
+        assert_eq!(ask(&served, &pages).await, expected);
+    });
+}

@@ -331,6 +331,13 @@ impl Round {
         assert_eq!(pages.concat(), whole.ids, "seed {}: the pages of a walk are the list", self.seed);
     }
 
+    /// Gives indexes to the one and takes them from the other.
+    pub async fn swap(&mut self) {
+        let [one, other] = &mut self.served;
+        one.apply("without its indexes", &model::without_indexes()).await;
+        other.apply("with new indexes", model::SCHEMA).await;
+    }
+
     /// Holds the stores against their own rules.
     pub async fn verify(&self) {
         for served in &self.served {

@@ -51,6 +51,13 @@ impl Served {
         Served { name, database, cursors: BTreeMap::new(), _dir: dir }
     }
 
+    /// Applies another schema to the records that are there.
+    pub async fn apply(&mut self, name: &'static str, schema: &str) {
+        let options = ApplyOptions { force: true, ..ApplyOptions::default() };
+        self.database.apply_schema(schema, options).await.unwrap();
+        self.name = name;
+    }
+
     fn request(text: &Text) -> Request {
         Request { query: text.query.clone(), variables: Some(text.variables.to_string()), ..Request::default() }
     }
