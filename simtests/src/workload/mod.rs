@@ -22,6 +22,7 @@ pub const KINDS: [&str; 3] = ["RED", "GREEN", "BLUE"];
 const MARKS: [&str; 4] = ["new", "used", "", "a longer mark with \"quotes\" and \u{e9}\u{10348}"];
 /// Ranks at which orders and encodings go wrong.
 const RANKS: [i64; 9] = [i32::MIN as i64, -256, -1, 0, 1, 255, 256, 65_536, i32::MAX as i64];
+const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-";
 const PRICES: [&str; 5] = ["0", "-1.5", "0.01", "99999999.99", "-0.01"];
 
 /// One thing that a client does.
@@ -102,7 +103,8 @@ fn note(rng: &mut Rng) -> Option<String> {
     match rng.below(6) {
         0 | 1 => None,
         2 => Some(String::new()),
-        3 => Some("long ".repeat(rng.spread(1, 400) as usize)),
+        // Incompressible and over many sectors, so that a torn write leaves many kinds of ruins.
+        3 => Some((0..rng.spread(8, 6000)).map(|_| char::from(*rng.pick(LETTERS))).collect()),
         _ => Some(format!("note {}", rng.below(1000))),
     }
 }
