@@ -14,6 +14,10 @@ use server::{Server, request};
 use std::path::PathBuf;
 use vivarium_schema::Request;
 
+/// What the server allocates with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rounds, of which the median counts.
 const ROUNDS: usize = 5;
 /// CPU time of a round: the kernel's account of it is some milliseconds coarse.
