@@ -1,7 +1,7 @@
 //! Tests of JSON: a path into the document, and what has to be there.
 
 use super::predicate::Truth;
-use super::test::Test;
+use super::test::{Operator, Test};
 use vivarium_storage::{Value, ValueRef};
 
 /// What a JSON field is tested for.
@@ -31,12 +31,30 @@ impl JsonTest {
             JsonTest::NotEqual(operand) => Truth::of(!equal(operand, found)),
             JsonTest::Contains(operand) => Truth::of(contains(operand, found)),
             JsonTest::HasKey(key) => Truth::of(matches!(found, ValueRef::Map(map) if map.get(key).is_some())),
-            JsonTest::Compare(test) => match found {
-                ValueRef::Int(_) | ValueRef::Float(_) | ValueRef::Decimal(_) | ValueRef::String(_) => test.truth(found),
-                _ => Truth::False,
-            },
+            JsonTest::Compare(test) if test.operators.iter().all(|operator| have_order(operator, found)) => {
+                test.truth(found)
+            }
+            JsonTest::Compare(_) => Truth::False,
             JsonTest::IsNull(_) => unreachable!("answered above"),
         }
+    }
+}
+
+/// True for two numbers and for two strings.
+fn have_order(operator: &Operator, found: ValueRef<'_>) -> bool {
+    let (Operator::Less(operand)
+    | Operator::LessOrEqual(operand)
+    | Operator::Greater(operand)
+    | Operator::GreaterOrEqual(operand)) = operator
+    else {
+        return false;
+    };
+    match found {
+        ValueRef::Int(_) | ValueRef::Float(_) | ValueRef::Decimal(_) => {
+            matches!(operand, Value::Int(_) | Value::Float(_) | Value::Decimal(_))
+        }
+        ValueRef::String(_) => matches!(operand, Value::String(_)),
+        _ => false,
     }
 }
 

@@ -271,7 +271,8 @@ impl Drawing<'_> {
             // No operand is null.
             if inner.is_null() || chance.percent(30) { drawn } else { atom::json(&inner) }
         };
-        let test = match chance.below(6) {
+        let test = match chance.below(9) {
+            6.. => JsonTest::Compare(*chance.pick(&["gt", "gte", "lt", "lte"]), atom(chance)),
             0 => JsonTest::Eq(atom(chance)),
             1 => JsonTest::Ne(atom(chance)),
             2 | 3 => JsonTest::Contains(atom(chance)),

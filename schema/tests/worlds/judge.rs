@@ -268,6 +268,20 @@ fn of_json(test: &JsonTest, found: &Json) -> Truth {
         JsonTest::Ne(operand) => operand.json != *found,
         JsonTest::Contains(operand) => contains(&operand.json, found),
         JsonTest::HasKey(key) => found.as_object().is_some_and(|fields| fields.contains_key(key)),
+        JsonTest::Compare(name, operand) => {
+            let order = match (found, &operand.json) {
+                (Json::String(found), Json::String(operand)) => found.chars().cmp(operand.chars()),
+                (Json::Number(found), Json::Number(operand)) => found.as_i64().cmp(&operand.as_i64()),
+                // Nothing else has an order.
+                _ => return Some(false),
+            };
+            match *name {
+                "gt" => order.is_gt(),
+                "gte" => order.is_ge(),
+                "lt" => order.is_lt(),
+                _ => order.is_le(),
+            }
+        }
         JsonTest::IsNull(_) => unreachable!("answered above"),
     })
 }

@@ -234,6 +234,8 @@ pub enum JsonTest {
     Ne(Atom),
     Contains(Atom),
     HasKey(String),
+    /// `gt`, `gte`, `lt` or `lte`.
+    Compare(&'static str, Atom),
     IsNull(bool),
 }
 

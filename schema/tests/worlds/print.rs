@@ -393,6 +393,7 @@ fn json_test(test: &JsonTest) -> (String, Literal) {
         JsonTest::Ne(atom) => ("ne", typed(atom)),
         JsonTest::Contains(atom) => ("contains", typed(atom)),
         JsonTest::HasKey(key) => ("hasKey", Literal::typed("String", Literal::text(key))),
+        JsonTest::Compare(name, atom) => (*name, typed(atom)),
         JsonTest::IsNull(wanted) => ("isNull", boolean(*wanted)),
     };
     (name.to_owned(), value)

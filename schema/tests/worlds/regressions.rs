@@ -145,3 +145,28 @@ fn an_empty_page_behind_an_offset_knows_what_lies_before_it() {
         assert_eq!(ask(&served, &pages).await, expected);
     });
 }
+
+/// A number was less than every string, and true less than every number.
+#[test]
+fn json_has_an_order_among_numbers_and_among_strings_only() {
+    run(async {
+        let served = serve("type Thing @collection { id: ID! extra: JSON }").await;
+        let data =
+            r#"[{ extra: 2 }, { extra: "b" }, { extra: true }, { extra: [1] }, { extra: null }, { extra: 3.5 }]"#;
+        ask(&served, &format!("mutation {{ createThings(data: {data}) {{ affectedCount }} }}")).await;
+        for (filter, expected) in [
+            ("{ gt: 1 }", json!([2, 3.5])),
+            ("{ lt: 3 }", json!([2])),
+            ("{ gte: \"a\" }", json!(["b"])),
+            ("{ lte: \"c\" }", json!(["b"])),
+            ("{ gt: false }", json!([])),
+            ("{ lt: [2] }", json!([])),
+        ] {
+            let found =
+                ask(&served, &format!("{{ things(where: {{ extra: {filter} }}) {{ nodes {{ extra }} }} }}")).await;
+            let found: Json =
+                found["things"]["nodes"].as_array().unwrap().iter().map(|node| node["extra"].clone()).collect();
+            assert_eq!(found, expected, "{filter}");
+        }
+    });
+}
