@@ -449,11 +449,18 @@ async fn check(server: &Server, rows: &Rows, chance: &mut Chance, place: &str) {
         let plan = server.explain(&query, variables.clone()).await;
         panic!("{place}\n{variables}\n{plan}\n{}\ninstead of\n{wanted}", answer[field]);
     }
-    walk(server, &found, kind, field, &variables, size, place).await;
+    walk(server, &found, (kind, field), &variables, size, place).await;
 }
 
 /// All pages by cursor, forwards and backwards, are the whole list.
-async fn walk(server: &Server, found: &[Value], kind: &str, field: &str, variables: &Value, size: usize, place: &str) {
+async fn walk(
+    server: &Server,
+    found: &[Value],
+    (kind, field): (&str, &str),
+    variables: &Value,
+    size: usize,
+    place: &str,
+) {
     for (count, cursor, more, next) in
         [("first", "after", "hasNextPage", "endCursor"), ("last", "before", "hasPreviousPage", "startCursor")]
     {

@@ -34,6 +34,10 @@ fn documents_that_are_not_graphql() {
             ("{ customers { nodes { name }", "GRAPHQL_PARSE_FAILED"),
             ("{ customers { nope } }", "GRAPHQL_VALIDATION_FAILED"),
             ("query A { __typename } query B { __typename }", "OPERATION_RESOLUTION_FAILURE"),
+            (
+                "mutation { deleteOrder(by: { number: 1 }) { query { __schema { queryType { name } } } } }",
+                "GRAPHQL_VALIDATION_FAILED",
+            ),
             ("subscription { customers { nodes { name } } }", "GRAPHQL_VALIDATION_FAILED"),
             ("{ customer(by: { email: \"a@b.c\", customerNo: 1 }) { name } }", "GRAPHQL_VALIDATION_FAILED"),
         ];

@@ -82,7 +82,7 @@ pub(super) async fn execute(database: &Database, request: &Request) -> Response 
         Ok(response) => response,
         Err(reason) => {
             let failure = Failure::new(Code::InternalServerError, format!("a panic: {reason}"));
-            answer::refused(request, false, vec![failure])
+            answer::refused(request, is_mutation(&request.query), vec![failure])
         }
     }
 }

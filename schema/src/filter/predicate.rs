@@ -306,3 +306,24 @@ impl ListTest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Truth::{self, False, Open, True, Unknown};
+
+    const ALL: [Truth; 4] = [False, Unknown, Open, True];
+
+    #[test]
+    fn what_is_open_stays_open_until_it_cannot_matter() {
+        for truth in ALL {
+            assert_eq!(False.and(truth), False);
+            assert_eq!(True.or(truth), True);
+            assert_eq!(truth.not().not(), truth);
+        }
+        // An unknown part does not settle a whole that a relation may still make false: its negation would be true.
+        assert_eq!(Unknown.and(Open), Open);
+        assert_eq!(Unknown.or(Open), Open);
+        assert_eq!(Unknown.and(True), Unknown);
+        assert_eq!(Unknown.or(False), Unknown);
+    }
+}

@@ -101,6 +101,12 @@ impl<'d> Builder<'d> {
         Ok(match field.name() {
             "__typename" => Root::Typename(json_string("Query")),
             "__schema" | "__type" => {
+                if self.conditions.operation.is_mutation() {
+                    let message = "Introspection is answered in queries only: ask for it apart from the mutation.";
+                    let mut failure = Failure::new(Code::GraphqlValidationFailed, message);
+                    failure.locations = vec![super::selection::location(self.document, field)];
+                    return Err(failure);
+                }
                 self.introspects = true;
                 Root::Introspection
             }

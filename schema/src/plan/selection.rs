@@ -291,7 +291,8 @@ pub(super) fn json_string(text: &str) -> Box<[u8]> {
     out.into_boxed_slice()
 }
 
-fn location(document: &ExecutableDocument, field: &Collected<'_>) -> (u32, u32) {
+/// Where a field stands in the document's text.
+pub(super) fn location(document: &ExecutableDocument, field: &Collected<'_>) -> (u32, u32) {
     let place = field.field().line_column_range(&document.sources).map(|range| range.start);
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     place.map_or((0, 0), |place| (number(place.line), number(place.column)))
