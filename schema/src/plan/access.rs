@@ -113,6 +113,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) order: &'a Order,
     /// Records that are enough when they come in order; `None` when all are needed.
     pub(crate) enough: Option<usize>,
+    /// All that match are counted: by entries alone where these come in order and no filter is left, else by reading them.
+    pub(crate) counted: bool,
     pub(crate) via: Option<Via>,
     /// Entries to gather before another way is taken: what is known before reading is a guess.
     pub(crate) gather_max: usize,
@@ -139,7 +141,7 @@ impl Choice {
         let at = best(&candidates, |_| true).expect("there is always a scan");
         let mut choice = candidates.swap_remove(at);
         let gathers = matches!(choice.access, Access::Index { .. } | Access::Back { .. });
-        if wanted.enough.is_some() && wanted.via.is_none() && gathers && !choice.ordered {
+        if wanted.enough.is_some() && !wanted.counted && wanted.via.is_none() && gathers && !choice.ordered {
             let ordered = best(&candidates, |other| other.ordered && !matches!(other.access, Access::Ids(_)));
             choice.otherwise = ordered.map(|at| (wanted.gather_max, Box::new(candidates.swap_remove(at))));
         }
@@ -358,7 +360,10 @@ impl Chooser<'_> {
 
     fn choice(&self, access: Access, ordered: bool, covered: &[usize], rows: f64, before: f64) -> Choice {
         let residual = self.residual(covered);
-        let enough = self.wanted.enough.filter(|_| ordered).map(|enough| enough as f64);
+        let by_entries = ordered && residual.is_none();
+        let stops = ordered && (by_entries || !self.wanted.counted);
+        let enough = self.wanted.enough.filter(|_| stops).map(|enough| enough as f64);
+        let counting = if self.wanted.counted && by_entries { rows } else { 0.0 };
         let read = match (enough, &residual) {
             (Some(enough), None) => rows.min(enough),
             (Some(enough), Some(_)) => {
@@ -384,7 +389,7 @@ impl Chooser<'_> {
             ordered,
             scans,
             rows,
-            cost: before + read * each + sorting,
+            cost: before + read * each + counting + sorting,
             otherwise: None,
         }
     }
@@ -435,7 +440,14 @@ pub(crate) fn select(catalog: &Catalog, collection: CollectionId, filter: &Filte
     Choice::of(
         catalog,
         collection,
-        &Wanted { filter: Some(filter), order: &order, enough: None, via: None, gather_max: usize::MAX },
+        &Wanted {
+            filter: Some(filter),
+            order: &order,
+            enough: None,
+            counted: false,
+            via: None,
+            gather_max: usize::MAX,
+        },
     )
 }
 

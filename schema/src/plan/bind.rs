@@ -163,11 +163,12 @@ impl Binder<'_> {
         let order = Order::compile(self.catalog, collection, order.as_ref())?;
         let paging = Paging::bind(slot, &order, self.limits, self.variables)?;
         // One more tells whether there is a next page.
-        let enough = (!slot.needs.total).then_some(paging.offset + paging.count + 1);
+        let enough = Some(paging.offset + paging.count + 1);
         let wanted = Wanted {
             filter: filter.as_ref(),
             order: &order,
             enough,
+            counted: slot.needs.total,
             via: slot.via,
             gather_max: self.limits.gather_max,
         };

@@ -1,8 +1,8 @@
 //! What a change means for documents that are there: which must be looked at, what is cleared away, and how the
 //! catalog reads until that is done.
 
-use crate::Catalog;
 use crate::catalog::{Collection, Embedded, Field, FieldKind, TypeId};
+use crate::{Catalog, api};
 use std::collections::{BTreeMap, BTreeSet};
 use vivarium_storage::{CollectionId, IndexId};
 
@@ -88,9 +88,9 @@ fn entry_owners(catalog: &Catalog) -> BTreeSet<IndexId> {
 }
 
 /// The target as it is served while documents are still being looked at: what is not true of all of them yet
-/// cannot be seen.
+/// cannot be seen, and what goes is still kept up, so that the previous catalog can come back.
 pub(super) fn meanwhile(previous: &Catalog, target: &Catalog) -> Catalog {
-    let mut meanwhile = target.clone();
+    let mut meanwhile = with_dropped(previous, target).unwrap_or_else(|| target.clone());
     for collection in &mut meanwhile.collections {
         let Some(known) = previous.collection(collection.id) else { continue };
         hide_unfilled(&known.fields, &mut collection.fields);
@@ -114,6 +114,52 @@ pub(super) fn meanwhile(previous: &Catalog, target: &Catalog) -> Catalog {
         }
     }
     meanwhile
+}
+
+/// The target with all that it drops. `None` where something new has taken the name of what goes: then writes that
+/// are made meanwhile do not keep up what goes.
+fn with_dropped(previous: &Catalog, target: &Catalog) -> Option<Catalog> {
+    let mut both = target.clone();
+    for collection in &mut both.collections {
+        let Some(known) = previous.collection(collection.id) else { continue };
+        keep_fields(&known.fields, &mut collection.fields)?;
+        let dropped = known.indexes.iter().filter(|index| collection.index(index.id).is_none()).cloned();
+        let dropped: Vec<_> = dropped.collect();
+        collection.indexes.extend(dropped);
+        collection.indexes.sort_by_key(|index| index.id);
+        let loosened = known.checks.iter().filter(|check| !collection.checks.contains(check)).cloned();
+        let loosened: Vec<_> = loosened.collect();
+        collection.checks.extend(loosened);
+    }
+    for embedded in &mut both.embedded {
+        if let Some(known) = previous.embedded(embedded.id) {
+            keep_fields(&known.fields, &mut embedded.fields)?;
+        }
+    }
+    both.collections.extend(previous.collections.iter().filter(|known| target.collection(known.id).is_none()).cloned());
+    both.collections.sort_by_key(|collection| collection.id);
+    both.embedded.extend(previous.embedded.iter().filter(|known| target.embedded(known.id).is_none()).cloned());
+    both.embedded.sort_by_key(|embedded| embedded.id);
+    both.enums.extend(previous.enums.iter().filter(|known| target.enum_type(known.id).is_none()).cloned());
+    both.enums.sort_by_key(|each| each.id);
+    api::is_valid(&api::generate(&both)).then_some(both)
+}
+
+fn keep_fields(known: &[Field], fields: &mut Vec<Field>) -> Option<()> {
+    for old in known {
+        if let Some(field) = fields.iter_mut().find(|field| field.id == old.id) {
+            if old.required && !field.required {
+                field.required = true;
+                field.default = field.default.take().or_else(|| old.default.clone());
+            }
+            continue;
+        }
+        if fields.iter().any(|field| field.name == old.name) {
+            return None;
+        }
+        fields.push(old.clone());
+    }
+    Some(())
 }
 
 /// A required field that is new: until every document has its default nobody reads or writes it. What nothing
@@ -171,7 +217,7 @@ pub(super) fn taken_back(previous: &Catalog, target: &Catalog) -> Catalog {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{api, sdl};
+    use crate::sdl;
 
     const BEFORE: &str = "type A @collection { id: ID! a: Int v: V vs: [V!] b: B @relation(inverse: \"a\") } \
         type V { x: Int } type B @collection { id: ID! a: A @relation(inverse: \"b\") n: Int }";
@@ -205,6 +251,21 @@ mod tests {
         let (catalog, _) = meanwhile_of(&BEFORE.replace("a: Int ", "a: Int c: Int! @default(value: 2) "));
         let field = catalog.collection_named("A").unwrap().field_named("c").unwrap();
         assert!(field.hidden && field.read_only && !field.required);
+    }
+
+    #[test]
+    fn what_goes_is_kept_up_until_the_change_is_done() {
+        let before = BEFORE.replace("n: Int", "n: Int @index");
+        let previous = sdl::declare(&before, None).unwrap();
+        let after = before.replace("n: Int @index", "").replace("a: Int ", "a: Int @unique ");
+        let target = sdl::declare(&after, Some(&previous)).unwrap();
+        let names = |catalog: &Catalog| {
+            let collection = catalog.collection_named("B").unwrap();
+            (collection.field_named("n").is_some(), collection.indexes.iter().any(|index| index.name == "n"))
+        };
+        assert_eq!(names(&target), (false, false));
+        assert_eq!(names(&meanwhile(&previous, &target)), (true, true));
+        api::compile(&api::generate(&meanwhile(&previous, &target)));
     }
 
     #[test]
