@@ -3,7 +3,7 @@
 //! `VIVARIUM_DIFFERENTIAL_SEED` and `VIVARIUM_DIFFERENTIAL_ROUNDS` repeat a run or make a long one. A round asks
 //! two databases about 150 questions; one of them has no index.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, missing_docs)]
 #![allow(clippy::explicit_auto_deref, reason = "`pick` from a list of texts is not inferred without it")]
 
 mod atom;
@@ -67,6 +67,7 @@ fn answers_are_those_of_plain_loops_over_plain_maps() {
                 }
             }
             round.verify().await;
+            println!("seed {seed}: {} questions about {} records", round.questions, round.size());
             paths.extend(round.paths);
         });
     }

@@ -62,6 +62,11 @@ impl<'a> Printer<'a> {
         Text { query, variables: Json::Object(self.variables) }
     }
 
+    /// Begins another part of the document, whose selections never meet those before.
+    pub fn part(&mut self) {
+        self.arguments.clear();
+    }
+
     pub fn selections(&mut self, selections: &[Selection], depth: usize) -> String {
         let indent = "  ".repeat(depth);
         let mut text = String::new();

@@ -37,11 +37,15 @@ pub const PATHS: [&str; 16] = [
 /// The world and those who serve it.
 pub struct Round {
     seed: u64,
+    /// Operations that were compared, those of walks and writes among them.
+    pub questions: usize,
     /// Ways to records that the planner was seen to choose.
     pub paths: BTreeSet<&'static str>,
     chance: Chance,
     /// There are more records than the server reads at once.
     many: bool,
+    /// The second server has the indexes.
+    swapped: bool,
     model: Model,
     world: World,
     served: [Served; 2],
@@ -67,9 +71,11 @@ impl Round {
         let without_indexes = Served::open("without indexes", &model::without_indexes(), seed, gather_max).await;
         Round {
             seed,
+            questions: 0,
             paths: BTreeSet::new(),
             chance,
             many: false,
+            swapped: false,
             model: Model::read(),
             world: World::default(),
             served: [with_indexes, without_indexes],
@@ -146,6 +152,7 @@ impl Round {
     async fn write(&mut self, mut writes: Vec<Write>) -> bool {
         let style = self.chance.next();
         let mut done = false;
+        self.questions += 1;
         for at in 0..self.served.len() {
             let text = write::text(&self.model, &writes, style);
             let answer = self.served[at].ask(&text).await;
@@ -198,6 +205,7 @@ impl Round {
 
     /// Asks a question by chance.
     pub async fn ask(&mut self) {
+        self.questions += 1;
         let seed = self.chance.next();
         let drawing = Drawing { model: &self.model, world: &self.world };
         let drawer = Drawer::new(drawing, Chance::new(seed));
@@ -292,6 +300,7 @@ impl Round {
         let mut seen = [BTreeMap::new(), BTreeMap::new()];
         let mut pages: Vec<Vec<Id>> = Vec::new();
         loop {
+            self.questions += 1;
             let operation = Operation { selections: vec![walking(&self.model, &list)], style };
             let evaluator = Evaluator { model: &self.model, world: &before };
             let expected = evaluator.query(&operation.selections);
@@ -320,6 +329,11 @@ impl Round {
             if disturb {
                 self.change().await;
             }
+            if disturb && self.chance.percent(10) {
+                self.swap().await;
+                self.refused(&list, style, &seen).await;
+                return;
+            }
         }
         if backward {
             pages.reverse();
@@ -331,11 +345,25 @@ impl Round {
         assert_eq!(pages.concat(), whole.ids, "seed {}: the pages of a walk are the list", self.seed);
     }
 
+    /// A walk that another schema came into is refused, rather than go on with indexes that its snapshot has not.
+    async fn refused(&self, list: &List, style: u64, seen: &[BTreeMap<String, String>; 2]) {
+        let operation = Operation { selections: vec![walking(&self.model, list)], style };
+        for (served, seen) in self.served.iter().zip(seen) {
+            let cursor = |list: &List, id: &Id| seen[&placeholder(list, id)].clone();
+            let text = Printer::new(operation.style, &cursor).query(&operation);
+            let answer = served.ask(&text).await;
+            let code = &answer["errors"][0]["extensions"]["code"];
+            assert_eq!(code, "INVALID_CURSOR", "seed {} {}: {answer}", self.seed, served.name);
+        }
+    }
+
     /// Gives indexes to the one and takes them from the other.
     pub async fn swap(&mut self) {
         let [one, other] = &mut self.served;
+        let (one, other) = if self.swapped { (other, one) } else { (one, other) };
         one.apply("without its indexes", &model::without_indexes()).await;
         other.apply("with new indexes", model::SCHEMA).await;
+        self.swapped = !self.swapped;
     }
 
     /// Holds the stores against their own rules.

@@ -187,6 +187,7 @@ pub fn text(model: &Model, writes: &[Write], style: u64) -> Text {
     let mut printer = Printer::new(style, &nothing);
     let mut body = String::new();
     for (at, write) in writes.iter().enumerate() {
+        printer.part();
         let object = model.object(&write.collection);
         let (one, many) = roots(object);
         let (name, plural) = (&object.name, capital(many));
