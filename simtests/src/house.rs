@@ -5,7 +5,7 @@
 use crate::plan::Knobs;
 use crate::workload::{Reply, SCHEMA};
 use madsim::time::timeout;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -53,6 +53,8 @@ pub struct Door {
     stopped: Arc<Mutex<Option<String>>>,
     /// False when the database has no schema yet.
     pub declared: bool,
+    /// The store was found damaged and built anew from the log: no crash should come to that.
+    pub rebuilt: bool,
 }
 
 /// Opens a node and serves it for as long as the simulated machine lives.
@@ -73,7 +75,7 @@ pub async fn live(opening: Opening, ready: oneshot::Sender<Result<Door, String>>
         let reason = node.stopped().await;
         *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
     });
-    let _ = ready.send(Ok(Door { asks, stopped, declared }));
+    let _ = ready.send(Ok(Door { asks, stopped, declared, rebuilt: is_rebuilt(&opening.dir) }));
     while let Some(ask) = inbox.recv().await {
         let database = database.clone();
         madsim::task::spawn(async move {
@@ -91,6 +93,11 @@ pub async fn live(opening: Opening, ready: oneshot::Sender<Result<Door, String>>
             }
         });
     }
+}
+
+fn is_rebuilt(dir: &Path) -> bool {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.file_name().to_string_lossy().contains(".damaged"))
 }
 
 async fn open(opening: &Opening, runtime: Runtime) -> Result<(Database, bool), String> {

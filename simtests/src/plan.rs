@@ -178,7 +178,7 @@ fn draw_knobs(rng: &mut Rng) -> Knobs {
     Knobs {
         segment_bytes: rng.spread(16 << 10, 256 << 10).next_multiple_of(4096),
         log_cache_bytes: rng.spread(1, 64 << 10),
-        memtable_bytes: rng.spread(8 << 10, 256 << 10),
+        memtable_bytes: rng.spread(2 << 10, 128 << 10),
         cache_bytes: rng.spread(64 << 10, 4 << 20),
         maintain_ms: rng.spread(5, 200),
     }

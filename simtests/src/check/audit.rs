@@ -32,6 +32,10 @@ pub fn request(action: &Action, key: Option<&str>) -> Request {
 /// # Errors
 /// The first violation.
 pub async fn audit(door: &Door, known: &Known, interrupted: impl Fn() -> bool) -> Result<Audited, Violation> {
+    if door.rebuilt {
+        let detail = "the store was damaged, set aside and built anew from the log";
+        return Err(Violation::new("recovery", "rebuilt", detail));
+    }
     if !door.declared {
         return if known.told == 0 {
             Ok(Audited::Sound(Vec::new()))

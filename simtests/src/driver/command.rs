@@ -152,7 +152,7 @@ pub struct Mutants {
     #[arg(long, short, default_value_t = 2)]
     pub jobs: usize,
     /// Crash images after each run.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 60)]
     pub images: u64,
 }
 

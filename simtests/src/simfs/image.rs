@@ -173,6 +173,8 @@ fn draw_file(file: &File, rule: DataRule, rng: &mut Rng) -> Content {
         DataRule::Prefix | DataRule::TornSector => rng.below(cached + 1),
         DataRule::Drop | DataRule::Mixed => 0,
     };
+    // Half of the sectors make ruins at the first write; a single one makes a hole deep inside.
+    let lost_of = *rng.pick(&[2, 8, 64]);
     let mut seen = 0;
     for (change, fate) in &file.changes {
         match fate {
@@ -188,7 +190,7 @@ fn draw_file(file: &File, rule: DataRule, rng: &mut Rng) -> Content {
             },
             Fate::Cached => {
                 match rule {
-                    DataRule::Sectors => draw_sectors(change, &mut content, rng),
+                    DataRule::Sectors => draw_sectors(change, &mut content, lost_of, rng),
                     _ if seen < whole => change.apply(&mut content),
                     DataRule::Prefix | DataRule::TornSector if seen == whole => {
                         tear(change, &mut content, rule == DataRule::TornSector, rng);
@@ -202,9 +204,9 @@ fn draw_file(file: &File, rule: DataRule, rng: &mut Rng) -> Content {
     content
 }
 
-fn draw_sectors(change: &Change, content: &mut Content, rng: &mut Rng) {
+fn draw_sectors(change: &Change, content: &mut Content, lost_of: u64, rng: &mut Rng) {
     let Change::Write(offset, data) = change else {
-        if rng.chance(1, 2) {
+        if !rng.chance(1, lost_of) {
             change.apply(content);
         }
         return;
@@ -217,7 +219,7 @@ fn draw_sectors(change: &Change, content: &mut Content, rng: &mut Rng) {
     while done < data.len() {
         let position = offset + done as u64;
         let count = ((SECTOR - position % SECTOR) as usize).min(data.len() - done);
-        if rng.chance(1, 2) {
+        if !rng.chance(1, lost_of) {
             content.write(position, &data[done..done + count]);
         }
         done += count;

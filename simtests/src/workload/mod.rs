@@ -104,7 +104,7 @@ fn note(rng: &mut Rng) -> Option<String> {
         0 | 1 => None,
         2 => Some(String::new()),
         // Incompressible and over many sectors, so that a torn write leaves many kinds of ruins.
-        3 => Some((0..rng.spread(8, 6000)).map(|_| char::from(*rng.pick(LETTERS))).collect()),
+        3 | 4 => Some((0..rng.spread(300, 6000)).map(|_| char::from(*rng.pick(LETTERS))).collect()),
         _ => Some(format!("note {}", rng.below(1000))),
     }
 }
