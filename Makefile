@@ -2,8 +2,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help check format lint test sim sim-quick bench serve deny
 
-SIM := RUSTFLAGS="--cfg madsim" CARGO_TARGET_DIR=target-sim cargo run --quiet --profile sim -p vivarium-simtests --
-
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -23,8 +21,12 @@ test: ## All Rust tests
 sim: ## The simulation quick set: determinism, crash points, planted bugs
 	./simtests/quick.sh
 
-bench: ## In-process figures of the storage, consensus and read paths
-	cargo bench --workspace
+bench: ## What keys, documents, commits and reads cost in process; reads need CHINOOK=folder
+	cargo test --release -p vivarium-storage --lib -- --ignored --nocapture costs
+	cargo test --release -p vivarium-consensus --test node -- --ignored --nocapture cost
+ifdef CHINOOK
+	cargo run --release -p vivarium-schema --example read_costs -- $(CHINOOK)
+endif
 
 serve: ## A database in ./vivarium-data on 127.0.0.1:4000
 	cargo run --release -- serve
