@@ -3,6 +3,7 @@
 //! Two runs of one plan on one build have the same hash, also in two processes; the determinism job proves it.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -10,6 +11,8 @@ struct Trace {
     hash: Xxh3,
     events: u64,
     print: bool,
+    /// Where this process keeps its disks: errors name it, and it differs from process to process.
+    disks: String,
     last: VecDeque<String>,
 }
 
@@ -18,10 +21,12 @@ const LAST_MAX: usize = 20;
 
 static TRACE: Mutex<Option<Trace>> = Mutex::new(None);
 
-/// Begins a trace; with `print` each event is also a line on standard output.
-pub fn begin(print: bool) {
+/// Begins a trace of a process that keeps its disks below `disks`; with `print` each event is also a line on standard
+/// output.
+pub fn begin(print: bool, disks: &Path) {
+    let disks = disks.to_string_lossy().into_owned();
     *TRACE.lock().unwrap_or_else(PoisonError::into_inner) =
-        Some(Trace { hash: Xxh3::new(), events: 0, print, last: VecDeque::new() });
+        Some(Trace { hash: Xxh3::new(), events: 0, print, disks, last: VecDeque::new() });
 }
 
 /// Adds an event: who or what it is about, what happened, and bytes that only the hash takes in.
@@ -29,6 +34,7 @@ pub fn event(subject: &str, what: &str, bytes: &[u8]) {
     let mut guard = TRACE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(trace) = guard.as_mut() else { return };
     let micros = micros();
+    let what = &what.replace(&trace.disks, "");
     trace.hash.update(&micros.to_le_bytes());
     for part in [subject.as_bytes(), what.as_bytes(), bytes] {
         trace.hash.update(&(part.len() as u64).to_le_bytes());

@@ -23,7 +23,6 @@ static MET: Mutex<Option<Met>> = Mutex::new(None);
 /// Runs a plan. `print_trace` makes each event a line on standard output; `history` takes all calls.
 pub fn run(plan: &Plan, print_trace: bool, history: Option<PathBuf>) -> Report {
     runtime::plant(plan.mutants.iter().cloned());
-    trace::begin(print_trace);
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         PANIC.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(info.to_string());
@@ -32,6 +31,7 @@ pub fn run(plan: &Plan, print_trace: bool, history: Option<PathBuf>) -> Report {
         }
     }));
     let base = PathBuf::from(DISKS).join(format!("vivarium-sim-{}", std::process::id()));
+    trace::begin(print_trace, &base);
     let ended = simulate(plan.clone(), base.clone(), history);
     let _ = std::fs::remove_dir_all(&base);
     let (hash, events) = trace::digest();
