@@ -215,8 +215,9 @@ pub(super) fn failure(abort: Abort) -> Failure {
                 "The snapshot {version} is gone, the oldest that is kept is {watermark}: start from the first page."
             ),
         ),
-        Error::Stopped(reason) => {
-            Failure::new(Code::Unavailable, format!("The node has stopped ({reason}). Ask another one."))
+        // Why it stopped names folders of the server: that is for its log and its operators, not for clients.
+        Error::Stopped(_) => {
+            Failure::new(Code::Unavailable, "This node has stopped and answers nothing more. Its log says why.")
         }
         Error::Storage(error) => Failure::new(Code::InternalServerError, error.to_string()),
     }
