@@ -3,7 +3,6 @@
 use crate::applier::{self, Applier};
 use crate::driver::{self, Driver, Letter, Mailbox, Standing};
 use crate::progress::{Progress, by};
-use crate::raft::Group;
 use crate::recovery::{self, Recovery};
 use crate::transport::Outbox;
 use crate::{Consistency, Error, IdempotencyKey, Outcome, Result, Transaction, outcome};
@@ -16,8 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use vivarium_storage::runtime::{self, Instant, Runtime, Task};
 use vivarium_storage::{DataFolder, Identity, Store, StoreOptions, Version, Wal, WalOptions};
 
+mod shell;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use shell::Shell;
 
 /// The longest replay: a log of five segments is applied in seconds, on a slow disk in minutes.
 const OPEN_TIME_MAX: Duration = Duration::from_secs(30 * 60);
@@ -80,11 +82,18 @@ pub struct Status {
 /// One node of a cluster. Cheap to clone; the last clone does not close it, [`Node::close`] does.
 #[derive(Clone)]
 pub struct Node {
-    inner: Arc<Inner>,
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    shell: Arc<Shell>,
+    /// Opens the node again when a checkpoint is to be installed. Ends with the last clone.
+    _supervisor: Task,
 }
 
 /// Who else is in the cluster of a node that opens.
-struct Neighbours {
+#[derive(Clone)]
+pub(crate) struct Neighbours {
     /// The voters of a new cluster; empty for this node alone.
     founders: Vec<u64>,
     outbox: Outbox,
@@ -96,24 +105,18 @@ impl Neighbours {
     }
 }
 
-/// What was opened and is ready to start.
-struct Parts {
-    folder: DataFolder,
-    identity: Identity,
-    recovered: Recovery,
-    group: Group,
-    outbox: Outbox,
-}
-
-/// What a node is made of, shared with its transactions.
+/// What a node is made of between two times that it opens, shared with its transactions.
 pub(crate) struct Inner {
     pub store: Store,
     pub progress: Arc<Progress>,
-    pub mailbox: Mailbox,
+    mailbox: Mailbox,
     /// The most that one transaction may write.
     pub transaction_bytes_max: usize,
+    /// What is known to be committed when it opens.
+    committed_before: u64,
+    /// True when it opens as the only voter.
+    alone: bool,
     wal: Wal,
-    runtime: Runtime,
     identity: Identity,
     standing: Arc<ArcSwap<Standing>>,
     /// The applier and the driver. Dropped with the node, taken when it closes.
@@ -122,36 +125,17 @@ pub(crate) struct Inner {
     _folder: Arc<DataFolder>,
 }
 
-impl Node {
-    /// Opens the data folder, replays the log into the store, and starts the driver and the applier.
-    /// A new folder becomes a cluster of one. Returns when the store has everything that was acknowledged.
-    ///
-    /// # Errors
-    /// Those of storage: locked, foreign or corrupt folder, and what the operating system refuses.
-    pub async fn open(options: NodeOptions) -> Result<Node> {
-        Node::open_among(options, Neighbours::none()).await
-    }
-
-    async fn open_among(options: NodeOptions, neighbours: Neighbours) -> Result<Node> {
-        let folder = DataFolder::open(&options.dir)?;
-        let identity = recovery::identify(&folder, &options.runtime)?;
-        let recovered = recovery::recover(&folder, &options)?;
-        let group = recovery::open_group(&identity, &recovered, &options, neighbours.founders)?;
-        let (committed, alone) = (group.committed_index(), group.is_lone_voter());
-        let node = Node::start(Parts { folder, identity, recovered, group, outbox: neighbours.outbox }, options);
-        // What was acknowledged is committed. A lone voter does not know how much of its log that is before it
-        // leads: then all of it. Others learn it from their leader, and strong reads wait for that.
-        let deadline = runtime::now() + OPEN_TIME_MAX;
-        node.inner.progress.reach_index(committed, deadline).await?;
-        if alone {
-            node.reach_read_index(deadline).await?;
-        }
-        Ok(node)
-    }
-
-    /// Starts the applier and the driver.
-    fn start(parts: Parts, options: NodeOptions) -> Node {
-        let Parts { folder, identity, recovered, group, outbox } = parts;
+impl Inner {
+    /// Recovers what lies in the folder, replays the log into the store, and starts the applier and the driver.
+    fn open(
+        folder: &Arc<DataFolder>,
+        identity: Identity,
+        options: &NodeOptions,
+        neighbours: &Neighbours,
+    ) -> Result<Inner> {
+        let recovered = recovery::recover(folder, options)?;
+        let group = recovery::open_group(&identity, &recovered, options, neighbours.founders.clone())?;
+        let (committed_before, alone) = (group.committed_index(), group.is_lone_voter());
         let Recovery { store, wal, .. } = recovered;
         let progress = Arc::new(Progress::new(store.position()));
         let (mailbox, inbox) = driver::mailbox();
@@ -174,59 +158,51 @@ impl Node {
             mailbox: mailbox.clone(),
             inbox,
             applier: work,
-            outbox,
+            outbox: neighbours.outbox.clone(),
         });
         let standing = driver.standing();
-        let folder = Arc::new(folder);
         let tasks = [
             runtime::spawn("applier", holding(folder.clone(), applier.run())),
             runtime::spawn("driver", holding(folder.clone(), driver.run())),
         ];
-        let inner = Inner {
+        Ok(Inner {
             store,
             progress,
             mailbox,
             transaction_bytes_max: recovery::transaction_bytes_max(&options.wal),
+            committed_before,
+            alone,
             wal,
-            runtime: options.runtime,
             identity,
             standing,
             tasks: Mutex::new(Some(tasks)),
-            _folder: folder,
-        };
-        Node { inner: Arc::new(inner) }
+            _folder: folder.clone(),
+        })
     }
 
-    /// Begins a transaction at the newest version (strong: no older than any commit acknowledged before).
+    /// Asks something of the driver.
     ///
     /// # Errors
-    /// `Unavailable`, `DeadlineExceeded`, `VersionGone`, `Stopped`.
-    pub async fn begin(&self, consistency: Consistency, deadline: Instant) -> Result<Transaction> {
-        match consistency {
-            Consistency::Strong => self.reach_newest(deadline).await?,
-            Consistency::Stale => self.inner.progress.check()?,
-            Consistency::At(version) => return self.begin_at(version, deadline).await,
-            Consistency::AtLeast(version) => self.inner.progress.reach_version(version, deadline).await?,
-        }
-        let snapshot = self.inner.store.snapshot();
-        let version = snapshot.version();
-        Ok(Transaction::new(self.inner.clone(), snapshot, version))
+    /// `Unavailable` when too many requests wait or the node is opened again, `Stopped`.
+    pub fn request(&self, letter: Letter) -> Result<()> {
+        self.mailbox.request(letter).map_err(|error| match error {
+            Error::Stopped(_) => self.progress.stop_error(),
+            error => error,
+        })
     }
 
-    async fn begin_at(&self, version: Version, deadline: Instant) -> Result<Transaction> {
-        self.inner.progress.check()?;
-        if version > self.inner.progress.version() {
-            let (answer, settled) = oneshot::channel();
-            self.inner.mailbox.request(Letter::Settle(version, answer))?;
-            self.answered(settled, deadline).await?;
-            self.inner.progress.reach_version(version, deadline).await?;
-        }
-        let snapshot = self.inner.store.snapshot();
-        let oldest = snapshot.watermark();
-        if version < oldest {
-            return Err(Error::VersionGone { version, oldest });
-        }
-        Ok(Transaction::new(self.inner.clone(), snapshot, version))
+    /// Tells the driver what came from elsewhere.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a lone node hears from nobody"))]
+    pub fn tell(&self, letter: Letter) {
+        self.mailbox.tell(letter);
+    }
+
+    /// Waits until the store has everything that was acknowledged before the node opened.
+    async fn catch_up(&self, deadline: Instant) -> Result<()> {
+        // What was acknowledged is committed. A lone voter does not know how much of its log that is before it
+        // leads: then all of it. Others learn it from their leader, and strong reads wait for that.
+        self.progress.reach_index(self.committed_before, deadline).await?;
+        if self.alone { self.reach_read_index(deadline).await } else { Ok(()) }
     }
 
     /// Waits until the store has every commit that was acknowledged before.
@@ -235,45 +211,50 @@ impl Node {
         // after it was applied here; what earlier processes acknowledged was applied before the flag was set.
         // No other node can acknowledge anything: that takes a vote or an append that only this node could
         // grant. The driver clears the flag before a second voter counts.
-        if self.inner.progress.leads_alone() {
+        if self.progress.leads_alone() {
             return Ok(());
         }
         self.reach_read_index(deadline).await
     }
 
     async fn reach_read_index(&self, deadline: Instant) -> Result<()> {
-        self.inner.progress.check()?;
+        self.progress.check()?;
         let (answer, index) = oneshot::channel();
-        self.inner.mailbox.request(Letter::ReadIndex(answer))?;
+        self.request(Letter::ReadIndex(answer))?;
         let index = self.answered(index, deadline).await?;
-        self.inner.progress.reach_index(index, deadline).await
+        self.progress.reach_index(index, deadline).await
     }
 
     async fn answered<T>(&self, answer: oneshot::Receiver<Result<T>>, deadline: Instant) -> Result<T> {
         match by(deadline, answer).await {
             Some(Ok(answer)) => answer,
-            Some(Err(_)) => Err(self.inner.progress.stop_error()),
+            Some(Err(_)) => Err(self.progress.stop_error()),
             None => Err(Error::DeadlineExceeded),
         }
     }
 
-    /// What became of the mutation with this key, if it committed and is still remembered.
-    ///
-    /// # Errors
-    /// As [`Node::begin`] with strong consistency.
-    pub async fn outcome(&self, key: &IdempotencyKey, deadline: Instant) -> Result<Option<Outcome>> {
-        self.reach_newest(deadline).await?;
-        let remembered = outcome::find(&self.inner.store.snapshot(), key)?;
-        Ok(remembered.map(|remembered| remembered.outcome))
+    async fn begin_at(self: Arc<Inner>, version: Version, deadline: Instant) -> Result<Transaction> {
+        self.progress.check()?;
+        if version > self.progress.version() {
+            let (answer, settled) = oneshot::channel();
+            self.request(Letter::Settle(version, answer))?;
+            self.answered(settled, deadline).await?;
+            self.progress.reach_version(version, deadline).await?;
+        }
+        let snapshot = self.store.snapshot();
+        let oldest = snapshot.watermark();
+        if version < oldest {
+            return Err(Error::VersionGone { version, oldest });
+        }
+        Ok(Transaction::new(self, snapshot, version))
     }
 
-    /// What this node knows of itself.
-    pub fn status(&self) -> Status {
-        let standing = self.inner.standing.load();
-        let progress = &self.inner.progress;
+    fn status(&self) -> Status {
+        let standing = self.standing.load();
+        let progress = &self.progress;
         Status {
-            cluster: self.inner.identity.cluster.to_string(),
-            node: self.inner.identity.node,
+            cluster: self.identity.cluster.to_string(),
+            node: self.identity.node,
             role: standing.role,
             term: standing.term,
             leader: standing.leader,
@@ -282,25 +263,114 @@ impl Node {
             committed_index: standing.committed_index,
             applied_index: progress.applied(),
             version: progress.version(),
-            log_bytes: self.inner.wal.disk_bytes(),
-            store_bytes: self.inner.store.usage().disk_bytes,
+            log_bytes: self.wal.disk_bytes(),
+            store_bytes: self.store.usage().disk_bytes,
             stopped: progress.stop_reason(),
         }
     }
 
-    /// Resolves when the node has stopped by itself, after a storage failure, with the reason.
-    pub async fn stopped(&self) -> String {
-        self.inner.progress.stopped().await
+    fn take_tasks(&self) -> Option<[Task; 2]> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The store, for status, verification and export.
-    pub fn store(&self) -> &Store {
-        &self.inner.store
+    async fn close(&self) -> Result<()> {
+        let Some([applier, driver]) = self.take_tasks() else { return Ok(()) };
+        self.progress.begin_closing();
+        self.mailbox.tell(Letter::Close);
+        if let Some(reason) = self.progress.stop_reason() {
+            return Err(Error::Stopped(reason));
+        }
+        // In this order: the applier ends when the driver has handed over everything.
+        driver.join().await;
+        applier.join().await;
+        if let Some(reason) = self.progress.stop_reason() {
+            return Err(Error::Stopped(reason));
+        }
+        self.store.persist()?;
+        self.wal.close();
+        Ok(())
+    }
+}
+
+impl Node {
+    /// Opens the data folder, replays the log into the store, and starts the driver and the applier.
+    /// A new folder becomes a cluster of one. Returns when the store has everything that was acknowledged.
+    ///
+    /// # Errors
+    /// Those of storage: locked, foreign or corrupt folder, and what the operating system refuses.
+    pub async fn open(options: NodeOptions) -> Result<Node> {
+        Node::open_among(options, Neighbours::none()).await
+    }
+
+    async fn open_among(options: NodeOptions, neighbours: Neighbours) -> Result<Node> {
+        let shell = Shell::open(options, neighbours).await?;
+        let supervisor = runtime::spawn("supervisor", shell::supervise(Arc::downgrade(&shell)));
+        let node = Node { handle: Arc::new(Handle { shell, _supervisor: supervisor }) };
+        let deadline = runtime::now() + OPEN_TIME_MAX;
+        loop {
+            match node.handle.shell.settled().await?.catch_up(deadline).await {
+                // A checkpoint came in between.
+                Err(Error::Unavailable { .. }) if runtime::now() < deadline => {}
+                caught_up => return caught_up.map(|()| node),
+            }
+        }
+    }
+
+    /// What the node is made of now.
+    pub(crate) fn inner(&self) -> Result<Arc<Inner>> {
+        self.handle.shell.inner()
+    }
+
+    /// Begins a transaction at the newest version (strong: no older than any commit acknowledged before).
+    ///
+    /// # Errors
+    /// `Unavailable`, `DeadlineExceeded`, `VersionGone`, `Stopped`.
+    pub async fn begin(&self, consistency: Consistency, deadline: Instant) -> Result<Transaction> {
+        let inner = self.inner()?;
+        match consistency {
+            Consistency::Strong => inner.reach_newest(deadline).await?,
+            Consistency::Stale => inner.progress.check()?,
+            Consistency::At(version) => return inner.begin_at(version, deadline).await,
+            Consistency::AtLeast(version) => inner.progress.reach_version(version, deadline).await?,
+        }
+        let snapshot = inner.store.snapshot();
+        let version = snapshot.version();
+        Ok(Transaction::new(inner, snapshot, version))
+    }
+
+    /// What became of the mutation with this key, if it committed and is still remembered.
+    ///
+    /// # Errors
+    /// As [`Node::begin`] with strong consistency.
+    pub async fn outcome(&self, key: &IdempotencyKey, deadline: Instant) -> Result<Option<Outcome>> {
+        let inner = self.inner()?;
+        inner.reach_newest(deadline).await?;
+        let remembered = outcome::find(&inner.store.snapshot(), key)?;
+        Ok(remembered.map(|remembered| remembered.outcome))
+    }
+
+    /// What this node knows of itself, or last knew while it is opened again.
+    pub fn status(&self) -> Status {
+        self.handle.shell.status()
+    }
+
+    /// Resolves when the node has stopped by itself, after a storage failure, with the reason.
+    pub async fn stopped(&self) -> String {
+        self.handle.shell.stopped().await
+    }
+
+    /// The store, for status, verification and export. Let go of it soon: while somebody holds it, no checkpoint
+    /// can be installed.
+    ///
+    /// # Errors
+    /// `Unavailable` while the node is opened again, `Stopped` when that failed.
+    pub fn store(&self) -> Result<Store> {
+        Ok(self.inner()?.store.clone())
     }
 
     /// The time and chance that it was opened with.
     pub fn runtime(&self) -> &Runtime {
-        &self.inner.runtime
+        &self.handle.shell.options.runtime
     }
 
     /// Refuses new work, finishes what is under way, makes everything durable and closes. A node that is
@@ -309,22 +379,7 @@ impl Node {
     /// # Errors
     /// Those of the last fsyncs; `Stopped` when the node had stopped by itself.
     pub async fn close(&self) -> Result<()> {
-        let tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some([applier, driver]) = tasks else { return Ok(()) };
-        self.inner.progress.begin_closing();
-        self.inner.mailbox.tell(Letter::Close);
-        if let Some(reason) = self.inner.progress.stop_reason() {
-            return Err(Error::Stopped(reason));
-        }
-        // In this order: the applier ends when the driver has handed over everything.
-        driver.join().await;
-        applier.join().await;
-        if let Some(reason) = self.inner.progress.stop_reason() {
-            return Err(Error::Stopped(reason));
-        }
-        self.inner.store.persist()?;
-        self.inner.wal.close();
-        Ok(())
+        self.handle.shell.close().await
     }
 }
 

@@ -19,6 +19,8 @@ const WAITERS_MAX: usize = 1 << 16;
 pub(crate) const RETRY_WHEN_FULL: Duration = Duration::from_millis(20);
 /// When to try again what needs a leader: about as long as an election takes.
 pub(crate) const RETRY_WITHOUT_LEADER: Duration = Duration::from_millis(500);
+/// When to ask a node again that is being opened again: renaming two folders and opening them takes no longer.
+pub(crate) const RETRY_WHILE_REOPENING: Duration = Duration::from_millis(500);
 
 /// How far the node is.
 pub(crate) struct Progress {
@@ -30,6 +32,8 @@ pub(crate) struct Progress {
     /// The applied index that the driver wants to be woken at; the greatest number when none.
     wake_driver_at: AtomicU64,
     lone_leader: AtomicBool,
+    /// Beside [`Life::Reopening`], for reads, which must not take a lock.
+    reopening: AtomicBool,
     waiting: Mutex<Waiting>,
 }
 
@@ -39,7 +43,7 @@ struct Waiting {
     next_ticket: u64,
     indexes: BTreeMap<(u64, u64), oneshot::Sender<()>>,
     versions: BTreeMap<(u64, u64), oneshot::Sender<()>>,
-    stops: Vec<oneshot::Sender<()>>,
+    ends: Vec<oneshot::Sender<()>>,
 }
 
 #[derive(Clone, Default)]
@@ -47,7 +51,17 @@ enum Life {
     #[default]
     Running,
     Closing,
+    Reopening,
     Stopped(String),
+}
+
+/// How a node's life ends other than by being closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It stopped by itself, for this reason.
+    Stopped(String),
+    /// It has to be opened again: a checkpoint is decided.
+    Reopening,
 }
 
 /// What is waited for.
@@ -68,6 +82,7 @@ impl Progress {
             queued_bytes: AtomicUsize::new(0),
             wake_driver_at: AtomicU64::new(u64::MAX),
             lone_leader: AtomicBool::new(false),
+            reopening: AtomicBool::new(false),
             waiting: Mutex::default(),
         }
     }
@@ -201,20 +216,27 @@ impl Progress {
             tracing::error!(%reason, "the node stops");
             waiting.life = Life::Stopped(reason);
         }
-        waiting.indexes.clear();
-        waiting.versions.clear();
-        for stop in waiting.stops.drain(..) {
-            // Whoever does not wait any more need not know.
-            let _ = stop.send(());
-        }
+        waiting.end();
     }
 
     /// Refuses new work from here on.
     pub fn begin_closing(&self) {
         let mut waiting = self.waiting();
         self.lone_leader.store(false, Ordering::Release);
-        if matches!(waiting.life, Life::Running) {
+        if matches!(waiting.life, Life::Running | Life::Reopening) {
             waiting.life = Life::Closing;
+        }
+    }
+
+    /// Refuses work and reads from here on, until the node is open again. A node that closes is not opened again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "checkpoints are not taken yet"))]
+    pub fn begin_reopening(&self) {
+        let mut waiting = self.waiting();
+        self.lone_leader.store(false, Ordering::Release);
+        if matches!(waiting.life, Life::Running) {
+            waiting.life = Life::Reopening;
+            self.reopening.store(true, Ordering::Release);
+            waiting.end();
         }
     }
 
@@ -222,7 +244,7 @@ impl Progress {
     pub fn stop_reason(&self) -> Option<String> {
         match &self.waiting().life {
             Life::Stopped(reason) => Some(reason.clone()),
-            Life::Running | Life::Closing => None,
+            Life::Running | Life::Closing | Life::Reopening => None,
         }
     }
 
@@ -237,21 +259,34 @@ impl Progress {
         self.waiting().life.check()
     }
 
-    /// Waits until the node has stopped by itself, and says why.
-    pub async fn stopped(&self) -> String {
+    /// True when the node is about to be opened again.
+    pub fn reopens(&self) -> bool {
+        self.reopening.load(Ordering::Acquire)
+    }
+
+    /// # Errors
+    /// `Unavailable` when the node is about to be opened again: what was read until then must be let go.
+    pub fn check_reads(&self) -> Result<()> {
+        if self.reopens() { Err(reopening()) } else { Ok(()) }
+    }
+
+    /// Waits until the node has stopped by itself or is to be opened again, and says which.
+    pub async fn ended(&self) -> End {
         loop {
-            let stop = {
+            let end = {
                 let mut waiting = self.waiting();
-                if let Life::Stopped(reason) = &waiting.life {
-                    return reason.clone();
+                match &waiting.life {
+                    Life::Stopped(reason) => return End::Stopped(reason.clone()),
+                    Life::Reopening => return End::Reopening,
+                    Life::Running | Life::Closing => {}
                 }
-                waiting.stops.retain(|stop| !stop.is_closed());
-                let (wake, stop) = oneshot::channel();
-                waiting.stops.push(wake);
-                stop
+                waiting.ends.retain(|end| !end.is_closed());
+                let (wake, end) = oneshot::channel();
+                waiting.ends.push(wake);
+                end
             };
             // Either way the reason is looked up.
-            let _ = stop.await;
+            let _ = end.await;
         }
     }
 
@@ -261,11 +296,29 @@ impl Progress {
     }
 }
 
+impl Waiting {
+    /// Wakes everybody: nothing more will be reached.
+    fn end(&mut self) {
+        self.indexes.clear();
+        self.versions.clear();
+        for end in self.ends.drain(..) {
+            // Whoever does not wait any more need not know.
+            let _ = end.send(());
+        }
+    }
+}
+
+/// The error of whatever is asked of a node that is being opened again.
+pub(crate) fn reopening() -> Error {
+    Error::Unavailable { retry_after: RETRY_WHILE_REOPENING }
+}
+
 impl Life {
     fn check(&self) -> Result<()> {
         match self {
             Life::Running => Ok(()),
             Life::Closing => Err(Error::Stopped("it is closing".to_owned())),
+            Life::Reopening => Err(reopening()),
             Life::Stopped(reason) => Err(Error::Stopped(reason.clone())),
         }
     }
@@ -380,15 +433,39 @@ mod tests {
             waiting.spawn(async move {
                 let refused = progress.reach_index(2, soon()).await;
                 assert!(matches!(&refused, Err(Error::Stopped(reason)) if reason == "first"), "{refused:?}");
-                progress.stopped().await
+                progress.ended().await
             });
         }
         tokio::task::yield_now().await;
         progress.stop("first".to_owned());
         progress.stop("second".to_owned());
-        assert_eq!(waiting.join_all().await, ["first", "first"]);
+        assert_eq!(waiting.join_all().await, [End::Stopped("first".to_owned()), End::Stopped("first".to_owned())]);
         progress.set_leads_alone(true);
         assert!(!progress.leads_alone(), "a node that has stopped leads no more");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_when_the_node_is_opened_again_is_told_to_come_back() {
+        let progress = Arc::new(Progress::new(position(1, 10)));
+        let waiting = progress.clone();
+        let waiting = tokio::task::JoinSet::from_iter([async move { waiting.reach_index(2, soon()).await }]);
+        tokio::task::yield_now().await;
+        progress.check_reads().unwrap();
+        progress.begin_reopening();
+        assert!(matches!(&waiting.join_all().await[..], [Err(Error::Unavailable { .. })]));
+        assert!(matches!(progress.check_reads(), Err(Error::Unavailable { .. })));
+        assert_eq!(progress.ended().await, End::Reopening);
+        progress.stop("the disk".to_owned());
+        assert_eq!(progress.ended().await, End::Stopped("the disk".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_node_that_closes_is_not_opened_again() {
+        let progress = Progress::new(position(1, 10));
+        progress.begin_closing();
+        progress.begin_reopening();
+        assert!(matches!(progress.check(), Err(Error::Stopped(_))));
+        progress.check_reads().unwrap();
     }
 
     #[test]

@@ -109,8 +109,9 @@ impl Transaction {
     /// A cell that this transaction wrote itself has version [`Transaction::OWN`].
     ///
     /// # Errors
-    /// `VersionGone`, `Storage`.
+    /// `VersionGone`, `Storage`, `Unavailable` when the node is opened again meanwhile.
     pub async fn get_many(&mut self, space: Space, keys: &[Key]) -> Result<Vec<Option<Cell>>> {
+        self.node.progress.check_reads()?;
         if self.recording {
             keys.iter().for_each(|key| self.footprint.key(space, key));
         }
@@ -128,8 +129,9 @@ impl Transaction {
     /// The rows of each scan, own writes included. Only what was really looked at joins the footprint.
     ///
     /// # Errors
-    /// `VersionGone`, `Storage`.
+    /// As [`Transaction::get_many`].
     pub async fn scan_many(&mut self, space: Space, scans: &[Scan]) -> Result<Vec<Vec<(Bytes, Cell)>>> {
+        self.node.progress.check_reads()?;
         let all = if self.writes.is_untouched(space) {
             self.snapshot.scan_many(space, scans, self.version).map_err(gone)?
         } else {
@@ -208,7 +210,7 @@ impl Transaction {
         let remembered = idempotency.is_some();
         let (ticket, claim, outcome) = ticket();
         let proposal = Proposal { snapshot, footprint, written: writes.into_keys(), draft, ticket };
-        node.mailbox.request(Letter::Commit(Box::new(proposal)))?;
+        node.request(Letter::Commit(Box::new(proposal)))?;
         let outcome = await_outcome(&node, claim, outcome, deadline).await?;
         // Without a key nothing is remembered, and the answer is the one that was just given.
         Ok(if remembered { outcome } else { Outcome { answer, ..outcome } })

@@ -31,9 +31,10 @@ pub(crate) mod switchboard {
     //! Connects nodes of one process, and cuts some of them off.
 
     use super::Message;
-    use crate::driver::{Letter, Mailbox};
+    use crate::driver::Letter;
+    use crate::node::Shell;
     use std::collections::{BTreeMap, BTreeSet};
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, Mutex, Weak};
     use vivarium_storage::wal::GroupId;
 
     #[derive(Clone, Default)]
@@ -41,13 +42,13 @@ pub(crate) mod switchboard {
 
     #[derive(Default)]
     struct Lines {
-        mailboxes: BTreeMap<u64, Mailbox>,
+        shells: BTreeMap<u64, Weak<Shell>>,
         cut_off: BTreeSet<u64>,
     }
 
     impl Switchboard {
-        pub fn connect(&self, node: u64, mailbox: Mailbox) {
-            self.0.lock().unwrap().mailboxes.insert(node, mailbox);
+        pub fn connect(&self, node: u64, shell: Weak<Shell>) {
+            self.0.lock().unwrap().shells.insert(node, shell);
         }
         pub fn cut_off(&self, node: u64) {
             self.0.lock().unwrap().cut_off.insert(node);
@@ -56,14 +57,16 @@ pub(crate) mod switchboard {
             self.0.lock().unwrap().cut_off.clear();
         }
         pub fn send(&self, group: GroupId, from: u64, message: Message) {
-            let lines = self.0.lock().unwrap();
             let to = message.to();
-            if !lines.cut_off.contains(&from)
-                && !lines.cut_off.contains(&to)
-                && let Some(mailbox) = lines.mailboxes.get(&to)
-            {
-                mailbox.tell(Letter::Message(group, message));
+            if let Some(Ok(inner)) = self.shell(from, to).map(|shell| shell.inner()) {
+                inner.tell(Letter::Message(group, message));
             }
+        }
+        /// The node `to`, when `from` can reach it.
+        fn shell(&self, from: u64, to: u64) -> Option<Arc<Shell>> {
+            let lines = self.0.lock().unwrap();
+            let reached = !lines.cut_off.contains(&from) && !lines.cut_off.contains(&to);
+            lines.shells.get(&to).filter(|_| reached)?.upgrade()
         }
     }
 }

@@ -147,7 +147,7 @@ impl NodeGauges {
 
     fn take(&self, node: &Node) {
         let status = node.status();
-        let usage = node.store().usage();
+        let usage = node.store().map(|store| store.usage()).unwrap_or_default();
         let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.leader.set(i64::from(status.role == Role::Leader));
         self.term.set(number(status.term));

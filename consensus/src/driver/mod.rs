@@ -85,11 +85,11 @@ impl Driver {
         self.standing.clone()
     }
 
-    /// Runs until the node closes or must stop. Who waits for an entry then finds that nobody knows its outcome.
+    /// Runs until the node closes, is opened again or must stop. Who waits for an entry then finds that nobody knows its outcome.
     pub async fn run(mut self) {
         let sentinel = Sentinel::new(self.progress.clone(), "driver");
         let mut turn = self.proceed();
-        while turn.is_ok() && !self.may_close() {
+        while turn.is_ok() && !self.progress.reopens() && !self.may_close() {
             let letters = self.inbox.take(self.sleep()).await;
             turn = self.turn(letters);
         }

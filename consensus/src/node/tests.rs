@@ -38,7 +38,7 @@ impl Cluster {
             };
             let outbox = Outbox::Switchboard(switchboard.clone(), id);
             let node = Node::open_among(options, Neighbours { founders: vec![1, 2, 3], outbox }).await.unwrap();
-            switchboard.connect(id, node.inner.mailbox.clone());
+            switchboard.connect(id, Arc::downgrade(&node.handle.shell));
             dirs.push(dir);
             nodes.insert(id, node);
         }
@@ -88,7 +88,7 @@ async fn a_commit_of_the_leader_is_read_strongly_everywhere() {
         write(&cluster.nodes[&leader], "a", &value).await.unwrap();
         for node in cluster.nodes.values() {
             assert_eq!(read(node, "a").await.as_deref(), Some(value.as_bytes()));
-            assert!(!node.inner.progress.leads_alone(), "a strong read must ask the others");
+            assert!(!node.inner().unwrap().progress.leads_alone(), "a strong read must ask the others");
         }
     }
     let refused = write(cluster.follower(leader), "a", "x").await;
@@ -153,5 +153,69 @@ async fn a_leader_without_its_majority_serves_no_strong_read_and_still_closes() 
     let node = &cluster.nodes[&leader];
     let read = node.begin(Consistency::Strong, runtime::now() + Duration::from_millis(500)).await;
     assert!(matches!(read, Err(Error::DeadlineExceeded | Error::Unavailable { .. })));
+    node.close().await.unwrap();
+}
+
+async fn reopen(node: &Node) {
+    let inner = node.inner().unwrap();
+    inner.progress.begin_reopening();
+    inner.tell(Letter::Applied);
+    let closed = inner.store.closed();
+    drop(inner);
+    closed.await;
+    node.handle.shell.settled().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_opened_again_serves_on_and_what_ran_before_learns_it() {
+    let dir = TempDir::new().unwrap();
+    let options = NodeOptions {
+        dir: dir.path().join("data"),
+        store: StoreOptions::default(),
+        wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
+        runtime: Runtime::seeded(1),
+    };
+    let node = Node::open(options.clone()).await.unwrap();
+    for nth in 0..3 {
+        let written = write(&node, "a", &nth.to_string()).await.unwrap();
+        let mut reader = node.begin(Consistency::Stale, soon()).await.unwrap();
+        let mut writer = node.begin(Consistency::Stale, soon()).await.unwrap();
+        let old = Arc::downgrade(&node.inner().unwrap());
+        let stopped = tokio::task::JoinSet::from_iter([{
+            let node = node.clone();
+            async move { tokio::time::timeout(Duration::from_millis(300), node.stopped()).await }
+        }]);
+        {
+            let inner = node.inner().unwrap();
+            inner.progress.begin_reopening();
+            inner.tell(Letter::Applied);
+        }
+        assert!(matches!(node.begin(Consistency::Strong, soon()).await, Err(Error::Unavailable { .. })));
+        assert!(matches!(node.begin(Consistency::At(written), soon()).await, Err(Error::Unavailable { .. })));
+        let refused = reader.get_many(Space::Index, &[key("a")]).await;
+        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+        writer.put(Space::Index, key("b"), b"1".to_vec());
+        let refused = writer.commit(CommitOptions::default(), soon()).await;
+        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+        assert!(old.upgrade().is_some(), "a reader holds it");
+        assert_eq!(node.status().version, written);
+        drop(reader);
+        node.handle.shell.settled().await.unwrap();
+        while matches!(node.begin(Consistency::Strong, soon()).await, Err(Error::Unavailable { .. })) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(read(&node, "a").await, Some(nth.to_string().into_bytes()));
+        assert_eq!(read(&node, "b").await, None);
+        assert!(old.upgrade().is_none());
+        assert!(stopped.join_all().await[0].is_err(), "to be opened again is not to stop");
+    }
+    reopen(&node).await;
+    assert!(matches!(Node::open(options.clone()).await, Err(Error::Storage(vivarium_storage::Error::Locked { .. }))));
+    node.close().await.unwrap();
+    node.close().await.unwrap();
+    assert!(matches!(node.begin(Consistency::Stale, soon()).await, Err(Error::Stopped(_))));
+    drop(node);
+    let node = Node::open(options).await.unwrap();
+    assert_eq!(read(&node, "a").await.as_deref(), Some(&b"2"[..]));
     node.close().await.unwrap();
 }

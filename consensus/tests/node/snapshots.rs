@@ -81,7 +81,7 @@ async fn the_watermark_refuses_older_reads() {
     let (_dir, node) = new_node().await;
     let first = write(&node, "a", "1").await;
     let second = write(&node, "a", "2").await;
-    node.store().set_watermark(second);
+    node.store().unwrap().set_watermark(second);
     write(&node, "b", "1").await;
     let gone = node.begin(Consistency::At(first), soon()).await;
     assert!(matches!(gone, Err(Error::VersionGone { oldest, .. }) if oldest == second));
@@ -102,10 +102,10 @@ fn the_leader_moves_the_watermark_and_leaves_the_newest_version_readable() {
             options.runtime.skew(20 * 60 * 1_000_000);
             let node = vivarium_consensus::Node::open(options).await.unwrap();
             let deadline = soon();
-            while node.store().snapshot().watermark() < second && now() < deadline {
+            while node.store().unwrap().snapshot().watermark() < second && now() < deadline {
                 vivarium_storage::runtime::sleep(Duration::from_millis(20)).await;
             }
-            assert_eq!(node.store().snapshot().watermark(), second);
+            assert_eq!(node.store().unwrap().snapshot().watermark(), second);
             assert_eq!(node.status().version, second, "a watermark takes no version");
             let early = node.begin(Consistency::At(first), soon()).await;
             assert!(matches!(early, Err(Error::VersionGone { .. })));

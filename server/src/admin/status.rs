@@ -73,7 +73,7 @@ impl Status {
             version: status.version.0.into(),
             log_bytes: status.log_bytes.into(),
             store_bytes: status.store_bytes.into(),
-            documents: node.store().usage().documents.into(),
+            documents: node.store().map_or(0, |store| store.usage().documents).into(),
             stopped: status.stopped,
         }
     }

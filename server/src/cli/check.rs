@@ -81,7 +81,7 @@ impl Check {
             }
             Err(error) => return Err(folder_failure(&self.data, &error)),
         };
-        let store = node.store().snapshot().verify();
+        let store = node.store().map_err(|error| folder_failure(&self.data, &error))?.snapshot().verify();
         let database = database::verify(&node, DATABASE).await;
         let closed = node.close().await;
         let report = report(&store, database).map_err(|error| database_failure(&self.data, &error))?;

@@ -7,11 +7,14 @@ use super::{META_OWN_END, Position, Scan, Space};
 use crate::{DatabaseId, Document, Error, Key, KeyRange, Result, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What snapshots and the applier share.
 pub(super) struct Engine {
     pub tables: Tables,
     pub documents: DocumentCache,
+    /// Last, so that it goes when the tables are closed: see [`super::Store::closed`].
+    pub life: watch::Sender<()>,
 }
 
 /// The rows of a scan: keys and cells, read as it goes.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 #[cfg(not(madsim))]
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::watch;
 
 /// What the store writes about itself, in keys of `meta` that begin with 0.
 const KEY_FORMAT: &[u8] = &[0, 1];
@@ -83,7 +84,8 @@ impl Store {
         // What was read from the journal of a killed process may not have reached the disk.
         tables.persist()?;
         tables.allow_dropping(watermark.0);
-        let engine = Arc::new(Engine { tables, documents: DocumentCache::new(options.cache_bytes / 2) });
+        let documents = DocumentCache::new(options.cache_bytes / 2);
+        let engine = Arc::new(Engine { tables, documents, life: watch::Sender::new(()) });
         let snapshot =
             Snapshot { engine: engine.clone(), view, position, watermark, catalogs: Arc::new(catalogs), apply: 0 };
         Ok(Store {
@@ -232,6 +234,12 @@ impl Store {
             cache_hits: engine.documents.hits(),
             cache_misses: engine.documents.misses(),
         }
+    }
+    /// Resolves when the last handle and the last snapshot are dropped, and nothing uses the store's files any
+    /// more. Does not keep the store open itself.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut life = self.inner.engine.life.subscribe();
+        async move { while life.changed().await.is_ok() {} }
     }
     /// Where it is kept.
     pub fn dir(&self) -> &Path {

@@ -32,11 +32,29 @@ impl Task {
     ///
     /// # Panics
     /// When the task has panicked: its owner must not go on as if the work were done.
-    pub async fn join(mut self) {
-        if let Some(handle) = self.handle.as_mut()
-            && let Err(error) = handle.await
-        {
-            panic!("task {} did not end by itself: {error}", self.name);
+    pub async fn join(self) {
+        if let Err(reason) = self.finish().await {
+            panic!("{reason}");
+        }
+    }
+
+    /// As [`Task::join`], for an owner that has something left to do when the task has panicked.
+    ///
+    /// # Errors
+    /// Why the task did not end by itself.
+    pub async fn finish(mut self) -> Result<(), String> {
+        match self.handle.as_mut() {
+            Some(handle) => handle.await.map_err(|error| format!("task {} did not end by itself: {error}", self.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the task at its next suspension, and waits until all that it held is dropped.
+    pub async fn end(mut self) {
+        if let Some(handle) = self.handle.as_mut() {
+            handle.abort();
+            // It was told to end, so how it did is no news.
+            let _ = handle.await;
         }
     }
 }
