@@ -43,6 +43,22 @@ pub enum Error {
     /// The node is closing or has stopped after a storage failure.
     #[error("the node has stopped: {0}")]
     Stopped(String),
+    /// The address for peers cannot be bound.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// `host:port` as it was given.
+        address: String,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// A node cannot be reached, or refuses the connection: surely nothing was asked of it.
+    #[error("the node at {address} cannot be reached: {reason}")]
+    Peer {
+        /// `host:port` as it was given.
+        address: String,
+        /// What went wrong, and what to do about it.
+        reason: String,
+    },
     /// The disk.
     #[error(transparent)]
     Storage(#[from] vivarium_storage::Error),

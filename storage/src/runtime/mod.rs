@@ -2,6 +2,7 @@
 //!
 //! Everything above takes a [`Runtime`] as an argument; clippy refuses the calls that would go round it.
 
+mod network;
 mod probes;
 mod task;
 #[cfg(test)]
@@ -16,6 +17,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+#[cfg(madsim)]
+pub use network::set_network;
+pub use network::{Fate, fate, reset_due};
 #[cfg(madsim)]
 pub use probes::{marks, plant, reached};
 pub use probes::{mutant, sometimes};
