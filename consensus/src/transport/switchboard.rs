@@ -1,8 +1,8 @@
 //! Connects nodes of one process, and cuts some of them off.
 
-use super::Message;
 use crate::driver::Letter;
 use crate::node::Shell;
+use crate::raft::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, Weak};
 use vivarium_storage::wal::GroupId;
