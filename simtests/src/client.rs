@@ -10,6 +10,7 @@ use crate::simfs::interpose;
 use crate::trace;
 use crate::workload::{Action, Reply, Sent, Step};
 use madsim::time::sleep;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,10 +40,8 @@ pub struct Shared {
 #[derive(Default)]
 struct Inner {
     history: History,
-    generation: usize,
-    door: Option<Door>,
-    /// A fault fired in this generation: errors are to be expected.
-    troubled: bool,
+    /// The way into each machine's node, while it serves.
+    doors: BTreeMap<usize, Door>,
     violation: Option<Violation>,
     finished: usize,
 }
@@ -59,31 +58,29 @@ impl Shared {
 
     /// Now, as the history counts.
     pub fn moment(&self) -> Moment {
-        let mut inner = self.inner();
-        let generation = inner.generation;
-        inner.history.moment(generation, interpose::position(), trace::micros())
+        self.inner().history.moment(interpose::stamp(), trace::micros())
     }
 
-    /// Lets clients in, or (with `None`) keeps them out.
-    pub fn set_door(&self, door: Option<Door>) {
-        self.inner().door = door;
+    /// Lets clients in to a machine, or (with `None`) keeps them out.
+    pub fn set_door(&self, machine: usize, door: Option<Door>) {
+        let doors = &mut self.inner().doors;
+        match door {
+            Some(door) => doors.insert(machine, door),
+            None => doors.remove(&machine),
+        };
     }
 
-    /// The node is started again: later moments belong to the next generation.
-    pub fn next_generation(&self) {
-        let mut inner = self.inner();
-        inner.generation += 1;
-        inner.troubled = false;
-    }
-
-    /// How often the node was started before.
-    pub fn generation(&self) -> usize {
-        self.inner().generation
-    }
-
-    /// Errors of the node are to be expected until it is started again.
-    pub fn expect_errors(&self) {
-        self.inner().troubled = true;
+    /// Notes what an audit was answered when it repeated calls that had no answer.
+    pub fn note_repeated(&self, door: &Door, repeated: Vec<(String, Action, Reply)>) {
+        for (key, action, reply) in repeated {
+            let begun = self.moment();
+            let end = judge(self, door, &action, reply);
+            let ended = self.moment();
+            self.with_history(|history| {
+                let call = history.begin(0, Some(key), action, begun);
+                history.end(call, ended, end);
+            });
+        }
     }
 
     /// Clients that have done all their steps.
@@ -156,16 +153,16 @@ pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step) -> usiz
     let call = shared.with_history(|history| history.begin(client, step.key.clone(), step.action.clone(), begun));
     trace::event(&format!("c{client}"), &format!("call {call} {:?}", step.action), &[]);
     let reply = door.execute(request(&step.action, step.key.as_deref())).await;
-    let still_on = shared.generation() == begun.generation && !interpose::is_cut();
+    let still_on = !door.is_off();
     let end = match reply {
-        Some(Ok(reply)) if still_on => judge(shared, &step.action, reply),
+        Some(Ok(reply)) if still_on => judge(shared, &door, &step.action, reply),
         Some(Err(malformed)) => {
             shared.accuse(Violation::new("certificate", "malformed-answer", malformed.clone()));
             End::Lost(malformed)
         }
         Some(Ok(_)) => End::Lost("the power was off".into()),
         None => {
-            if still_on && door.stopped().is_none() && !shared.inner().troubled {
+            if still_on && door.stopped().is_none() && !door.is_troubled() {
                 let detail = format!("{:?} was not answered", step.action);
                 shared.accuse(Violation::new("liveness", "hangs", detail));
             }
@@ -190,16 +187,16 @@ pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step) -> usiz
 
 async fn open_door(shared: &Shared) -> Door {
     loop {
-        let door = shared.inner().door.clone();
+        let door = shared.inner().doors.get(&0).cloned();
         match door {
-            Some(door) if !interpose::is_cut() && door.stopped().is_none() => return door,
+            Some(door) if !door.is_off() && door.stopped().is_none() => return door,
             _ => sleep(KNOCK).await,
         }
     }
 }
 
 /// What an answer means.
-pub fn judge(shared: &Shared, action: &Action, reply: Reply) -> End {
+pub fn judge(shared: &Shared, door: &Door, action: &Action, reply: Reply) -> End {
     let codes: Vec<&str> = reply.errors.iter().map(|(code, _)| code.as_str()).collect();
     if codes.is_empty() {
         return match reply.version {
@@ -217,7 +214,7 @@ pub fn judge(shared: &Shared, action: &Action, reply: Reply) -> End {
     if codes.iter().all(|code| SURELY_NOT.contains(code)) {
         return End::Refused(reply);
     }
-    if codes.contains(&"INTERNAL_SERVER_ERROR") && !shared.inner().troubled && interpose::fired().0 == 0 {
+    if codes.contains(&"INTERNAL_SERVER_ERROR") && !door.is_troubled() {
         let detail = format!("{action:?} was answered {:?}", reply.errors);
         shared.accuse(Violation::new("certificate", "internal-error", detail));
     }

@@ -9,10 +9,8 @@ use std::collections::BTreeMap;
 /// A place in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Moment {
-    /// How often the node was started before.
-    pub generation: usize,
-    /// Operations in the record of that generation.
-    pub position: usize,
+    /// Operations recorded so far, on all disks.
+    pub stamp: u64,
     /// The order of all begins and ends.
     pub order: u64,
     /// Virtual microseconds.
@@ -76,9 +74,9 @@ pub struct Known {
 
 impl History {
     /// The next place in the order of begins and ends.
-    pub fn moment(&mut self, generation: usize, position: usize, micros: u64) -> Moment {
+    pub fn moment(&mut self, stamp: u64, micros: u64) -> Moment {
         self.order += 1;
-        Moment { generation, position, order: self.order, micros }
+        Moment { stamp, order: self.order, micros }
     }
 
     /// Notes that a call begins.
@@ -119,22 +117,16 @@ impl History {
         self.calls.iter().filter(|call| matches!(call.end, End::Done { .. }) && call.client > 0).count() as u64
     }
 
-    /// What must be true after a crash at a place in the record of a generation.
-    pub fn known(&self, generation: usize, position: usize) -> Known {
+    /// What must be true of disks that lost everything after a moment, see [`crate::simfs::interpose::stamp`].
+    pub fn known(&self, stamp: u64) -> Known {
         let mut known = Known::default();
         let mut open = BTreeMap::new();
-        for call in &self.calls {
-            let begun = (call.begun.generation, call.begun.position);
-            // What ended in a later generation was still open in this one.
-            let ended = call.ended.filter(|ended| ended.generation <= generation);
-            if begun > (generation, position) && ended.is_none() {
-                continue;
-            }
+        for call in self.calls.iter().filter(|call| call.begun.stamp <= stamp) {
+            // What ended later was still open then.
+            let ended = call.ended.filter(|ended| ended.stamp <= stamp);
             match (&call.end, ended, &call.key) {
-                (End::Done { version, .. }, Some(ended), key) => {
-                    if (ended.generation, ended.position) <= (generation, position) {
-                        known.told = known.told.max(*version);
-                    }
+                (End::Done { version, .. }, Some(_), key) => {
+                    known.told = known.told.max(*version);
                     if let Some(key) = key {
                         open.remove(key);
                         known.committed.insert(*version, (key.clone(), call.action.clone()));

@@ -3,6 +3,7 @@
 //! Everything behind the door dies with the simulated machine; the door then answers nothing.
 
 use crate::plan::Knobs;
+use crate::simfs::Drive;
 use crate::workload::{Reply, SCHEMA};
 use madsim::time::timeout;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,20 @@ pub struct Opening {
     pub seed: u64,
     /// How far its wall clock is off.
     pub skew_micros: i64,
-    /// Declares the schema when there is none.
-    pub declares: bool,
+    /// What it is to become.
+    pub start: Start,
+    /// The record of its folder, if there is one.
+    pub drive: Option<Drive>,
+}
+
+/// What a node is to become.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// A node without others.
+    Alone {
+        /// Declares the schema when there is none.
+        declares: bool,
+    },
 }
 
 /// One request to a node.
@@ -51,6 +64,7 @@ enum Ask {
 pub struct Door {
     asks: mpsc::UnboundedSender<Ask>,
     stopped: Arc<Mutex<Option<String>>>,
+    drive: Option<Drive>,
     /// False when the database has no schema yet.
     pub declared: bool,
     /// The store was found damaged and built anew from the log: no crash should come to that.
@@ -75,7 +89,7 @@ pub async fn live(opening: Opening, ready: oneshot::Sender<Result<Door, String>>
         let reason = node.stopped().await;
         *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
     });
-    let _ = ready.send(Ok(Door { asks, stopped, declared, rebuilt: is_rebuilt(&opening.dir) }));
+    let _ = ready.send(Ok(Door { asks, stopped, drive: opening.drive, declared, rebuilt: is_rebuilt(&opening.dir) }));
     while let Some(ask) = inbox.recv().await {
         let database = database.clone();
         madsim::task::spawn(async move {
@@ -116,7 +130,7 @@ async fn open(opening: &Opening, runtime: Runtime) -> Result<(Database, bool), S
     let node = Node::open(options).await.map_err(|error| format!("the node does not open: {error}"))?;
     let database = Database::open(node, DATABASE, Limits::default()).await;
     let database = database.map_err(|error| format!("the database does not open: {error}"))?;
-    if opening.declares {
+    if matches!(opening.start, Start::Alone { declares: true }) {
         let applied = database.apply_schema(SCHEMA, ApplyOptions::default()).await;
         applied.map_err(|error| format!("the schema is not applied: {error:?}"))?;
     }
@@ -155,5 +169,20 @@ impl Door {
     /// Why the node stopped by itself, if it did.
     pub fn stopped(&self) -> Option<String> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True when its machine lost power, was killed, or began another life.
+    pub fn is_off(&self) -> bool {
+        self.drive.is_some_and(Drive::is_cut)
+    }
+
+    /// Faults of its disk that fired.
+    pub fn faults(&self) -> u64 {
+        self.drive.map_or(0, Drive::fired)
+    }
+
+    /// True when its disk was given faults: errors are to be expected.
+    pub fn is_troubled(&self) -> bool {
+        self.drive.is_some_and(Drive::is_troubled)
     }
 }

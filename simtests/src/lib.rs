@@ -5,12 +5,14 @@
 pub mod check;
 #[cfg(madsim)]
 pub mod client;
-#[cfg(madsim)]
-pub mod cluster;
 pub mod driver;
 pub mod history;
 #[cfg(madsim)]
 pub mod house;
+#[cfg(madsim)]
+pub mod lone;
+#[cfg(madsim)]
+pub mod machine;
 pub mod mutants;
 pub mod plan;
 pub mod rng;

@@ -41,7 +41,7 @@ pub fn event(subject: &str, what: &str, bytes: &[u8]) {
         trace.hash.update(part);
     }
     trace.events += 1;
-    if subject != "disk" {
+    if !subject.starts_with("disk") {
         if trace.last.len() == LAST_MAX {
             trace.last.pop_front();
         }

@@ -3,7 +3,8 @@
 //! A panic anywhere in the node or the harness is a violation like any other; its place is part of the report.
 
 use crate::check::Violation;
-use crate::cluster;
+use crate::client::Shared;
+use crate::lone;
 use crate::plan::Plan;
 use crate::trace;
 use crate::verdict::{Met, Report, Verdict};
@@ -72,7 +73,10 @@ fn simulate(plan: Plan, base: PathBuf, history: Option<PathBuf>) -> Result<(u64,
                 return Err(Violation::new("harness", "disk", error.to_string()));
             }
             let mut met = Met::default();
-            let result = cluster::run(plan, base, &mut met, history).await;
+            let shared = Shared::default();
+            let result = lone::run(plan, base, &mut met, shared.clone()).await;
+            met.acknowledged = shared.with_history(|history| history.answered());
+            let result = result.and(keep(&shared, history));
             *MET.lock().unwrap_or_else(PoisonError::into_inner) = Some(met);
             result
         });
@@ -81,6 +85,13 @@ fn simulate(plan: Plan, base: PathBuf, history: Option<PathBuf>) -> Result<(u64,
     };
     let thread = std::thread::Builder::new().name("simulation".into()).stack_size(16 << 20);
     thread.spawn(run).map_err(|_| ())?.join().map_err(|_| ())
+}
+
+/// Writes all calls to a file, if somebody wants them.
+fn keep(shared: &Shared, path: Option<PathBuf>) -> Result<(), Violation> {
+    let Some(path) = path else { return Ok(()) };
+    let text = shared.with_history(|history| history.print());
+    std::fs::write(&path, text).map_err(|error| Violation::new("harness", "history", error.to_string()))
 }
 
 fn judge(plan: &Plan, met: &Met) -> Verdict {

@@ -11,13 +11,10 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime as Tokio};
 use vivarium_consensus::{CommitOptions, Consistency, Node, NodeOptions, Transaction};
 use vivarium_simtests::rng::Rng;
-use vivarium_simtests::simfs::{Disk, Op, Policy, Recording, interpose};
+use vivarium_simtests::simfs::{Disk, Drive, Op, Policy, Recording, interpose};
 use vivarium_storage::engine::Scan;
 use vivarium_storage::runtime::{self, Runtime};
 use vivarium_storage::{Key, KeyRange, Space, StoreOptions, WalOptions};
-
-/// One process has one record: these tests take turns.
-static TURN: Mutex<()> = Mutex::new(());
 
 type Writes = Vec<(Key, Option<Vec<u8>>)>;
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -25,8 +22,8 @@ type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 /// Draws the length of a value.
 type Bytes = fn(&mut Rng) -> u64;
 
-/// What was acknowledged: by version, the writes and the place in the record by which it was.
-type Acknowledged = BTreeMap<u64, (Writes, usize)>;
+/// What was acknowledged: by version, the writes and the moment by which it was.
+type Acknowledged = BTreeMap<u64, (Writes, u64)>;
 
 fn tokio() -> Tokio {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
@@ -67,8 +64,8 @@ async fn client(node: Node, number: u64, commits: u64, bytes: Bytes, acknowledge
         }
         let deadline = runtime::now() + Duration::from_secs(60);
         let outcome = transaction.commit(CommitOptions::default(), deadline).await.unwrap();
-        let place = interpose::position();
-        acknowledged.lock().unwrap().insert(outcome.version.0, (writes.into_iter().collect(), place));
+        let moment = interpose::stamp();
+        acknowledged.lock().unwrap().insert(outcome.version.0, (writes.into_iter().collect(), moment));
     }
 }
 
@@ -76,7 +73,7 @@ async fn client(node: Node, number: u64, commits: u64, bytes: Bytes, acknowledge
 fn record(base: &Path, memtable_bytes: u64, commits: u64, bytes: Bytes) -> (Recording, Acknowledged) {
     let root = base.join("node");
     std::fs::create_dir_all(&root).unwrap();
-    interpose::start(&root, Disk::default());
+    let drive = Drive::start("disk", &root, Disk::default());
     let acknowledged = Arc::new(Mutex::new(Acknowledged::new()));
     tokio().block_on(async {
         let node = Node::open(options(&root, memtable_bytes)).await.unwrap();
@@ -86,10 +83,10 @@ fn record(base: &Path, memtable_bytes: u64, commits: u64, bytes: Bytes) -> (Reco
         for client in clients {
             client.await.unwrap();
         }
-        interpose::cut();
+        drive.cut();
         node.close().await.unwrap();
     });
-    let recording = interpose::stop().unwrap();
+    let recording = drive.stop().unwrap();
     assert_eq!(recording.escaped, Vec::<String>::new());
     std::fs::remove_dir_all(&root).unwrap();
     let acknowledged = acknowledged.lock().unwrap().clone();
@@ -97,7 +94,7 @@ fn record(base: &Path, memtable_bytes: u64, commits: u64, bytes: Bytes) -> (Reco
 }
 
 /// Opens an image and compares all that is in it with the acknowledged commits up to the version that it is at.
-fn audit(dir: &Path, memtable_bytes: u64, acknowledged: &Acknowledged, place: usize) -> Result<(), String> {
+fn audit(dir: &Path, memtable_bytes: u64, acknowledged: &Acknowledged, moment: u64) -> Result<(), String> {
     let (version, found) = tokio().block_on(async {
         let node = Node::open(options(dir, memtable_bytes)).await.map_err(|error| format!("does not open: {error}"))?;
         let mut transaction = begin(&node).await;
@@ -109,7 +106,7 @@ fn audit(dir: &Path, memtable_bytes: u64, acknowledged: &Acknowledged, place: us
         node.close().await.map_err(|error| format!("does not close: {error}"))?;
         Ok::<_, String>((version, found))
     })?;
-    let told = acknowledged.iter().filter(|(_, (_, by))| *by <= place).map(|(version, _)| *version).max();
+    let told = acknowledged.iter().filter(|(_, (_, by))| *by <= moment).map(|(version, _)| *version).max();
     if told.is_some_and(|told| version < told) {
         return Err(format!("lost: it is at version {version}, acknowledged was {told:?}"));
     }
@@ -128,7 +125,6 @@ fn audit(dir: &Path, memtable_bytes: u64, acknowledged: &Acknowledged, place: us
 }
 
 fn run(name: &str, memtable_bytes: u64, commits: u64, bytes: Bytes, images: u64, places: impl Fn(&[Op]) -> Vec<usize>) {
-    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let base = PathBuf::from(format!("/dev/shm/vivarium-crash-images-{}-{name}", std::process::id()));
     let _ = std::fs::remove_dir_all(&base);
     let (recording, acknowledged) = record(&base, memtable_bytes, commits, bytes);
@@ -147,7 +143,7 @@ fn run(name: &str, memtable_bytes: u64, commits: u64, bytes: Bytes, images: u64,
         let policy = *rng.pick(&Policy::ALL);
         let dir = base.join(format!("image{number}"));
         disk.image(policy, &mut rng).put(&dir).unwrap();
-        let audited = audit(&dir, memtable_bytes, &acknowledged, played);
+        let audited = audit(&dir, memtable_bytes, &acknowledged, recording.stamps[place]);
         assert_eq!(audited, Ok(()), "image {number}, {policy:?}, after change {place} of {}", recording.ops.len());
         std::fs::remove_dir_all(&dir).unwrap();
     }

@@ -8,9 +8,9 @@ use serde_json::json;
 fn history(calls: Vec<(Option<&str>, Action, End)>) -> History {
     let mut history = History::default();
     for (key, action, end) in calls {
-        let begun = history.moment(0, 0, 0);
+        let begun = history.moment(0, 0);
         let call = history.begin(1, key.map(str::to_owned), action, begun);
-        let ended: Moment = history.moment(0, 0, 0);
+        let ended: Moment = history.moment(0, 0);
         history.end(call, ended, end);
     }
     history

@@ -97,8 +97,8 @@ pub struct Faults {
     armed: Vec<Armed>,
     /// How many fired.
     pub fired: u64,
-    /// How many of those were writes, fsyncs or creations.
-    pub fired_on_change: u64,
+    /// Something was armed or limited.
+    pub was_armed: bool,
     /// Bytes that files may take up together; no limit when absent.
     pub quota_bytes: Option<u64>,
 }
@@ -106,13 +106,14 @@ pub struct Faults {
 impl Faults {
     /// Arms a fault.
     pub fn arm(&mut self, fault: Fault) {
+        self.was_armed = true;
         self.armed.push(Armed { fault, left: fault.nth.max(1) });
     }
 
-    /// Takes all faults and the quota away. The counters stay.
-    pub fn disarm(&mut self) {
-        self.armed.clear();
-        self.quota_bytes = None;
+    /// Limits the space of all files.
+    pub fn limit(&mut self, bytes: u64) {
+        self.was_armed = true;
+        self.quota_bytes = Some(bytes);
     }
 
     /// True when some fault is still to come.
@@ -138,7 +139,6 @@ impl Faults {
                 } else {
                     verdict = Verdict::Fail(armed.fault.reason.errno());
                     self.fired += 1;
-                    self.fired_on_change += u64::from(kind != Kind::Read);
                 }
             }
         }
@@ -149,7 +149,6 @@ impl Faults {
     /// Counts a call that failed for want of space.
     pub fn out_of_space(&mut self) -> i32 {
         self.fired += 1;
-        self.fired_on_change += 1;
         libc::ENOSPC
     }
 }

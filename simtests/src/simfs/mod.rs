@@ -1,4 +1,4 @@
-//! A disk that tears, loses and lies: file calls of this process below one folder are recorded, and failed on purpose.
+//! A disk that tears, loses and lies: file calls of this process below some folders are recorded, and failed on purpose.
 //!
 //! The kernel (a tmpfs) does the work; `model` knows what of it a power failure may keep, `image` draws one such state.
 
@@ -9,5 +9,5 @@ pub mod model;
 
 pub use faults::{Fault, Faults, Files, Kind, Reason};
 pub use image::{DataRule, EntryRule, Image, Policy};
-pub use interpose::Recording;
+pub use interpose::{Drive, Recording};
 pub use model::{Disk, Ino, Op};

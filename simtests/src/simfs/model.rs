@@ -81,8 +81,6 @@ pub enum Op {
         /// The file or folder.
         ino: Ino,
     },
-    /// Something outside the disk happened here; the number is the caller's.
-    Mark(u64),
 }
 
 /// Bytes of a file: pages that were written, zeros elsewhere. Clones share pages.
@@ -302,7 +300,6 @@ impl Disk {
                     }
                 }
             }
-            Op::Mark(_) => {}
         }
     }
 

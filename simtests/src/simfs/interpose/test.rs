@@ -1,24 +1,27 @@
 //! The record agrees with the kernel, and faults do what they say.
 
-use super::super::faults::{Files, Reason};
-use super::super::image::Policy;
-use super::*;
+use super::{Drive, Recording};
 use crate::rng::Rng;
+use crate::simfs::faults::{Fault, Files, Kind, Reason};
+use crate::simfs::image::Policy;
+use crate::simfs::model::{Disk, Op, ROOT};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
-/// One process has one record: these tests take turns.
-static TURN: Mutex<()> = Mutex::new(());
-
-fn recorded(name: &str, act: impl FnOnce(&Path)) -> Recording {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+fn folder(name: &str) -> PathBuf {
     let root = PathBuf::from(format!("/dev/shm/vivarium-sim-test-{}-{name}", std::process::id()));
     let _ = fs::remove_dir_all(&root);
     fs::create_dir_all(&root).unwrap();
-    start(&root, Disk::default());
-    act(&root);
-    let recording = stop().unwrap();
+    root
+}
+
+fn recorded(name: &str, act: impl FnOnce(&Path, Drive)) -> Recording {
+    let root = folder(name);
+    let drive = Drive::start("disk", &root, Disk::default());
+    act(&root, drive);
+    let recording = drive.stop().unwrap();
     if !recording.cut {
         let image = recording.after.image(Policy::KEEP, &mut Rng::stream(0, "keep"));
         assert_eq!(image.difference(&root).unwrap(), None);
@@ -29,7 +32,7 @@ fn recorded(name: &str, act: impl FnOnce(&Path)) -> Recording {
 
 #[test]
 fn every_change_below_the_folder_is_in_the_record() {
-    let recording = recorded("all", |root| {
+    let recording = recorded("all", |root, _| {
         fs::create_dir_all(root.join("x/y")).unwrap();
         let mut file = File::create(root.join("x/y/file")).unwrap();
         file.write_all(b"hello ").unwrap();
@@ -58,7 +61,7 @@ fn every_change_below_the_folder_is_in_the_record() {
 
 #[test]
 fn the_temporary_file_of_an_atomic_write_is_in_the_record() {
-    let recording = recorded("atomic", |root| {
+    let recording = recorded("atomic", |root, _| {
         let mut file = tempfile::NamedTempFile::new_in(root).unwrap();
         file.write_all(b"v1").unwrap();
         file.as_file().sync_all().unwrap();
@@ -69,7 +72,7 @@ fn the_temporary_file_of_an_atomic_write_is_in_the_record() {
 
 #[test]
 fn a_lock_of_a_file_passes_through() {
-    recorded("lock", |root| {
+    recorded("lock", |root, _| {
         let file = File::create(root.join("lock")).unwrap();
         file.try_lock().unwrap();
         assert!(File::open(root.join("lock")).unwrap().try_lock().is_err());
@@ -78,9 +81,9 @@ fn a_lock_of_a_file_passes_through() {
 
 #[test]
 fn the_third_write_fails_and_the_next_one_does_not() {
-    let recording = recorded("write", |root| {
+    let recording = recorded("write", |root, drive| {
         let mut file = File::create(root.join("file")).unwrap();
-        arm(Fault { kind: Kind::Write, files: Files::Any, nth: 3, reason: Reason::Io, short_bytes: 0 });
+        drive.arm(Fault { kind: Kind::Write, files: Files::Any, nth: 3, reason: Reason::Io, short_bytes: 0 });
         let results: Vec<bool> = (0..4).map(|_| file.write(b"x").is_ok()).collect();
         assert_eq!(results, [true, true, false, true]);
     });
@@ -89,9 +92,9 @@ fn the_third_write_fails_and_the_next_one_does_not() {
 
 #[test]
 fn a_short_write_is_followed_by_its_error() {
-    recorded("short", |root| {
+    recorded("short", |root, drive| {
         let mut file = File::create(root.join("file")).unwrap();
-        arm(Fault { kind: Kind::Write, files: Files::Any, nth: 1, reason: Reason::NoSpace, short_bytes: 2 });
+        drive.arm(Fault { kind: Kind::Write, files: Files::Any, nth: 1, reason: Reason::NoSpace, short_bytes: 2 });
         assert_eq!(file.write(b"four").unwrap(), 2);
         assert_eq!(file.write(b"ur").unwrap_err().raw_os_error(), Some(libc::ENOSPC));
     });
@@ -99,12 +102,12 @@ fn a_short_write_is_followed_by_its_error() {
 
 #[test]
 fn reads_and_fsyncs_fail_too() {
-    let recording = recorded("read", |root| {
+    let recording = recorded("read", |root, drive| {
         fs::write(root.join("file"), b"bytes").unwrap();
         let mut file = OpenOptions::new().read(true).write(true).open(root.join("file")).unwrap();
-        arm(Fault { kind: Kind::Read, files: Files::Any, nth: 1, reason: Reason::Io, short_bytes: 0 });
+        drive.arm(Fault { kind: Kind::Read, files: Files::Any, nth: 1, reason: Reason::Io, short_bytes: 0 });
         assert!(file.read(&mut [0; 5]).is_err());
-        arm(Fault { kind: Kind::Sync, files: Files::Any, nth: 1, reason: Reason::Io, short_bytes: 0 });
+        drive.arm(Fault { kind: Kind::Sync, files: Files::Any, nth: 1, reason: Reason::Io, short_bytes: 0 });
         assert!(file.sync_all().is_err());
         assert!(file.sync_all().is_ok());
     });
@@ -113,10 +116,10 @@ fn reads_and_fsyncs_fail_too() {
 
 #[test]
 fn a_full_disk_refuses_new_pages_only() {
-    recorded("full", |root| {
+    recorded("full", |root, drive| {
         let file = File::create(root.join("file")).unwrap();
         file.write_all_at(&[1; 4096], 0).unwrap();
-        limit_space(4096);
+        drive.limit_space(4096);
         file.write_all_at(&[2; 4096], 4096).unwrap();
         file.write_all_at(&[3; 4096], 0).unwrap();
         let error = file.write_all_at(&[4], 8192).unwrap_err();
@@ -128,15 +131,35 @@ fn a_full_disk_refuses_new_pages_only() {
 
 #[test]
 fn nothing_after_the_power_cut_is_recorded() {
-    let recording = recorded("cut", |root| {
+    let recording = recorded("cut", |root, drive| {
         let mut file = File::create(root.join("file")).unwrap();
-        cut_after(2);
+        drive.cut_after(2);
         for _ in 0..5 {
             file.write_all(b"x").unwrap();
         }
-        assert!(is_cut());
-        assert!(!mark(1));
+        assert!(drive.is_cut());
     });
     assert!(recording.cut);
     assert_eq!(recording.ops.len(), 3);
+}
+
+#[test]
+fn each_folder_is_a_disk_of_its_own() {
+    let (one, other) = (folder("one"), folder("other"));
+    let drives = [&one, &other].map(|root| Drive::start("disk", root, Disk::default()));
+    let mut files = [&one, &other].map(|root| File::create(root.join("file")).unwrap());
+    drives[0].cut();
+    for file in &mut files {
+        file.write_all(b"x").unwrap();
+    }
+    fs::rename(other.join("file"), one.join("moved")).unwrap();
+    let [first, second] = drives.map(|drive| drive.stop().unwrap());
+    assert!(first.cut && !second.cut);
+    assert_eq!((first.ops.len(), second.ops.len()), (1, 2));
+    assert!(first.stamps[0] < second.stamps[0], "moments of two disks are in one order");
+    assert_eq!(second.escaped, ["rename into or out of the folder"]);
+    assert!(drives[1].is_cut() && drives[1].stop().is_none(), "a recording ends once");
+    for root in [one, other] {
+        fs::remove_dir_all(root).unwrap();
+    }
 }

@@ -1,0 +1,261 @@
+//! One machine: its disk through all its lives, its node while it has one, its troubles and its clock.
+//!
+//! A power failure is: the record ends, the image is drawn, then the machine dies. Its dying cannot touch the image.
+
+use crate::check::Violation;
+use crate::house::{self, Door, Opening, Start};
+use crate::plan::{Knobs, Trouble};
+use crate::rng::Rng;
+use crate::simfs::image::Policy;
+use crate::simfs::interpose;
+use crate::simfs::model::Disk;
+use crate::simfs::{Drive, Recording};
+use crate::trace;
+use crate::verdict::Met;
+use madsim::runtime::Handle;
+use madsim::task::NodeId;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use tokio::sync::oneshot;
+
+/// What a machine is made of.
+#[derive(Clone, Debug)]
+pub struct Make {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its address; none when it is alone.
+    pub ip: Option<IpAddr>,
+    /// Where its disks are.
+    pub base: PathBuf,
+    /// The seed of the run.
+    pub seed: u64,
+    /// Sizes.
+    pub knobs: Knobs,
+}
+
+/// A machine.
+pub struct Machine {
+    make: Make,
+    handle: Handle,
+    node: NodeId,
+    disk: Disk,
+    drive: Option<Drive>,
+    /// How often it was started before.
+    generation: u64,
+    skew_micros: i64,
+    images: Rng,
+    /// What its lives left.
+    pub recordings: Vec<Recording>,
+    /// What it met.
+    pub met: Met,
+}
+
+/// What became of a start.
+pub enum Opened {
+    /// Nothing yet.
+    Not,
+    /// The node serves.
+    Open(Door),
+    /// The power went meanwhile.
+    Cut,
+    /// A fault made it fail.
+    Failed,
+}
+
+/// A start that is under way.
+pub struct Opens {
+    drive: Drive,
+    opened: oneshot::Receiver<Result<Door, String>>,
+}
+
+impl Machine {
+    /// A new machine with an empty disk.
+    pub fn new(handle: &Handle, make: Make) -> Machine {
+        let mut builder = handle.create_node().name(format!("node-{}", make.number));
+        if let Some(ip) = make.ip {
+            builder = builder.ip(ip);
+        }
+        let node = builder.build().id();
+        Machine {
+            images: Rng::stream(make.seed, &format!("disk/n{}", make.number)),
+            make,
+            handle: handle.clone(),
+            node,
+            disk: Disk::default(),
+            drive: None,
+            generation: 0,
+            skew_micros: 0,
+            recordings: Vec::new(),
+            met: Met::default(),
+        }
+    }
+
+    /// What its events in the trace are about.
+    pub fn name(&self) -> String {
+        format!("n{}", self.make.number)
+    }
+
+    /// How often it was started before.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Its folder in this life.
+    pub fn dir(&self) -> PathBuf {
+        self.make.base.join(format!("g{}", self.generation))
+    }
+
+    /// The recorded disk of this life.
+    pub fn drive(&self) -> Option<Drive> {
+        self.drive
+    }
+
+    /// How far its wall clock is off.
+    pub fn skew_micros(&self) -> i64 {
+        self.skew_micros
+    }
+
+    /// Begins a life on what the last one left; a trouble may be there from the first file call.
+    ///
+    /// # Errors
+    /// When the disk cannot be made.
+    pub fn start(&mut self, start: Start, early: Option<Trouble>) -> Result<Opens, Violation> {
+        let dir = self.dir();
+        let image = self.disk.image(Policy::KEEP, &mut self.images);
+        let put = interpose::unrecorded(|| {
+            std::fs::create_dir_all(&self.make.base)?;
+            image.put(&dir)
+        });
+        put.map_err(|error| Violation::new("harness", "image", error.to_string()))?;
+        let subject = if self.make.ip.is_some() { format!("disk {}", self.make.number) } else { "disk".to_owned() };
+        let drive = Drive::start(&subject, &dir, self.disk.clone());
+        self.drive = Some(drive);
+        if let Some(trouble) = early {
+            self.arm(trouble);
+        }
+        trace::event(&self.name(), &format!("starts, generation {}", self.generation), &[]);
+        let chance = match self.make.ip {
+            Some(_) => format!("node/n{}/g{}", self.make.number, self.generation),
+            None => format!("node/g{}", self.generation),
+        };
+        let opening = Opening {
+            dir,
+            knobs: self.make.knobs,
+            seed: Rng::stream(self.make.seed, &chance).next(),
+            skew_micros: self.skew_micros,
+            start,
+            drive: Some(drive),
+        };
+        let (ready, opened) = oneshot::channel();
+        self.handle.restart(self.node);
+        // A handle that was kept over a restart would spawn into the dead life.
+        let node = self.handle.get_node(self.node).expect("the machine was made at the beginning");
+        node.spawn(house::live(opening, ready));
+        Ok(Opens { drive, opened })
+    }
+
+    /// Ends this life: by power failure under a policy, or by a kill that leaves the page cache.
+    pub fn crash(&mut self, power: Option<Policy>) {
+        let Some(drive) = self.drive.take() else { return };
+        let recording = drive.stop().expect("a started machine is recorded");
+        self.met.faults += recording.fired;
+        let what = match power {
+            Some(policy) => {
+                self.met.power_cuts += 1;
+                self.disk = Disk::from_image(&recording.after.image(policy, &mut self.images));
+                format!("power failure, {policy:?}")
+            }
+            None => {
+                self.met.kills += 1;
+                self.disk = recording.after.clone();
+                "killed".to_owned()
+            }
+        };
+        trace::event(&self.name(), &what, &[]);
+        self.handle.kill(self.node);
+        let _ = std::fs::remove_dir_all(self.dir());
+        self.met.changes += recording.ops.len() as u64;
+        self.recordings.push(recording);
+        self.generation += 1;
+    }
+
+    /// A policy of its own chance.
+    pub fn draw_policy(&mut self) -> Policy {
+        *self.images.pick(&Policy::ALL)
+    }
+
+    /// Lets a trouble come.
+    pub fn arm(&mut self, trouble: Trouble) {
+        trace::event("nemesis", &format!("{trouble:?}"), &[]);
+        let Some(drive) = self.drive else { return };
+        match trouble {
+            Trouble::PowerCut { after_changes, .. } | Trouble::Kill { after_changes } => drive.cut_after(after_changes),
+            Trouble::Fault { fault, .. } => drive.arm(fault),
+            Trouble::FullDisk { bytes_more } => drive.limit_space(bytes_more),
+            Trouble::Clock { skew_micros } => self.skew_micros = skew_micros,
+            Trouble::Close => {}
+        }
+    }
+
+    /// Sets its wall clock, now if a node serves and for later lives.
+    pub fn skew(&mut self, skew_micros: i64, door: Option<&Door>) {
+        self.skew_micros = skew_micros;
+        if let Some(door) = door {
+            door.skew(skew_micros);
+        }
+    }
+
+    /// Closes its node in good order; the power goes right afterwards and takes all that is not durable.
+    ///
+    /// # Errors
+    /// When the node does not close.
+    pub async fn close(&mut self, door: &Door) -> Result<(), Violation> {
+        let closed = door.close().await;
+        closed
+            .ok_or_else(|| Violation::new("liveness", "hangs", "closing was not answered"))?
+            .map_err(|error| Violation::new("recovery", "does-not-close", error))?;
+        self.met.closes += 1;
+        let drop = Policy::ALL[0];
+        self.crash(Some(drop));
+        Ok(())
+    }
+
+    /// Every change below the folder went through the record, and nothing that the model does not know.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn compare_record(&mut self) -> Result<(), Violation> {
+        let Some(drive) = self.drive.filter(|drive| !drive.is_cut()) else { return Ok(()) };
+        let (disk, escaped) = drive.look();
+        if let Some(call) = escaped.first() {
+            return Err(Violation::new("harness", "escape", call.clone()));
+        }
+        let image = disk.image(Policy::KEEP, &mut self.images);
+        let difference = interpose::unrecorded(|| image.difference(&self.dir()));
+        match difference.map_err(|error| Violation::new("harness", "image", error.to_string()))? {
+            Some(difference) => Err(Violation::new("harness", "record", difference)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Opens {
+    /// What has become of the start.
+    ///
+    /// # Errors
+    /// When the node refuses to open without a reason that the harness gave it.
+    pub fn look(&mut self) -> Result<Opened, Violation> {
+        if self.drive.is_cut() {
+            return Ok(Opened::Cut);
+        }
+        match self.opened.try_recv() {
+            Ok(Ok(door)) => Ok(Opened::Open(door)),
+            Ok(Err(_)) if self.drive.fired() > 0 => Ok(Opened::Failed),
+            Ok(Err(reason)) => Err(Violation::new("recovery", "does-not-open", reason)),
+            Err(oneshot::error::TryRecvError::Closed) => {
+                Err(Violation::new("recovery", "does-not-open", "the node ended while it opened"))
+            }
+            Err(oneshot::error::TryRecvError::Empty) => Ok(Opened::Not),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The handle of one recorded folder: what the harness asks of it, and the record that it leaves.
+
+use super::registry::with_registry;
+use super::world::World;
+use crate::simfs::faults::Fault;
+use crate::simfs::model::{Disk, Op};
+use std::path::Path;
+
+/// One recorded folder, from its start to its end. Never given again within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Drive(u64);
+
+/// What was recorded between [`Drive::start`] and [`Drive::stop`].
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// The disk when the recording began.
+    pub before: Disk,
+    /// The disk when it ended, or when the power was cut.
+    pub after: Disk,
+    /// Every operation in between.
+    pub ops: Vec<Op>,
+    /// The moment of each operation: one count over the disks of all drives.
+    pub stamps: Vec<u64>,
+    /// True when the power was cut before the recording ended: the folder went on changing after the record.
+    pub cut: bool,
+    /// Faults that fired.
+    pub fired: u64,
+    /// Calls that the model does not know, below the folder.
+    pub escaped: Vec<String>,
+}
+
+impl Drive {
+    /// Begins to record everything below `root`, which holds exactly what `disk` says. `subject` names it in the trace.
+    pub fn start(subject: &str, root: &Path, disk: Disk) -> Drive {
+        with_registry(|registry| {
+            registry.drives += 1;
+            let drive = registry.drives;
+            registry.worlds.insert(drive, World::new(drive, subject, root.to_owned(), disk));
+            Drive(drive)
+        })
+    }
+
+    /// Ends the recording. `None` when it has ended before.
+    pub fn stop(self) -> Option<Recording> {
+        let world = with_registry(|registry| {
+            registry.files.retain(|_, (drive, _)| *drive != self.0);
+            registry.worlds.remove(&self.0)
+        })?;
+        Some(Recording {
+            before: world.before,
+            after: world.disk,
+            ops: world.ops,
+            stamps: world.stamps,
+            cut: world.cut,
+            fired: world.faults.fired,
+            escaped: world.escaped,
+        })
+    }
+
+    fn with<R>(self, act: impl FnOnce(&mut World) -> R) -> Option<R> {
+        with_registry(|registry| registry.worlds.get_mut(&self.0).map(act))
+    }
+
+    /// Cuts the power now: nothing after this moment reaches the record.
+    pub fn cut(self) {
+        self.with(|world| world.cut = true);
+    }
+
+    /// Cuts the power right after the `changes`-th operation from now.
+    pub fn cut_after(self, changes: u64) {
+        let changes = usize::try_from(changes).unwrap_or(usize::MAX);
+        self.with(|world| world.cut_at = Some(world.ops.len().saturating_add(changes)));
+    }
+
+    /// Takes a cut back that has not come about yet.
+    pub fn spare(self) {
+        self.with(|world| world.cut_at = None);
+    }
+
+    /// True when the power is cut, or the recording has ended.
+    pub fn is_cut(self) -> bool {
+        self.with(|world| world.cut).unwrap_or(true)
+    }
+
+    /// Arms a fault.
+    pub fn arm(self, fault: Fault) {
+        self.with(|world| world.faults.arm(fault));
+    }
+
+    /// Limits the space of all files to what they take now and so many bytes more.
+    pub fn limit_space(self, bytes_more: u64) {
+        self.with(|world| world.limit_space(bytes_more));
+    }
+
+    /// True when faults were armed or the space was limited since it started: errors are then to be expected.
+    pub fn is_troubled(self) -> bool {
+        self.with(|world| world.faults.was_armed).unwrap_or(false)
+    }
+
+    /// How many faults fired.
+    pub fn fired(self) -> u64 {
+        self.with(|world| world.faults.fired).unwrap_or(0)
+    }
+
+    /// How many fsyncs failed.
+    pub fn failed_syncs(self) -> usize {
+        let failed = |world: &mut World| world.ops.iter().filter(|op| matches!(op, Op::SyncFailed { .. })).count();
+        self.with(failed).unwrap_or(0)
+    }
+
+    /// The disk as it is now, and the calls so far that the model does not know.
+    pub fn look(self) -> (Disk, Vec<String>) {
+        self.with(|world| (world.disk.clone(), world.escaped.clone())).unwrap_or_default()
+    }
+}
