@@ -8,9 +8,12 @@ use crate::raft::{Group, GroupOptions};
 use crate::{NodeOptions, Result, TRANSACTION_BYTES_MAX};
 use std::path::Path;
 use vivarium_storage::engine::Position;
-use vivarium_storage::runtime::Runtime;
+use vivarium_storage::runtime::{Runtime, sometimes};
 use vivarium_storage::wal::Recovered;
 use vivarium_storage::{DataFolder, Error, Identity, Store, StoreOptions, Wal, WalOptions};
+
+#[cfg(test)]
+mod tests;
 
 /// What was found.
 pub(crate) struct Recovery {
@@ -48,6 +51,7 @@ pub(crate) fn recover(folder: &DataFolder, options: &NodeOptions) -> Result<Reco
     let NodeOptions { store, wal, runtime, .. } = options;
     let wal = Wal::open(&folder.log(), wal.clone(), runtime)?;
     let recovered = wal.recovered(GROUP);
+    roll_forward(folder, store, &recovered)?;
     let dir = folder.store();
     let store = match Store::open(&dir, store.clone()) {
         Err(error @ Error::Corrupt { .. }) => rebuild(&dir, store, &recovered, error)?,
@@ -75,7 +79,11 @@ pub(crate) fn open_group(
         // Half of what the log's queue takes, so that it never refuses what a leader proposes.
         uncommitted_bytes_max: options.wal.queue_bytes_max / 2,
         founders: if founders.is_empty() { vec![identity.node] } else { founders },
-        configuration: applier::stored_configuration(&found.store.snapshot())?,
+        // A checkpoint's configuration is that of its founders, unless the store says that it changed.
+        configuration: match applier::stored_configuration(&found.store.snapshot())? {
+            None => found.recovered.checkpoint.clone(),
+            stored => stored,
+        },
     };
     Group::open(found.wal.clone(), &found.recovered, options)
         .map_err(|broken| corrupt(found.store.dir(), broken.to_string()))
@@ -84,6 +92,48 @@ pub(crate) fn open_group(
 /// The most that one transaction may write, so that several fit into the log's queue.
 pub(crate) fn transaction_bytes_max(options: &WalOptions) -> usize {
     TRANSACTION_BYTES_MAX.min(options.queue_bytes_max / 4)
+}
+
+/// Completes the installation of a checkpoint that was decided, and removes one that was not.
+fn roll_forward(folder: &DataFolder, options: &StoreOptions, recovered: &Recovered) -> Result<()> {
+    let incoming = folder.incoming();
+    if incoming.exists() {
+        match Store::open(&incoming, options.clone()).map(|store| store.position()) {
+            Ok(position)
+                if (position.index, position.term) == recovered.first && is_behind(folder, options, position)? =>
+            {
+                folder.install()?;
+                tracing::info!(index = position.index, "a checkpoint is installed");
+            }
+            Ok(_) => folder.discard()?,
+            Err(error @ Error::Corrupt { .. }) => {
+                // Should it have been decided, the store that is behind will be noticed.
+                let aside = Store::set_aside(&incoming)?;
+                tracing::error!(%error, aside = %aside.display(), "a checkpoint that came is corrupt");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(folder.tidy()?)
+}
+
+/// True when the store lacks what a checkpoint has.
+fn is_behind(folder: &DataFolder, options: &StoreOptions, checkpoint: Position) -> Result<bool> {
+    let dir = folder.store();
+    if !dir.exists() {
+        return Ok(true);
+    }
+    match Store::open(&dir, options.clone()) {
+        Ok(store) => {
+            let position = store.position();
+            if position.index > 0 && position.index < checkpoint.index {
+                sometimes("a checkpoint is installed over a store that was not empty");
+            }
+            Ok(position.index < checkpoint.index)
+        }
+        Err(Error::Corrupt { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn rebuild(dir: &Path, options: &StoreOptions, recovered: &Recovered, error: Error) -> Result<Store> {

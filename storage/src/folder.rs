@@ -1,10 +1,11 @@
 //! The data folder of a node: who holds it, which release may read it, and whose it is.
 //!
 //! `FORMAT` says that it is ours, `lock` is held while a process uses it, `identity` names the cluster and the node,
-//! `log/` and `store/` hold the data.
+//! `log/` and `store/` hold the data, `incoming/` a store that a checkpoint brought.
 
-use crate::disk::{io, sync_parent, write_whole};
+use crate::disk::{io, sync_folder, sync_parent, write_whole};
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ const FORMAT_VERSION: u32 = 1;
 const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "lock";
 const IDENTITY_FILE: &str = "identity";
+const PEERS_FILE: &str = "peers";
 /// What a folder may hold and still count as empty.
 const IGNORED: [&str; 4] = [LOCK_FILE, "FORMAT.new", "lost+found", ".DS_Store"];
 
@@ -68,6 +70,93 @@ impl DataFolder {
     pub fn log(&self) -> PathBuf {
         self.dir.join("log")
     }
+    /// Where a store belongs that came from another node, whole and durable, until it is installed or discarded.
+    pub fn incoming(&self) -> PathBuf {
+        self.dir.join("incoming")
+    }
+    fn replaced(&self) -> PathBuf {
+        self.dir.join("store.replaced")
+    }
+    /// Puts the store that came in the place of the present one. After a crash at any point the same call, or
+    /// [`DataFolder::tidy`] when nothing is left to install, completes it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn install(&self) -> Result<()> {
+        let (store, incoming) = (self.store(), self.incoming());
+        if store.exists() {
+            self.remove(&self.replaced())?;
+            std::fs::rename(&store, self.replaced()).map_err(io("rename", &store))?;
+            // The old store must have left its place for good before another takes it.
+            sync_folder(&self.dir)?;
+        }
+        std::fs::rename(&incoming, &store).map_err(io("rename", &incoming))?;
+        sync_folder(&self.dir)?;
+        self.remove(&self.replaced())
+    }
+    /// Removes a store that came and is not to be installed.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn discard(&self) -> Result<()> {
+        self.remove(&self.incoming())
+    }
+    /// Removes what is left of a store that was replaced, and of one that did not come in full.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn tidy(&self) -> Result<()> {
+        // Without a store in its place, the replaced one may be all that there is.
+        if self.store().exists() {
+            self.remove(&self.replaced())?;
+        }
+        self.remove(&self.incoming().with_extension("new"))
+    }
+    fn remove(&self, dir: &Path) -> Result<()> {
+        let going = self.dir.join("removed");
+        if going.exists() {
+            std::fs::remove_dir_all(&going).map_err(io("delete", &going))?;
+        }
+        if !dir.exists() {
+            return Ok(());
+        }
+        // Under another name first: a folder that is half gone must not be taken for what it was.
+        std::fs::rename(dir, &going).map_err(io("rename", dir))?;
+        sync_folder(&self.dir)?;
+        std::fs::remove_dir_all(&going).map_err(io("delete", &going))?;
+        sync_folder(&self.dir)
+    }
+    /// The addresses of the cluster's nodes by their numbers, as they were last noted: for a node that cannot read
+    /// them from its store. A file that is damaged says nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn peers(&self) -> Result<BTreeMap<u64, String>> {
+        let path = self.dir.join(PEERS_FILE);
+        if !path.exists() {
+            return Ok(BTreeMap::new());
+        }
+        let bytes = std::fs::read(&path).map_err(io("read", &path))?;
+        let peers = parse_peers(&String::from_utf8_lossy(&bytes));
+        if peers.is_none() {
+            tracing::warn!(path = %path.display(), "the list of peers is damaged and is ignored");
+        }
+        Ok(peers.unwrap_or_default())
+    }
+    /// Notes, durably, the addresses of the cluster's nodes. Writes only what is new.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    ///
+    /// # Panics
+    /// When an address has more than one line.
+    pub fn set_peers(&self, peers: &BTreeMap<u64, String>) -> Result<()> {
+        assert!(peers.values().all(|address| !address.contains(['\n', '\r'])), "an address is one line");
+        if self.peers()? == *peers {
+            return Ok(());
+        }
+        write_whole(&self.dir.join(PEERS_FILE), peers_text(peers).as_bytes())
+    }
     /// Whose data it is; `None` in a new folder.
     ///
     /// # Errors
@@ -110,6 +199,22 @@ impl Identity {
         let identity = Identity { cluster, node };
         (identity.text() == text).then_some(identity)
     }
+}
+
+fn peers_text(peers: &BTreeMap<u64, String>) -> String {
+    let lines: String = peers.iter().map(|(node, address)| format!("node {node} {address}\n")).collect();
+    let checksum = crc32c::crc32c(lines.as_bytes());
+    format!("{lines}crc32c {checksum:08x}\n")
+}
+
+fn parse_peers(text: &str) -> Option<BTreeMap<u64, String>> {
+    let mut peers = BTreeMap::new();
+    for line in text.lines() {
+        let Some(peer) = line.strip_prefix("node ") else { break };
+        let (node, address) = peer.split_once(' ')?;
+        peers.insert(node.parse().ok()?, address.to_owned());
+    }
+    (peers_text(&peers) == text).then_some(peers)
 }
 
 /// The first name in a folder that tells that it is in use for something.
@@ -207,5 +312,85 @@ mod tests {
             std::fs::write(&path, damaged).unwrap();
             assert!(matches!(folder.identity(), Err(Error::Corrupt { .. })));
         }
+    }
+
+    #[test]
+    fn peers_are_noted_and_a_damaged_note_says_nothing() {
+        let dir = scratch();
+        let folder = DataFolder::open(dir.path()).unwrap();
+        assert_eq!(folder.peers().unwrap(), BTreeMap::new());
+        let peers = BTreeMap::from([(1, "10.0.0.1:4100".to_owned()), (12, "[::1]:4100".to_owned())]);
+        folder.set_peers(&peers).unwrap();
+        assert_eq!(folder.peers().unwrap(), peers);
+        let path = dir.path().join("peers");
+        let text = std::fs::read_to_string(&path).unwrap();
+        insta::assert_snapshot!(text, @r"
+        node 1 10.0.0.1:4100
+        node 12 [::1]:4100
+        crc32c 72eabfa0
+        ");
+        for damaged in [text.replace("10.0.0.1", "10.0.0.2"), text[..20].to_string(), String::new()] {
+            std::fs::write(&path, damaged).unwrap();
+            assert_eq!(folder.peers().unwrap(), BTreeMap::new());
+        }
+        folder.set_peers(&peers).unwrap();
+        assert_eq!(folder.peers().unwrap(), peers);
+    }
+
+    /// A folder with what these names say in it; each is a folder with a file that holds its word.
+    fn folder_with(names: &[(&str, &str)]) -> (tempfile::TempDir, DataFolder) {
+        let dir = scratch();
+        let folder = DataFolder::open(dir.path()).unwrap();
+        for (name, word) in names {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+            std::fs::write(dir.path().join(name).join("word"), word).unwrap();
+        }
+        (dir, folder)
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !["FORMAT", "lock"].contains(&name.as_str()))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_installation_that_was_broken_off_anywhere_is_completed() {
+        let (old, new) = ("old", "new");
+        for begun in [
+            &[("store", old), ("incoming", new)][..],
+            // Left by an installation before this one.
+            &[("store", old), ("store.replaced", "older"), ("incoming", new)],
+            &[("store", old), ("removed", "older"), ("incoming", new)],
+            // The old store has left its place.
+            &[("store.replaced", old), ("incoming", new)],
+        ] {
+            let (dir, folder) = folder_with(begun);
+            folder.install().unwrap();
+            folder.tidy().unwrap();
+            assert_eq!(names(dir.path()), ["store"], "{begun:?}");
+            assert_eq!(std::fs::read_to_string(folder.store().join("word")).unwrap(), new);
+        }
+        // The new one has taken it.
+        for begun in [&[("store", new), ("store.replaced", old)][..], &[("store", new), ("removed", old)]] {
+            let (dir, folder) = folder_with(begun);
+            folder.tidy().unwrap();
+            assert_eq!(std::fs::read_to_string(folder.store().join("word")).unwrap(), new);
+            assert_eq!(names(dir.path()), ["store"], "{begun:?}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_did_not_come_in_full_is_removed_and_the_only_one_never() {
+        let (dir, folder) = folder_with(&[("incoming.new", "half"), ("store.replaced", "old")]);
+        folder.tidy().unwrap();
+        assert_eq!(names(dir.path()), ["store.replaced"]);
+        let (dir, folder) = folder_with(&[("incoming", "new"), ("store", "old")]);
+        folder.discard().unwrap();
+        assert_eq!(names(dir.path()), ["store"]);
     }
 }

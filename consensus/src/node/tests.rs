@@ -183,7 +183,7 @@ async fn a_node_that_is_opened_again_serves_on_and_what_ran_before_learns_it() {
         let old = Arc::downgrade(&node.inner().unwrap());
         let stopped = tokio::task::JoinSet::from_iter([{
             let node = node.clone();
-            async move { tokio::time::timeout(Duration::from_millis(300), node.stopped()).await }
+            async move { runtime::timeout(Duration::from_millis(300), node.stopped()).await }
         }]);
         {
             let inner = node.inner().unwrap();

@@ -268,18 +268,14 @@ impl Tables {
         }
         self.sweep()
     }
-    /// Fills an empty table with rows whose keys ascend. They become visible, and durable, all at once.
-    pub fn fill(&self, table: Table, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<u64> {
+    /// Adds rows whose keys ascend, all greater than those before. They become visible, and durable, all at once.
+    pub fn fill(&self, table: Table, rows: &mut dyn Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<()> {
         let translate = |error| translate(error, &self.dir);
         let mut ingestion = self.keyspace(table).start_ingestion().map_err(translate)?;
-        let mut count = 0;
-        for row in rows {
-            let (key, value) = row?;
+        for (key, value) in rows {
             ingestion.write(key, value).map_err(translate)?;
-            count += 1;
         }
-        ingestion.finish().map_err(translate)?;
-        Ok(count)
+        ingestion.finish().map_err(translate)
     }
     pub fn disk_bytes(&self) -> u64 {
         self.database.disk_space().unwrap_or(0)

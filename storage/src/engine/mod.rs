@@ -20,7 +20,7 @@ use fjall::Table;
 use serde::{Deserialize, Serialize};
 
 pub use cell::Cell;
-pub use checkpoint::Export;
+pub use checkpoint::{Export, Restore};
 pub use fjall::Bytes;
 pub use snapshot::{ScanRows, Snapshot};
 pub use store::Store;

@@ -66,10 +66,7 @@ impl Store {
     /// [`Error::Corrupt`] when the journal is damaged in the middle: set the store aside with
     /// [`Store::set_aside`] and rebuild it from a checkpoint and the log.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Store> {
-        let tables = open_tables(dir, &options, |_| Ok(()))?;
-        Store::with(dir, tables, &options)
-    }
-    pub(super) fn with(dir: &Path, tables: Tables, options: &StoreOptions) -> Result<Store> {
+        let tables = open_tables(dir, &options)?;
         let view = tables.view();
         check_format(dir, &tables, &view)?;
         let position = match tables.get(&view, Table::Meta, KEY_POSITION)? {
@@ -316,25 +313,26 @@ impl Pending {
     }
 }
 
-/// Opens the tables in `dir`. A new folder is made beside it, filled by `fill`, and moved into place when it is whole.
-pub(super) fn open_tables(
-    dir: &Path,
-    options: &StoreOptions,
-    fill: impl FnOnce(&Tables) -> Result<()>,
-) -> Result<Tables> {
-    let table_options = TableOptions {
-        workers: options.workers,
-        block_cache_bytes: options.cache_bytes / 2,
-        memtable_bytes: options.memtable_bytes,
-    };
-    if !dir.exists() {
+/// Tables that are being made beside the place where they belong.
+pub(super) struct Making {
+    unfinished: PathBuf,
+    pub tables: Tables,
+}
+
+impl Making {
+    /// Begins anew, whatever an earlier try left.
+    pub fn begin(dir: &Path, options: &StoreOptions) -> Result<Making> {
         let unfinished = dir.with_extension("new");
         if unfinished.exists() {
             std::fs::remove_dir_all(&unfinished).map_err(io("delete", &unfinished))?;
         }
         std::fs::create_dir_all(&unfinished).map_err(io("create", &unfinished))?;
-        let tables = Tables::open(&unfinished, table_options)?;
-        fill(&tables)?;
+        let tables = Tables::open(&unfinished, table_options(options))?;
+        Ok(Making { unfinished, tables })
+    }
+    /// Makes everything durable and moves it into place.
+    pub fn finish(self, dir: &Path) -> Result<()> {
+        let Making { unfinished, tables } = self;
         let mut batch = tables.batch();
         tables.put(&mut batch, Table::Meta, KEY_FORMAT, &FORMAT_VERSION.to_be_bytes());
         tables.commit(batch)?;
@@ -344,9 +342,25 @@ pub(super) fn open_tables(
         sync_folder(&unfinished.join("keyspaces"))?;
         sync_folder(&unfinished)?;
         std::fs::rename(&unfinished, dir).map_err(io("rename", &unfinished))?;
+        sync_parent(dir)
+    }
+}
+
+fn table_options(options: &StoreOptions) -> TableOptions {
+    TableOptions {
+        workers: options.workers,
+        block_cache_bytes: options.cache_bytes / 2,
+        memtable_bytes: options.memtable_bytes,
+    }
+}
+
+/// Opens the tables in `dir`. A new folder is made beside it and moved into place when it is whole.
+fn open_tables(dir: &Path, options: &StoreOptions) -> Result<Tables> {
+    if !dir.exists() {
+        Making::begin(dir, options)?.finish(dir)?;
     }
     sync_parent(dir)?;
-    Tables::open(dir, table_options)
+    Tables::open(dir, table_options(options))
 }
 
 /// Says at which place in the log tables that were filled from elsewhere stand.

@@ -482,7 +482,7 @@ fn diagnose(dir: &Path, damaged: &Path, bytes: &[u8], whole: &[Vec<u8>]) -> &'st
         Ok(store) => store,
     };
     let snapshot = store.snapshot();
-    let exported: crate::Result<Vec<_>> = snapshot.export().collect();
+    let exported: crate::Result<Vec<_>> = snapshot.clone().export().collect();
     match (snapshot.verify().is_whole(), exported) {
         (false, Err(Error::Corrupt { .. })) => "found by reading",
         (true, Ok(exported)) if exported == whole => "harmless",
