@@ -2,6 +2,7 @@
 //!
 //! What it writes is a function of the log alone: every node's store goes through the same states.
 
+use crate::cluster::{Book, DIRECTORY};
 use crate::command::{Command, Commit};
 use crate::driver::{Letter, Mailbox, Ticket};
 use crate::outcome::{self, Decision};
@@ -50,6 +51,7 @@ pub(crate) struct Parts {
     pub wal: Wal,
     pub progress: Arc<Progress>,
     pub mailbox: Mailbox,
+    pub book: Arc<Book>,
     pub queue: mpsc::UnboundedReceiver<Vec<Work>>,
     /// Bytes of a segment of the log.
     pub segment_bytes: u64,
@@ -116,6 +118,11 @@ impl Applier {
             sometimes("entries are applied together");
         }
         self.parts.store.apply(&applies)?;
+        if prepared.iter().flat_map(|entry| &entry.mutations).any(changes_directory) {
+            self.parts.book.refresh(&self.parts.store.snapshot())?;
+            // A leader of one sleeps until somebody comes.
+            self.parts.mailbox.tell(Letter::Applied);
+        }
         self.parts.progress.unqueue(bytes);
         let driver_waits = self.parts.progress.advance(self.position);
         for (ticket, outcome) in prepared.into_iter().filter_map(|entry| entry.answer) {
@@ -190,6 +197,10 @@ fn commit_mutations(commit: Commit, snapshot: &Snapshot, outcomes: &mut Overlay)
     }
 }
 
+fn changes_directory(mutation: &Mutation) -> bool {
+    mutation.space == Space::Meta && mutation.key.first() == Some(&DIRECTORY)
+}
+
 fn configuration(voters: &[u8]) -> Mutation {
     let value = [&[CONFIGURATION_FORMAT][..], voters].concat();
     Mutation { space: Space::Meta, key: configuration_key(), value: Some(value.into()) }
@@ -248,7 +259,8 @@ mod tests {
         let progress = Arc::new(Progress::new(store.position()));
         let (mailbox, _inbox) = mailbox();
         let (_work, queue) = mpsc::unbounded_channel();
-        let parts = Parts { store, wal, progress, mailbox, queue, segment_bytes: 1 << 20, maintains: true };
+        let book = Arc::new(Book::alone());
+        let parts = Parts { store, wal, progress, mailbox, book, queue, segment_bytes: 1 << 20, maintains: true };
         Fixture { _dir: dir, applier: Applier::new(parts) }
     }
 

@@ -6,7 +6,7 @@ use crate::IdempotencyKey;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
-use vivarium_storage::{Mutation, Space, Version};
+use vivarium_storage::{Key, Mutation, Space, Version};
 
 /// The format of commands. Other first bytes of a payload are other things: see `raft/entry.rs`.
 const FORMAT: u8 = 1;
@@ -63,6 +63,30 @@ impl Draft {
         };
         let draft = postcard::to_extend(&body, header(COMMIT, Version(0)));
         Draft(draft.expect("bytes in memory can always be encoded"))
+    }
+
+    /// A commit that another node drafted.
+    ///
+    /// # Errors
+    /// What is wrong with its bytes.
+    pub fn of_commit(bytes: Vec<u8>) -> std::result::Result<Draft, String> {
+        match Command::decode(&bytes)? {
+            Command::Commit(_) => Ok(Draft(bytes)),
+            Command::Watermark { .. } => Err("only a leader moves the watermark".into()),
+        }
+    }
+
+    /// Its bytes so far.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The keys that it writes.
+    pub fn written(&self) -> Vec<(Space, Key)> {
+        match Command::decode(&self.0) {
+            Ok(Command::Commit(commit)) => commit.mutations.into_iter().map(|write| (write.space, write.key)).collect(),
+            Ok(Command::Watermark { .. }) | Err(_) => unreachable!("a draft is a commit of ours"),
+        }
     }
 
     /// The command's bytes, with the version that the leader chose.

@@ -40,6 +40,9 @@ pub enum Error {
         /// The oldest version that can be read.
         oldest: Version,
     },
+    /// The cluster does not do what was asked of it, and nothing was changed.
+    #[error("{0}")]
+    Refused(String),
     /// The node is closing or has stopped after a storage failure.
     #[error("the node has stopped: {0}")]
     Stopped(String),

@@ -2,6 +2,7 @@
 //!
 //! Invariant: it covers everything that was looked at. Past its bounds it covers more: coarser, never wrong.
 
+use serde::{Deserialize, Serialize};
 use vivarium_storage::{Key, KeyRange, Space};
 
 /// Keys that are kept one by one in a space. An import of 10,000 documents in one transaction stays exact.
@@ -20,13 +21,13 @@ pub(crate) fn nth(space: Space) -> usize {
 }
 
 /// What a transaction looked at, in every space.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Footprint {
     spaces: [Reads; SPACES],
 }
 
 /// What was looked at in one space.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Reads {
     /// Sorted and free of repeats once [`Footprint::settle`] has run.
     keys: Vec<Key>,

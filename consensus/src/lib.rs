@@ -3,6 +3,7 @@
 //! A commit is one entry of the log. It is answered when a majority has it on disk and this node has applied it.
 
 mod applier;
+mod cluster;
 mod command;
 mod driver;
 mod error;
@@ -18,8 +19,10 @@ mod transaction;
 mod transport;
 mod window;
 
+pub use cluster::{ClusterOptions, Member, Part, Token, initialise, join};
 pub use error::{Error, Result};
 pub use node::{Node, NodeOptions, Role, Status};
+pub use raft::Follower;
 pub use transaction::{
     CommitOptions, Consistency, IDEMPOTENCY_MINUTES, IdempotencyKey, Outcome, TRANSACTION_BYTES_MAX, Transaction,
 };

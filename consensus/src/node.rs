@@ -1,15 +1,16 @@
 //! One node of a cluster: it owns the store, the log, the driver and the applier.
 
 use crate::applier::{self, Applier};
+use crate::cluster::{self, Book, ClusterOptions, Desk, Member, Question, Token};
 use crate::driver::{self, Driver, Letter, Mailbox, Standing};
 use crate::progress::{Progress, by};
 use crate::recovery::{self, Recovery};
-use crate::transport::Outbox;
+use crate::transport::{Outbox, Transport, TransportOptions};
 use crate::{Consistency, Error, IdempotencyKey, Outcome, Result, Transaction, outcome};
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vivarium_storage::runtime::{self, Instant, Runtime, Task};
@@ -23,6 +24,8 @@ pub(crate) use shell::Shell;
 
 /// The longest replay: a log of five segments is applied in seconds, on a slow disk in minutes.
 const OPEN_TIME_MAX: Duration = Duration::from_secs(30 * 60);
+/// The longest that a leader that stops waits for its heir: an election's time.
+const HAND_OVER_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// How a node is opened.
 #[derive(Clone)]
@@ -35,6 +38,8 @@ pub struct NodeOptions {
     pub wal: WalOptions,
     /// Time and chance.
     pub runtime: Runtime,
+    /// How it meets others; `None` for a node that stays alone.
+    pub cluster: Option<ClusterOptions>,
 }
 
 /// What a node does in its group.
@@ -63,6 +68,8 @@ pub struct Status {
     pub leader: Option<u64>,
     /// The ids of all voters.
     pub voters: Vec<u64>,
+    /// The ids of all nodes that follow and do not vote.
+    pub learners: Vec<u64>,
     /// The last entry in the log.
     pub last_index: u64,
     /// The last entry that a majority has.
@@ -94,14 +101,15 @@ struct Handle {
 /// Who else is in the cluster of a node that opens.
 #[derive(Clone)]
 pub(crate) struct Neighbours {
-    /// The voters of a new cluster; empty for this node alone.
+    /// The voters of a new cluster; empty for its first node alone.
     founders: Vec<u64>,
     outbox: Outbox,
+    book: Arc<Book>,
 }
 
 impl Neighbours {
     fn none() -> Neighbours {
-        Neighbours { founders: Vec::new(), outbox: Outbox::Nobody }
+        Neighbours { founders: Vec::new(), outbox: Outbox::Nobody, book: Arc::new(Book::alone()) }
     }
 }
 
@@ -110,6 +118,11 @@ pub(crate) struct Inner {
     pub store: Store,
     pub progress: Arc<Progress>,
     mailbox: Mailbox,
+    /// What the driver last said of its group.
+    pub standing: Arc<ArcSwap<Standing>>,
+    /// Where the others are.
+    pub book: Arc<Book>,
+    pub identity: Identity,
     /// The most that one transaction may write.
     pub transaction_bytes_max: usize,
     /// What is known to be committed when it opens.
@@ -117,8 +130,6 @@ pub(crate) struct Inner {
     /// True when it opens as the only voter.
     alone: bool,
     wal: Wal,
-    identity: Identity,
-    standing: Arc<ArcSwap<Standing>>,
     /// The applier and the driver. Dropped with the node, taken when it closes.
     tasks: Mutex<Option<[Task; 2]>>,
     /// Locked as long as anybody uses what lies in it: the tasks hold it too, and the fields above go first.
@@ -135,6 +146,7 @@ impl Inner {
     ) -> Result<Inner> {
         let recovered = recovery::recover(folder, options)?;
         let group = recovery::open_group(&identity, &recovered, options, neighbours.founders.clone())?;
+        neighbours.book.refresh(&recovered.store.snapshot())?;
         let (committed_before, alone) = (group.committed_index(), group.is_lone_voter());
         let Recovery { store, wal, .. } = recovered;
         let progress = Arc::new(Progress::new(store.position()));
@@ -145,6 +157,7 @@ impl Inner {
             wal: wal.clone(),
             progress: progress.clone(),
             mailbox: mailbox.clone(),
+            book: neighbours.book.clone(),
             queue,
             segment_bytes: options.wal.segment_bytes,
             maintains: options.store.workers == 0,
@@ -159,6 +172,7 @@ impl Inner {
             inbox,
             applier: work,
             outbox: neighbours.outbox.clone(),
+            book: neighbours.book.clone(),
         });
         let standing = driver.standing();
         let tasks = [
@@ -169,12 +183,13 @@ impl Inner {
             store,
             progress,
             mailbox,
+            standing,
+            book: neighbours.book.clone(),
+            identity,
             transaction_bytes_max: recovery::transaction_bytes_max(&options.wal),
             committed_before,
             alone,
             wal,
-            identity,
-            standing,
             tasks: Mutex::new(Some(tasks)),
             _folder: folder.clone(),
         })
@@ -192,7 +207,6 @@ impl Inner {
     }
 
     /// Tells the driver what came from elsewhere.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a lone node hears from nobody"))]
     pub fn tell(&self, letter: Letter) {
         self.mailbox.tell(letter);
     }
@@ -233,12 +247,26 @@ impl Inner {
         }
     }
 
+    /// Begins a transaction, see [`Node::begin`].
+    ///
+    /// # Errors
+    /// Those of [`Node::begin`].
+    pub async fn begin(self: Arc<Inner>, consistency: Consistency, deadline: Instant) -> Result<Transaction> {
+        match consistency {
+            Consistency::Strong => self.reach_newest(deadline).await?,
+            Consistency::Stale => self.progress.check()?,
+            Consistency::At(version) => return self.begin_at(version, deadline).await,
+            Consistency::AtLeast(version) => self.progress.reach_version(version, deadline).await?,
+        }
+        let snapshot = self.store.snapshot();
+        let version = snapshot.version();
+        Ok(Transaction::new(self, snapshot, version))
+    }
+
     async fn begin_at(self: Arc<Inner>, version: Version, deadline: Instant) -> Result<Transaction> {
         self.progress.check()?;
         if version > self.progress.version() {
-            let (answer, settled) = oneshot::channel();
-            self.request(Letter::Settle(version, answer))?;
-            self.answered(settled, deadline).await?;
+            cluster::ask_leader(&self, &Question::Settle(version), deadline).await?;
             self.progress.reach_version(version, deadline).await?;
         }
         let snapshot = self.store.snapshot();
@@ -259,6 +287,7 @@ impl Inner {
             term: standing.term,
             leader: standing.leader,
             voters: standing.voters.clone(),
+            learners: standing.learners.clone(),
             last_index: standing.last_index,
             committed_index: standing.committed_index,
             applied_index: progress.applied(),
@@ -269,12 +298,33 @@ impl Inner {
         }
     }
 
+    /// A leader that stops lets another one lead first, so that the others need not wait for an election.
+    async fn hand_over(&self) {
+        let standing = self.standing.load_full();
+        let others = standing.followers.iter().any(|follower| follower.voter && follower.active);
+        if standing.role == Role::Leader && others && self.book.transport().is_some() {
+            let handed = cluster::transfer(self, None, runtime::now() + HAND_OVER_TIME_MAX).await;
+            if let Err(error) = handed {
+                tracing::warn!(%error, "leadership could not be handed over");
+            }
+        }
+    }
+
     fn take_tasks(&self) -> Option<[Task; 2]> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn close(&self) -> Result<()> {
         let Some([applier, driver]) = self.take_tasks() else { return Ok(()) };
+        let closed = self.close_tasks(applier, driver).await;
+        if let Some(transport) = self.book.transport() {
+            transport.close().await;
+        }
+        closed
+    }
+
+    async fn close_tasks(&self, applier: Task, driver: Task) -> Result<()> {
+        self.hand_over().await;
         self.progress.begin_closing();
         self.mailbox.tell(Letter::Close);
         if let Some(reason) = self.progress.stop_reason() {
@@ -299,11 +349,59 @@ impl Node {
     /// # Errors
     /// Those of storage: locked, foreign or corrupt folder, and what the operating system refuses.
     pub async fn open(options: NodeOptions) -> Result<Node> {
-        Node::open_among(options, Neighbours::none()).await
+        let folder = Arc::new(DataFolder::open(&options.dir)?);
+        let identity = recovery::identify(&folder, &options.runtime)?;
+        let Some(cluster) = options.cluster.clone() else {
+            return Node::open_among(folder, identity, options, Neighbours::none()).await;
+        };
+        let Token { secret, .. } = cluster::prepare(&folder, &identity, &options.runtime)?;
+        let desk = Arc::new(Desk::new(identity.node));
+        let listen = TransportOptions {
+            cluster: identity.cluster,
+            node: identity.node,
+            secret,
+            listen: cluster.listen.clone(),
+            runtime: options.runtime.clone(),
+        };
+        let transport = Transport::start(listen, desk.clone()).await?;
+        let address = cluster.advertise.unwrap_or_else(|| transport.address().to_owned());
+        let neighbours = Neighbours {
+            founders: Vec::new(),
+            outbox: Outbox::Network(transport.clone()),
+            book: Arc::new(Book::new(transport.clone(), folder.clone(), identity.node)),
+        };
+        let opened = Node::open_among_at(folder, identity, options, neighbours, |shell| {
+            desk.seat(shell);
+            runtime::spawn("announce", cluster::announce(shell.clone(), address)).detach();
+        });
+        match opened.await {
+            Ok(node) => Ok(node),
+            Err(error) => {
+                transport.close().await;
+                Err(error)
+            }
+        }
     }
 
-    async fn open_among(options: NodeOptions, neighbours: Neighbours) -> Result<Node> {
-        let shell = Shell::open(options, neighbours).await?;
+    async fn open_among(
+        folder: Arc<DataFolder>,
+        identity: Identity,
+        options: NodeOptions,
+        neighbours: Neighbours,
+    ) -> Result<Node> {
+        Node::open_among_at(folder, identity, options, neighbours, |_| {}).await
+    }
+
+    /// Opens a node. Before it waits for what others must tell it, `reachable` lets them reach it.
+    async fn open_among_at(
+        folder: Arc<DataFolder>,
+        identity: Identity,
+        options: NodeOptions,
+        neighbours: Neighbours,
+        reachable: impl FnOnce(&Weak<Shell>),
+    ) -> Result<Node> {
+        let shell = Shell::open(folder, identity, options, neighbours)?;
+        reachable(&Arc::downgrade(&shell));
         let supervisor = runtime::spawn("supervisor", shell::supervise(Arc::downgrade(&shell)));
         let node = Node { handle: Arc::new(Handle { shell, _supervisor: supervisor }) };
         let deadline = runtime::now() + OPEN_TIME_MAX;
@@ -326,16 +424,40 @@ impl Node {
     /// # Errors
     /// `Unavailable`, `DeadlineExceeded`, `VersionGone`, `Stopped`.
     pub async fn begin(&self, consistency: Consistency, deadline: Instant) -> Result<Transaction> {
-        let inner = self.inner()?;
-        match consistency {
-            Consistency::Strong => inner.reach_newest(deadline).await?,
-            Consistency::Stale => inner.progress.check()?,
-            Consistency::At(version) => return inner.begin_at(version, deadline).await,
-            Consistency::AtLeast(version) => inner.progress.reach_version(version, deadline).await?,
-        }
-        let snapshot = inner.store.snapshot();
-        let version = snapshot.version();
-        Ok(Transaction::new(inner, snapshot, version))
+        self.inner()?.begin(consistency, deadline).await
+    }
+
+    /// All nodes of the cluster, as this one knows them, in ascending order.
+    ///
+    /// # Errors
+    /// `Unavailable` while the node is opened again, `Stopped`.
+    pub fn members(&self) -> Result<Vec<Member>> {
+        Ok(cluster::members(&*self.inner()?))
+    }
+
+    /// What another node needs to join this node's cluster; `None` for a node that stays alone.
+    ///
+    /// # Errors
+    /// Those of reading the data folder.
+    pub fn token(&self) -> Result<Option<Token>> {
+        self.handle.shell.token()
+    }
+
+    /// Lets a node go for good, and returns when the group does without it. Its number is never used again.
+    ///
+    /// # Errors
+    /// `Refused` when there is no such node, or when the rest could commit nothing; `Unavailable`,
+    /// `DeadlineExceeded` (it may go later all the same).
+    pub async fn remove_member(&self, number: u64, deadline: Instant) -> Result<()> {
+        cluster::remove(&self.inner()?, number, deadline).await
+    }
+
+    /// Has another voter lead: this one, or the one that is closest behind. Returns when it does.
+    ///
+    /// # Errors
+    /// `Refused` when it is no voter or does not take over in time, `Unavailable`.
+    pub async fn transfer_leadership(&self, to: Option<u64>, deadline: Instant) -> Result<()> {
+        cluster::transfer(&*self.inner()?, to, deadline).await
     }
 
     /// What became of the mutation with this key, if it committed and is still remembered.

@@ -23,7 +23,7 @@ pub(crate) struct Recovery {
 }
 
 /// The number of the first node of a cluster.
-const FIRST_NODE: u64 = 1;
+pub(crate) const FIRST_NODE: u64 = 1;
 
 /// Whose data the folder holds. A new folder becomes a new cluster of one.
 ///
@@ -61,7 +61,7 @@ pub(crate) fn recover(folder: &DataFolder, options: &NodeOptions) -> Result<Reco
     Ok(Recovery { store, wal, recovered })
 }
 
-/// Opens the group on what the log and the store hold of it. A new group has these founders, or this node alone.
+/// Opens the group on what the log and the store hold of it. A new group has these founders, or the first node alone.
 ///
 /// # Errors
 /// Those of reading; `Corrupt` when what they hold cannot be.
@@ -75,10 +75,12 @@ pub(crate) fn open_group(
         id: GROUP,
         node: identity.node,
         seed: options.runtime.random(),
+        incarnation: options.runtime.random(),
         applied: found.store.position().index,
         // Half of what the log's queue takes, so that it never refuses what a leader proposes.
         uncommitted_bytes_max: options.wal.queue_bytes_max / 2,
-        founders: if founders.is_empty() { vec![identity.node] } else { founders },
+        // Every cluster begins as one node. Whoever joins later reads the same log from the same beginning.
+        founders: if founders.is_empty() { vec![FIRST_NODE] } else { founders },
         // A checkpoint's configuration is that of its founders, unless the store says that it changed.
         configuration: match applier::stored_configuration(&found.store.snapshot())? {
             None => found.recovered.checkpoint.clone(),

@@ -2,19 +2,17 @@
 //!
 //! Reads see the snapshot and the transaction's own writes. Nothing is visible to others before commit.
 
+use crate::cluster::{self, Commission};
 use crate::command::{Draft, Write};
-use crate::driver::{Claim, Letter, Proposal, ticket};
 use crate::footprint::{Footprint, successor};
 use crate::node::Inner;
 use crate::outcome;
 use crate::overlay::{Overlay, own};
-use crate::progress::by;
 use crate::{Error, Result};
 use std::sync::Arc;
-use tokio::sync::oneshot;
 use vivarium_storage::engine::{Bytes, Scan, catalog_key};
 use vivarium_storage::key::KEY_BYTES_MAX;
-use vivarium_storage::runtime::{Instant, mutant, now, sometimes};
+use vivarium_storage::runtime::{Instant, mutant, sometimes};
 use vivarium_storage::{Cell, DatabaseId, Key, KeyRange, Snapshot, Space, Version};
 
 /// Which snapshot a transaction reads.
@@ -202,18 +200,12 @@ impl Transaction {
             return Err(Error::TooLarge { bytes, limit });
         }
         let draft = self.draft(idempotency.as_ref().map(|key| (key, &answer[..])))?;
-        if now() >= deadline {
-            return Err(Error::DeadlineExceeded);
-        }
-        let Transaction { node, version: snapshot, writes, mut footprint, .. } = self;
-        footprint.settle();
-        let remembered = idempotency.is_some();
-        let (ticket, claim, outcome) = ticket();
-        let proposal = Proposal { snapshot, footprint, written: writes.into_keys(), draft, ticket };
-        node.request(Letter::Commit(Box::new(proposal)))?;
-        let outcome = await_outcome(&node, claim, outcome, deadline).await?;
+        let Transaction { node, version: snapshot, writes, footprint, .. } = self;
+        let keyed = idempotency.is_some();
+        let commission = Commission { snapshot, footprint, written: writes.into_keys(), draft, keyed };
+        let outcome = cluster::commit(&node, commission, deadline).await?;
         // Without a key nothing is remembered, and the answer is the one that was just given.
-        Ok(if remembered { outcome } else { Outcome { answer, ..outcome } })
+        Ok(if keyed { outcome } else { Outcome { answer, ..outcome } })
     }
 
     fn earlier_outcome(&self, key: &IdempotencyKey) -> Result<Option<Outcome>> {
@@ -236,24 +228,6 @@ impl Transaction {
         }
         Ok(Draft::commit(self.version, &writes, idempotency))
     }
-}
-
-async fn await_outcome(
-    node: &Inner,
-    claim: Claim,
-    outcome: oneshot::Receiver<Result<Outcome>>,
-    deadline: Instant,
-) -> Result<Outcome> {
-    let failure = match by(deadline, outcome).await {
-        Some(Ok(answer)) => return answer,
-        Some(Err(_)) => node.progress.stop_error(),
-        None => Error::DeadlineExceeded,
-    };
-    if claim.abandon() {
-        return Err(failure);
-    }
-    sometimes("an outcome is unknown");
-    Err(Error::UnknownOutcome)
 }
 
 /// The part of a scan's range that its rows vouch for: with a limit, up to the last row.

@@ -14,6 +14,7 @@ fn options(dir: &TempDir, seed: u64) -> NodeOptions {
         store: StoreOptions { workers: 0, ..StoreOptions::default() },
         wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
         runtime: Runtime::seeded(seed),
+        cluster: None,
     }
 }
 

@@ -270,6 +270,7 @@ impl Settings {
             store: self.storage.store(),
             wal: self.storage.wal(),
             runtime: Runtime::system(),
+            cluster: None,
         }
     }
 

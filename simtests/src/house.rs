@@ -126,6 +126,7 @@ async fn open(opening: &Opening, runtime: Runtime) -> Result<(Database, bool), S
             queue_bytes_max: QUEUE_BYTES_MAX,
         },
         runtime,
+        cluster: None,
     };
     let node = Node::open(options).await.map_err(|error| format!("the node does not open: {error}"))?;
     let database = Database::open(node, DATABASE, Limits::default()).await;

@@ -35,6 +35,7 @@ fn options(dir: &Path, memtable_bytes: u64) -> NodeOptions {
         store: StoreOptions { workers: 1, cache_bytes: 1 << 20, memtable_bytes },
         wal: WalOptions { segment_bytes: 256 << 10, cache_bytes: 1 << 10, queue_bytes_max: 16 << 20 },
         runtime: Runtime::seeded(1),
+        cluster: None,
     }
 }
 

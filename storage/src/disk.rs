@@ -2,8 +2,9 @@
 
 use crate::runtime::mutant;
 use crate::{Error, Result};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Turns the operating system's error into ours.
@@ -30,8 +31,17 @@ pub(crate) fn sync_parent(path: &Path) -> Result<()> {
 
 /// Writes a small file so that after a crash it has either all of its old content or all of the new one.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes, OpenOptions::new().write(true).create(true).truncate(true))
+}
+
+/// As [`write_whole`], for what nobody but this user may read.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes, OpenOptions::new().write(true).create(true).truncate(true).mode(0o600))
+}
+
+fn replace(path: &Path, bytes: &[u8], options: &OpenOptions) -> Result<()> {
     let unfinished = path.with_extension("new");
-    let mut file = File::create(&unfinished).map_err(io("create", &unfinished))?;
+    let mut file = options.open(&unfinished).map_err(io("create", &unfinished))?;
     file.write_all(bytes).map_err(io("write", &unfinished))?;
     file.sync_all().map_err(io("fsync", &unfinished))?;
     std::fs::rename(&unfinished, path).map_err(io("rename", &unfinished))?;

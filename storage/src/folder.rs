@@ -1,9 +1,10 @@
 //! The data folder of a node: who holds it, which release may read it, and whose it is.
 //!
 //! `FORMAT` says that it is ours, `lock` is held while a process uses it, `identity` names the cluster and the node,
-//! `log/` and `store/` hold the data, `incoming/` a store that a checkpoint brought.
+//! `secret`, `peers` and `card` let it meet the others, `log/` and `store/` hold the data, `incoming/` a store that a
+//! checkpoint brought.
 
-use crate::disk::{io, sync_folder, sync_parent, write_whole};
+use crate::disk::{io, sync_folder, sync_parent, write_private, write_whole};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -14,9 +15,13 @@ const FORMAT_VERSION: u32 = 1;
 const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "lock";
 const IDENTITY_FILE: &str = "identity";
+const SECRET_FILE: &str = "secret";
 const PEERS_FILE: &str = "peers";
+const CARD_FILE: &str = "card";
 /// What a folder may hold and still count as empty.
 const IGNORED: [&str; 4] = [LOCK_FILE, "FORMAT.new", "lost+found", ".DS_Store"];
+/// The last line of a small text file: a checksum of all before it.
+const CHECKSUM: &str = "crc32c ";
 
 /// A data folder that this process holds until it is dropped.
 #[derive(Debug)]
@@ -172,6 +177,52 @@ impl DataFolder {
             None => Err(Error::Corrupt { what: "identity", path, detail: "its checksum does not fit".into() }),
         }
     }
+    /// What the nodes of its cluster know each other by; `None` for a node that never met another.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the file is not as it was written.
+    pub fn secret(&self) -> Result<Option<[u8; 32]>> {
+        let Some(text) = self.checked(SECRET_FILE, "secret")? else { return Ok(None) };
+        let bytes = text.strip_prefix("secret ").and_then(|rest| unhex(rest.trim_end()));
+        bytes.map(Some).ok_or_else(|| self.corrupt(SECRET_FILE, "secret", "it is no secret"))
+    }
+    /// Keeps the secret, readable by this user only.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn set_secret(&self, secret: &[u8; 32]) -> Result<()> {
+        write_private(&self.dir.join(SECRET_FILE), with_checksum(format!("secret {}\n", hex(secret))).as_bytes())
+    }
+    /// What names this folder's attempt to join a cluster: the same from the first call on.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the file is not as it was written, [`Error::Io`].
+    pub fn card(&self, make: impl FnOnce() -> [u8; 16]) -> Result<[u8; 16]> {
+        if let Some(text) = self.checked(CARD_FILE, "card")? {
+            let bytes = text.strip_prefix("card ").and_then(|rest| unhex(rest.trim_end()));
+            return bytes.ok_or_else(|| self.corrupt(CARD_FILE, "card", "it is no card"));
+        }
+        let card = make();
+        write_whole(&self.dir.join(CARD_FILE), with_checksum(format!("card {}\n", hex(&card))).as_bytes())?;
+        Ok(card)
+    }
+    /// The lines of a small text file, without its checksum; `None` when it is not there.
+    fn checked(&self, file: &str, what: &'static str) -> Result<Option<String>> {
+        let path = self.dir.join(file);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(&path).map_err(io("read", &path))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.rfind(CHECKSUM).map(|at| text[..at].to_owned());
+        match lines.filter(|lines| with_checksum(lines.clone()) == text) {
+            Some(lines) => Ok(Some(lines)),
+            None => Err(self.corrupt(file, what, "its checksum does not fit")),
+        }
+    }
+    fn corrupt(&self, file: &str, what: &'static str, detail: &str) -> Error {
+        Error::Corrupt { what, path: self.dir.join(file), detail: detail.into() }
+    }
     /// Says, durably, whose data it is.
     ///
     /// # Errors
@@ -188,9 +239,7 @@ impl DataFolder {
 
 impl Identity {
     fn text(&self) -> String {
-        let fields = format!("cluster {}\nnode {}\n", self.cluster, self.node);
-        let checksum = crc32c::crc32c(fields.as_bytes());
-        format!("{fields}crc32c {checksum:08x}\n")
+        with_checksum(format!("cluster {}\nnode {}\n", self.cluster, self.node))
     }
     fn parse(text: &str) -> Option<Identity> {
         let mut lines = text.lines();
@@ -203,8 +252,7 @@ impl Identity {
 
 fn peers_text(peers: &BTreeMap<u64, String>) -> String {
     let lines: String = peers.iter().map(|(node, address)| format!("node {node} {address}\n")).collect();
-    let checksum = crc32c::crc32c(lines.as_bytes());
-    format!("{lines}crc32c {checksum:08x}\n")
+    with_checksum(lines)
 }
 
 fn parse_peers(text: &str) -> Option<BTreeMap<u64, String>> {
@@ -215,6 +263,26 @@ fn parse_peers(text: &str) -> Option<BTreeMap<u64, String>> {
         peers.insert(node.parse().ok()?, address.to_owned());
     }
     (peers_text(&peers) == text).then_some(peers)
+}
+
+fn with_checksum(lines: String) -> String {
+    let checksum = crc32c::crc32c(lines.as_bytes());
+    format!("{lines}{CHECKSUM}{checksum:08x}\n")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != 2 * N || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (nth, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * nth..2 * nth + 2], 16).ok()?;
+    }
+    Some(bytes)
 }
 
 /// The first name in a folder that tells that it is in use for something.
@@ -299,6 +367,27 @@ mod tests {
             std::fs::write(dir.path().join(FORMAT_FILE), text).unwrap();
             assert!(matches!(DataFolder::open(dir.path()), Err(Error::Foreign { .. })), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_it_meets_others_with_is_kept_and_checked() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = scratch();
+        let folder = DataFolder::open(dir.path()).unwrap();
+        assert_eq!(folder.secret().unwrap(), None);
+        folder.set_secret(&[0xAB; 32]).unwrap();
+        assert_eq!(folder.card(|| [5; 16]).unwrap(), [5; 16]);
+        assert_eq!(folder.card(|| [6; 16]).unwrap(), [5; 16], "a second attempt is the same attempt");
+        assert_eq!(folder.secret().unwrap(), Some([0xAB; 32]));
+        let mode = std::fs::metadata(dir.path().join("secret")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        for (file, from, to) in [("secret", "ab", "ba"), ("card", "05", "50")] {
+            let path = dir.path().join(file);
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        }
+        assert!(matches!(folder.secret(), Err(Error::Corrupt { what: "secret", .. })));
+        assert!(matches!(folder.card(|| [6; 16]), Err(Error::Corrupt { what: "card", .. })));
     }
 
     #[test]

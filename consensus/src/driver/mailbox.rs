@@ -26,8 +26,9 @@ pub(crate) enum Letter {
     ReadIndex(oneshot::Sender<Result<u64>>),
     /// A reader wants every version up to this one to be decided.
     Settle(Version, oneshot::Sender<Result<()>>),
+    /// Somebody wants this voter to lead.
+    Transfer(u64, oneshot::Sender<Result<()>>),
     /// A peer says something. Its connection bounds how much of that is on the way.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a lone node hears from nobody"))]
     Message(GroupId, Message),
     /// The log has the records of this number, and those before, on disk.
     Persisted(GroupId, u64),
@@ -43,7 +44,7 @@ pub(crate) enum Letter {
 
 impl Letter {
     fn comes_from_outside(&self) -> bool {
-        matches!(self, Letter::Commit(_) | Letter::ReadIndex(_) | Letter::Settle(..))
+        matches!(self, Letter::Commit(_) | Letter::ReadIndex(_) | Letter::Settle(..) | Letter::Transfer(..))
     }
 }
 

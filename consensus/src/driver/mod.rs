@@ -4,17 +4,19 @@
 
 mod leading;
 mod mailbox;
+mod membership;
 mod proposal;
 mod reads;
 mod replica;
 
 pub(crate) use mailbox::{Inbox, Letter, Mailbox, mailbox};
-pub(crate) use proposal::{Claim, Proposal, Ticket, ticket};
+pub(crate) use proposal::{Proposal, Ticket, ticket};
 
 use crate::Role;
 use crate::applier::Work;
+use crate::cluster::Book;
 use crate::progress::{Progress, Sentinel};
-use crate::raft::Group;
+use crate::raft::{Follower, Group};
 use crate::transport::Outbox;
 use arc_swap::ArcSwap;
 use replica::{Replica, Step, Surroundings};
@@ -28,7 +30,7 @@ use vivarium_storage::{Store, Wal};
 
 /// The one group of a node until documents are hashed to shards.
 pub(crate) const GROUP: GroupId = GroupId(1);
-/// How often time passes for groups of several voters. Elections take 20 to 40 of these, heartbeats 2.
+/// How often time passes for groups of several voters. Elections take 10 to 20 of these, heartbeats 2.
 const TICK: Duration = Duration::from_millis(50);
 /// The longest sleep of a node that waits for nothing.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
@@ -42,6 +44,9 @@ pub(crate) struct Standing {
     pub term: u64,
     pub leader: Option<u64>,
     pub voters: Vec<u64>,
+    pub learners: Vec<u64>,
+    /// What a leader knows of the others.
+    pub followers: Vec<Follower>,
     pub last_index: u64,
     pub committed_index: u64,
 }
@@ -57,6 +62,7 @@ pub(crate) struct Parts {
     pub inbox: Inbox,
     pub applier: mpsc::UnboundedSender<Vec<Work>>,
     pub outbox: Outbox,
+    pub book: Arc<Book>,
 }
 
 /// The task that owns the groups.
@@ -73,9 +79,10 @@ pub(crate) struct Driver {
 impl Driver {
     /// A driver of one group.
     pub fn new(parts: Parts) -> Driver {
-        let Parts { group, wal, store, runtime, progress, mailbox, inbox, applier, outbox } = parts;
+        let Parts { group, wal, store, runtime, progress, mailbox, inbox, applier, outbox, book } = parts;
         let standing = Arc::new(ArcSwap::from_pointee(Standing::of(&group)));
-        let surroundings = Surroundings { wal, store, runtime, progress: progress.clone(), mailbox, applier, outbox };
+        let surroundings =
+            Surroundings { wal, store, runtime, progress: progress.clone(), mailbox, applier, outbox, book };
         let replicas = BTreeMap::from([(GROUP, Replica::new(GROUP, group, surroundings))]);
         Driver { replicas, progress, inbox, standing, next_tick: now() + TICK, close_by: None }
     }
@@ -122,6 +129,7 @@ impl Driver {
                 Ok(())
             }
             Letter::Settle(version, reader) => self.replica(GROUP).settle(version, reader),
+            Letter::Transfer(to, asker) => self.replica(GROUP).transfer(to, asker),
             Letter::Message(group, message) => self.replica(group).receive(message),
             Letter::Persisted(group, number) => self.replica(group).persisted(number),
             Letter::LogFailed(reason) => Err(reason),
@@ -176,6 +184,8 @@ impl Standing {
             term: group.term(),
             leader: group.leader(),
             voters: group.voters(),
+            learners: group.learners(),
+            followers: group.followers(),
             last_index: group.last_index(),
             committed_index: group.committed_index(),
         }

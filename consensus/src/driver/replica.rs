@@ -4,9 +4,11 @@
 
 use super::leading::Leading;
 use super::mailbox::{Letter, Mailbox};
+use super::membership::{self, NextStep};
 use super::proposal::{Proposal, Ticket};
 use super::reads::Reads;
 use crate::applier::Work;
+use crate::cluster::Book;
 use crate::command::{self, Draft};
 use crate::footprint::Footprint;
 use crate::progress::{Progress, RETRY_WHEN_FULL, RETRY_WITHOUT_LEADER};
@@ -37,6 +39,7 @@ pub(super) struct Surroundings {
     pub mailbox: Mailbox,
     pub applier: mpsc::UnboundedSender<Vec<Work>>,
     pub outbox: Outbox,
+    pub book: Arc<Book>,
 }
 
 /// This node's part in one group.
@@ -96,15 +99,40 @@ impl Replica {
         self.leading.as_ref().map(Leading::watermark_due)
     }
 
-    /// True when time decides something: whether to lead, or whether the others still follow.
+    /// True when time decides something: whether to lead, whether the others still follow, who comes and goes.
     pub fn needs_ticks(&self) -> bool {
-        !self.group.is_lone_voter()
+        !self.group.is_lone_voter() || self.node.book.directory().present().nth(1).is_some()
     }
 
     /// Time passed.
     pub fn tick(&mut self) -> Step {
         self.reads.tick();
-        self.step(Event::Tick)
+        self.step(Event::Tick)?;
+        self.follow_directory()
+    }
+
+    /// Makes the configuration follow the directory, one change at a time. Refused, it is proposed again later.
+    fn follow_directory(&mut self) -> Step {
+        match membership::next_step(&self.group, &self.node.book.directory()) {
+            None => Ok(()),
+            Some(NextStep::HandOver(to)) => self.step(Event::Transfer(to)),
+            Some(NextStep::Change(change)) => {
+                if let Some(place) = self.group.propose_change(change).map_err(fatal)? {
+                    tracing::info!(group = self.id.0, index = place.index, ?change, "the configuration is to change");
+                    sometimes("the configuration changes");
+                }
+                self.observe()
+            }
+        }
+    }
+
+    /// Somebody wants another voter to lead. Whether it does shows later.
+    pub fn transfer(&mut self, to: u64, asker: oneshot::Sender<Result<()>>) -> Step {
+        let leads = self.group.role() == Role::Leader;
+        let answer = if leads { Ok(()) } else { Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER }) };
+        // Whoever gave up in between hears nothing.
+        let _ = asker.send(answer);
+        if leads { self.step(Event::Transfer(to)) } else { Ok(()) }
     }
 
     /// A peer says something.

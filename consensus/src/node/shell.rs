@@ -4,8 +4,10 @@
 //! At any time a node is open, being opened again, or stopped. Only one of closing and opening again happens at once.
 
 use super::{Inner, Neighbours, NodeOptions, Status};
+use crate::cluster::Token;
 use crate::progress::{End, Progress, reopening};
-use crate::{Error, Result, Role, recovery};
+use crate::transport::Secret;
+use crate::{Error, Result, Role};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -35,13 +37,16 @@ enum State {
 }
 
 impl Shell {
-    /// Opens the data folder and what lies in it.
+    /// Opens what lies in a data folder.
     ///
     /// # Errors
     /// Those of storage.
-    pub async fn open(options: NodeOptions, neighbours: Neighbours) -> Result<Arc<Shell>> {
-        let folder = Arc::new(DataFolder::open(&options.dir)?);
-        let identity = recovery::identify(&folder, &options.runtime)?;
+    pub fn open(
+        folder: Arc<DataFolder>,
+        identity: Identity,
+        options: NodeOptions,
+        neighbours: Neighbours,
+    ) -> Result<Arc<Shell>> {
         let inner = Inner::open(&folder, identity, &options, &neighbours)?;
         let state = watch::Sender::new(State::Open(Arc::new(inner)));
         Ok(Arc::new(Shell { folder, options, neighbours, identity, state, turn: Mutex::new(()) }))
@@ -68,6 +73,15 @@ impl Shell {
         // The sender is this shell's own, so waiting cannot fail.
         let _ = states.wait_for(|state| !matches!(state, State::Reopening(_))).await;
         self.inner()
+    }
+
+    /// See [`super::Node::token`].
+    ///
+    /// # Errors
+    /// Those of [`super::Node::token`].
+    pub fn token(&self) -> Result<Option<Token>> {
+        let Some(secret) = self.folder.secret()? else { return Ok(None) };
+        Ok(Some(Token { cluster: self.identity.cluster, secret: Secret(secret) }))
     }
 
     /// What the node knows of itself, or last knew.

@@ -29,15 +29,19 @@ impl Cluster {
             let dir = TempDir::new().unwrap();
             let path = dir.path().join("data");
             let cluster = uuid::Uuid::from_u128(7);
-            DataFolder::open(&path).unwrap().set_identity(&Identity { cluster, node: id }).unwrap();
+            let folder = Arc::new(DataFolder::open(&path).unwrap());
+            let identity = Identity { cluster, node: id };
+            folder.set_identity(&identity).unwrap();
             let options = NodeOptions {
                 dir: path,
                 store: StoreOptions::default(),
                 wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
                 runtime: Runtime::seeded(id),
+                cluster: None,
             };
             let outbox = Outbox::Switchboard(switchboard.clone(), id);
-            let node = Node::open_among(options, Neighbours { founders: vec![1, 2, 3], outbox }).await.unwrap();
+            let neighbours = Neighbours { founders: vec![1, 2, 3], outbox, book: Arc::new(Book::alone()) };
+            let node = Node::open_among(folder, identity, options, neighbours).await.unwrap();
             switchboard.connect(id, Arc::downgrade(&node.handle.shell));
             dirs.push(dir);
             nodes.insert(id, node);
@@ -174,6 +178,7 @@ async fn a_node_that_is_opened_again_serves_on_and_what_ran_before_learns_it() {
         store: StoreOptions::default(),
         wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
         runtime: Runtime::seeded(1),
+        cluster: None,
     };
     let node = Node::open(options.clone()).await.unwrap();
     for nth in 0..3 {

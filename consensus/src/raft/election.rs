@@ -3,10 +3,10 @@
 use crate::Role;
 use vivarium_storage::wal::GroupId;
 
-/// Ticks without word from a leader before an election, at least.
-pub(super) const ELECTION_TICKS_MIN: usize = 20;
+/// Ticks without word from a leader before an election, at least: longer than a slow fsync takes.
+pub(super) const ELECTION_TICKS_MIN: usize = 10;
 /// Ticks without word from a leader before an election, less than this.
-pub(super) const ELECTION_TICKS_MAX: usize = 40;
+pub(super) const ELECTION_TICKS_MAX: usize = 20;
 /// Ticks between two heartbeats of a leader.
 pub(super) const HEARTBEAT_TICKS: usize = 2;
 
@@ -66,6 +66,6 @@ mod tests {
     #[test]
     fn two_nodes_seldom_wait_equally_long_for_ever() {
         let equal = (0..1000).filter(|term| at(1, *term).election_ticks() == at(2, *term).election_ticks()).count();
-        assert!(equal < 120, "{equal} of 1000 terms would split the vote");
+        assert!(equal < 160, "{equal} of 1000 terms would split the vote");
     }
 }

@@ -9,8 +9,11 @@ use super::log::{self, GroupLog};
 use super::logger;
 use crate::Role;
 use protobuf::Message as _;
-use raft::eraftpb::{ConfChangeV2, ConfState, Entry, EntryType, HardState, MessageType};
+use raft::eraftpb::{
+    ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, HardState, MessageType,
+};
 use raft::{Config, RawNode, Ready, StateRole};
+use serde::Serialize;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use vivarium_storage::Wal;
@@ -30,6 +33,9 @@ pub(crate) struct GroupOptions {
     pub node: u64,
     /// Makes election timeouts differ between runs, and be the same for equal runs.
     pub seed: u64,
+    /// Drawn anew whenever the node starts: an answer to a question of an earlier life must not pass for one of
+    /// this life.
+    pub incarnation: u64,
     /// The last entry that the store has.
     pub applied: u64,
     /// Bytes proposed and not yet committed. More is refused: a leader without its majority must not fill
@@ -56,6 +62,32 @@ pub(crate) enum Event {
     Applied(u64),
     /// Asks for an index that is no older than any commit acknowledged before, under a number of the caller's.
     ReadIndex(u64),
+    /// Hand leadership to this voter when it has the whole log.
+    Transfer(u64),
+}
+
+/// One step of a change of the configuration. Each is safe on its own: its quorums overlap with those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The node follows and does not vote.
+    AddLearner(u64),
+    /// A learner votes from here on.
+    Promote(u64),
+    /// The node does neither any more.
+    Remove(u64),
+}
+
+/// What a leader knows of another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Follower {
+    /// Its number.
+    pub node: u64,
+    /// Whether it votes.
+    pub voter: bool,
+    /// The last entry that it is known to have on disk.
+    pub matched: u64,
+    /// It was heard from within the last election timeout.
+    pub active: bool,
 }
 
 /// What one node says to another.
@@ -66,6 +98,23 @@ impl Message {
     /// The node that it is for.
     pub fn to(&self) -> u64 {
         self.0.to
+    }
+
+    /// Its bytes for the wire.
+    pub fn encode(&self) -> Vec<u8> {
+        self.0.write_to_bytes().expect("a message is encoded in memory")
+    }
+
+    /// Reads what [`Message::encode`] wrote, when it is from `from` and for `to`.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn decode(bytes: &[u8], from: u64, to: u64) -> Result<Message, String> {
+        let message = raft::eraftpb::Message::parse_from_bytes(bytes).map_err(|error| error.to_string())?;
+        if (message.from, message.to) != (from, to) {
+            return Err(format!("a message of node {} to node {} came from node {from}", message.from, message.to));
+        }
+        Ok(Message(message))
     }
 }
 
@@ -189,7 +238,11 @@ impl Group {
                 Vec::new()
             }
             Event::ReadIndex(number) => {
-                group.raw.read_index(number.to_le_bytes().to_vec());
+                group.raw.read_index(group.question(number));
+                Vec::new()
+            }
+            Event::Transfer(to) => {
+                group.raw.transfer_leader(to);
                 Vec::new()
             }
         })
@@ -206,6 +259,30 @@ impl Group {
             if group.raw.raft.state != StateRole::Leader || group.raw.propose(Vec::new(), payload).is_err() {
                 return None;
             }
+            Some(Place { index: group.last_index(), term: group.term() })
+        })
+    }
+
+    /// Proposes a change of the configuration. `None` when this node does not lead or another change is under way.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn propose_change(&mut self, change: Change) -> Result<Option<Place>, Broken> {
+        self.contained(|group| {
+            let raft = &group.raw.raft;
+            // raft-rs would put an empty entry in the place of a second change, and not say so.
+            if raft.state != StateRole::Leader || raft.has_pending_conf() {
+                return None;
+            }
+            let (kind, node) = match change {
+                Change::AddLearner(node) => (ConfChangeType::AddLearnerNode, node),
+                Change::Promote(node) => (ConfChangeType::AddNode, node),
+                Change::Remove(node) => (ConfChangeType::RemoveNode, node),
+            };
+            let mut single = ConfChangeSingle { node_id: node, ..ConfChangeSingle::default() };
+            single.set_change_type(kind);
+            let change = ConfChangeV2 { changes: vec![single].into(), ..ConfChangeV2::default() };
+            group.raw.propose_conf_change(Vec::new(), change).ok()?;
             Some(Place { index: group.last_index(), term: group.term() })
         })
     }
@@ -262,6 +339,11 @@ impl Group {
         term
     }
 
+    /// This node's number.
+    pub fn node(&self) -> u64 {
+        self.options.node
+    }
+
     /// This node's role.
     pub fn role(&self) -> Role {
         match self.raw.raft.state {
@@ -287,6 +369,33 @@ impl Group {
         voters.sort_unstable();
         voters.dedup();
         voters
+    }
+
+    /// All nodes that follow and do not vote, in ascending order.
+    pub fn learners(&self) -> Vec<u64> {
+        let mut learners: Vec<u64> = self.raw.raft.prs().conf().learners().iter().copied().collect();
+        learners.sort_unstable();
+        learners
+    }
+
+    /// What this node, as a leader, knows of the others, in ascending order. Empty when it does not lead.
+    pub fn followers(&self) -> Vec<Follower> {
+        if self.role() != Role::Leader {
+            return Vec::new();
+        }
+        let tracker = self.raw.raft.prs();
+        let voters = self.voters();
+        let others = tracker.iter().filter(|(node, _)| **node != self.options.node);
+        let mut followers: Vec<Follower> = others
+            .map(|(node, progress)| Follower {
+                node: *node,
+                voter: voters.contains(node),
+                matched: progress.matched,
+                active: progress.recent_active,
+            })
+            .collect();
+        followers.sort_unstable_by_key(|follower| follower.node);
+        followers
     }
 
     /// True when this node alone decides.
@@ -348,8 +457,11 @@ impl Group {
         }));
         effects.messages = ready.take_messages().into_iter().map(Message).collect();
         effects.committed = ready.take_committed_entries().into_iter().map(committed).collect();
-        effects.reads =
-            ready.take_read_states().into_iter().map(|read| (number(&read.request_ctx), read.index)).collect();
+        effects.reads = ready
+            .take_read_states()
+            .iter()
+            .filter_map(|read| Some((self.own(&read.request_ctx)?, read.index)))
+            .collect();
 
         let writes = !effects.records.is_empty();
         let promises: Vec<Message> = ready.take_persisted_messages().into_iter().map(Message).collect();
@@ -362,6 +474,17 @@ impl Group {
         let last = ready.entries().last().map(|entry| (entry.index, entry.term));
         self.handed = Some(Handed { ready, last, durable });
         effects
+    }
+
+    /// The name of a read index of this life of this node. Leaders tell the questions of several nodes apart by it.
+    fn question(&self, number: u64) -> Vec<u8> {
+        [self.options.node, self.options.incarnation, number].map(u64::to_le_bytes).concat()
+    }
+
+    /// The number of a question that this life of this node asked.
+    fn own(&self, name: &[u8]) -> Option<u64> {
+        let number = u64::from_le_bytes(*name.last_chunk()?);
+        (name == self.question(number)).then_some(number)
     }
 
     fn campaign(&mut self) {
@@ -446,10 +569,6 @@ fn committed(entry: Entry) -> Committed {
         EntryType::EntryConfChangeV2 | EntryType::EntryConfChange => Payload::Configuration(bytes),
     };
     Committed { index: entry.index, term: entry.term, payload }
-}
-
-fn number(context: &[u8]) -> u64 {
-    u64::from_le_bytes(context.try_into().expect("every read index of ours is asked for under a number"))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -10,4 +10,5 @@ mod logger;
 mod tests;
 
 pub(crate) use entry::{Committed, Payload};
-pub(crate) use group::{Broken, Effects, Event, Group, GroupOptions, Message, Place};
+pub use group::Follower;
+pub(crate) use group::{Broken, Change, Effects, Event, Group, GroupOptions, Message, Place};

@@ -33,6 +33,7 @@ fn open(dir: &TempDir, node: u64, voters: &[u64]) -> Node {
         id: GROUP,
         node,
         seed: 7,
+        incarnation: 7,
         applied: 0,
         uncommitted_bytes_max: 1 << 20,
         founders: voters.to_vec(),

@@ -17,6 +17,7 @@ fn options(dir: &TempDir) -> NodeOptions {
         store: StoreOptions { workers: 0, ..StoreOptions::default() },
         wal: WalOptions { segment_bytes: 1 << 16, ..WalOptions::default() },
         runtime: Runtime::seeded(1),
+        cluster: None,
     }
 }
 

@@ -1,5 +1,6 @@
-//! Where the driver's messages go, until nodes are connected.
+//! Where the driver's messages go.
 
+use super::Transport;
 #[cfg(test)]
 use super::switchboard;
 use crate::raft::Message;
@@ -10,6 +11,8 @@ use vivarium_storage::wal::GroupId;
 pub(crate) enum Outbox {
     /// A cluster of one has nobody to send to.
     Nobody,
+    /// Other nodes of the cluster.
+    Network(Transport),
     /// Nodes of one process, for tests.
     #[cfg(test)]
     Switchboard(switchboard::Switchboard, u64),
@@ -20,6 +23,7 @@ impl Outbox {
     pub fn send(&self, group: GroupId, messages: Vec<Message>) {
         for message in messages {
             match self {
+                Outbox::Network(transport) => transport.send(message.to(), group, message.encode()),
                 Outbox::Nobody => tracing::debug!(group = group.0, to = message.to(), "no way to a peer"),
                 #[cfg(test)]
                 Outbox::Switchboard(switchboard, from) => switchboard.send(group, *from, message),

@@ -17,6 +17,7 @@ pub fn options(dir: &Path) -> NodeOptions {
         store: StoreOptions::default(),
         wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
         runtime: Runtime::system(),
+        cluster: None,
     }
 }
 

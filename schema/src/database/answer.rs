@@ -219,6 +219,7 @@ pub(super) fn failure(abort: Abort) -> Failure {
         Error::Stopped(_) => {
             Failure::new(Code::Unavailable, "This node has stopped and answers nothing more. Its log says why.")
         }
+        Error::Refused(reason) => Failure::new(Code::BadUserInput, format!("Refused: {reason}.")),
         Error::Storage(error) => Failure::new(Code::InternalServerError, error.to_string()),
     }
 }

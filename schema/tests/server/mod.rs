@@ -31,7 +31,8 @@ impl Server {
         let dir = tempfile::tempdir().unwrap();
         let wal = WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() };
         let store = StoreOptions { workers: 0, ..StoreOptions::default() };
-        let options = NodeOptions { dir: dir.path().join("data"), store, wal, runtime: Runtime::seeded(7) };
+        let options =
+            NodeOptions { dir: dir.path().join("data"), store, wal, runtime: Runtime::seeded(7), cluster: None };
         let node = Node::open(options).await.unwrap();
         let database = Database::open(node, DatabaseId(1), limits).await.unwrap();
         database.apply_schema(schema, ApplyOptions::default()).await.unwrap();

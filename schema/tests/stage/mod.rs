@@ -46,7 +46,7 @@ impl Stage {
         let runtime = Runtime::seeded(7);
         let wal = WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() };
         let store = StoreOptions { workers: 0, ..StoreOptions::default() };
-        let options = NodeOptions { dir: dir.path().join("data"), store, wal, runtime: runtime.clone() };
+        let options = NodeOptions { dir: dir.path().join("data"), store, wal, runtime: runtime.clone(), cluster: None };
         let node = Node::open(options).await.unwrap();
         let sequences = Sequences::new(node.clone(), DATABASE);
         let mut stage = Stage { node, catalog, sequences, runtime, database: DATABASE, _dir: dir };

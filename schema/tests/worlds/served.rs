@@ -31,7 +31,8 @@ impl Served {
         let dir = tempfile::tempdir().unwrap();
         let wal = WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() };
         let store = StoreOptions { workers: 0, ..StoreOptions::default() };
-        let options = NodeOptions { dir: dir.path().join("data"), store, wal, runtime: Runtime::seeded(seed) };
+        let options =
+            NodeOptions { dir: dir.path().join("data"), store, wal, runtime: Runtime::seeded(seed), cluster: None };
         let node = Node::open(options).await.unwrap();
         // What is asked here is large in ways that the limits of a server are against.
         let limits = Limits {

@@ -1,0 +1,66 @@
+//! Where the other nodes are, in memory: the directory as of what is applied here, and the way to each.
+
+use super::Directory;
+use crate::Result;
+use crate::transport::Transport;
+use arc_swap::ArcSwap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use vivarium_storage::{DataFolder, Snapshot};
+
+/// The address book of a node.
+pub(crate) struct Book {
+    directory: ArcSwap<Directory>,
+    network: Option<Network>,
+}
+
+/// The way to others.
+struct Network {
+    transport: Transport,
+    folder: Arc<DataFolder>,
+    own: u64,
+}
+
+impl Book {
+    /// The book of a node that has no way to others.
+    pub fn alone() -> Book {
+        Book { directory: ArcSwap::default(), network: None }
+    }
+
+    /// The book of a node of a cluster.
+    pub fn new(transport: Transport, folder: Arc<DataFolder>, own: u64) -> Book {
+        Book { directory: ArcSwap::default(), network: Some(Network { transport, folder, own }) }
+    }
+
+    /// The directory as of what is applied here.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.directory.load_full()
+    }
+
+    /// The way to others, if there is one.
+    pub fn transport(&self) -> Option<&Transport> {
+        self.network.as_ref().map(|network| &network.transport)
+    }
+
+    /// Takes over the directory of a snapshot. What a node knew before it had one stays known until it has.
+    ///
+    /// # Errors
+    /// Those of reading it, and of writing the peers down for the next start.
+    pub fn refresh(&self, snapshot: &Snapshot) -> Result<()> {
+        let directory = Directory::read(snapshot)?;
+        if let Some(network) = &self.network {
+            let mut peers: BTreeMap<u64, String> =
+                directory.present().map(|(node, row)| (node, row.address.clone())).collect();
+            peers.remove(&network.own);
+            let known = network.folder.peers()?;
+            if directory.is_empty() {
+                peers = known;
+            } else if peers != known {
+                network.folder.set_peers(&peers)?;
+            }
+            network.transport.set_peers(peers);
+        }
+        self.directory.store(Arc::new(directory));
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! Where what other nodes say arrives: Raft messages go to the driver, questions are answered.
+
+use super::directory;
+use super::forward::{Commission, commit_at, settle_at};
+use super::question::{Question, Reply};
+use crate::driver::Letter;
+use crate::node::{Inner, Shell};
+use crate::progress::RETRY_WITHOUT_LEADER;
+use crate::raft::Message;
+use crate::transport::{Answering, Receiver};
+use crate::{Error, Result, Role};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use vivarium_storage::runtime::{self, Instant, now};
+use vivarium_storage::wal::GroupId;
+
+/// The longest that a question is worked on, however long its asker waits.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
+/// Between two looks whether a node has gone.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Where what other nodes say arrives. Until a node sits behind it, nothing is taken.
+pub(crate) struct Desk {
+    number: u64,
+    shell: Mutex<Weak<Shell>>,
+}
+
+impl Desk {
+    /// The desk of node `number`.
+    pub fn new(number: u64) -> Desk {
+        Desk { number, shell: Mutex::default() }
+    }
+
+    /// The node that answers from here on.
+    pub fn seat(&self, shell: &Weak<Shell>) {
+        *self.shell.lock().unwrap_or_else(PoisonError::into_inner) = shell.clone();
+    }
+
+    fn node(&self) -> Result<Arc<Inner>> {
+        let shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        shell.ok_or(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER })?.inner()
+    }
+}
+
+impl Receiver for Desk {
+    fn messages(&self, from: u64, messages: Vec<(GroupId, Vec<u8>)>) {
+        let Ok(node) = self.node() else { return };
+        for (group, bytes) in messages {
+            match Message::decode(&bytes, from, self.number) {
+                Ok(message) => node.tell(Letter::Message(group, message)),
+                Err(error) => tracing::warn!(from, error, "a message of another node cannot be read"),
+            }
+        }
+    }
+
+    fn request(&self, from: u64, body: Vec<u8>) -> Answering {
+        let node = self.node();
+        Box::pin(async move {
+            let reply = match (node, Question::decode(&body)) {
+                (_, Err(error)) => Err(Error::Refused(format!("the question cannot be read: {error}"))),
+                (Err(error), _) => Err(error),
+                (Ok(node), Ok((question, wait))) => {
+                    tracing::trace!(from, ?question, "asked");
+                    answer(&node, question, now() + wait.min(ANSWER_TIME_MAX)).await
+                }
+            };
+            reply.unwrap_or_else(|error| Reply::Failed(error.into())).encode()
+        })
+    }
+}
+
+async fn answer(node: &Arc<Inner>, question: Question, deadline: Instant) -> Result<Reply> {
+    match question {
+        Question::Commit { snapshot, footprint, draft } => {
+            let written = draft.written();
+            let commission = Commission { snapshot, footprint, written, draft, keyed: false };
+            let outcome = commit_at(node, commission, deadline).await?;
+            Ok(Reply::Committed { version: outcome.version.0, answer: outcome.answer })
+        }
+        Question::Join { card, address } => {
+            let number = directory::admit(node, card, &address, deadline).await?;
+            let directory = node.book.directory();
+            let peers = directory.present().filter(|(other, _)| *other != number);
+            let peers = peers.map(|(other, row)| (other, row.address.clone())).collect();
+            Ok(Reply::Number { node: number, peers })
+        }
+        Question::Checkpoint(_) => Err(Error::Refused("this node gives no checkpoints".into())),
+        question @ (Question::Settle(_) | Question::Remove(_) | Question::Transfer(_)) => {
+            answer_here(node, &question, deadline).await
+        }
+    }
+}
+
+/// Answers a question for the leader, on this node.
+///
+/// # Errors
+/// `Unavailable` when this node does not lead; what the question fails with.
+pub(crate) async fn answer_here(node: &Inner, question: &Question, deadline: Instant) -> Result<Reply> {
+    match question {
+        Question::Settle(version) => settle_at(node, *version, deadline).await?,
+        Question::Remove(number) => may_remove(node, *number)?,
+        Question::Transfer(to) => transfer(node, *to, deadline).await?,
+        Question::Commit { .. } | Question::Join { .. } | Question::Checkpoint(_) => {
+            unreachable!("these are answered elsewhere")
+        }
+    }
+    Ok(Reply::Done)
+}
+
+/// Sees that a node may go without costing the majority. The directory is written by who was asked.
+fn may_remove(node: &Inner, number: u64) -> Result<()> {
+    let standing = node.standing.load();
+    if standing.role != Role::Leader {
+        return Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER });
+    }
+    let voters: Vec<u64> = standing.voters.iter().copied().filter(|voter| *voter != number).collect();
+    if voters.is_empty() {
+        return Err(Error::Refused(format!("node {number} is the only voter of its cluster and cannot be removed")));
+    }
+    let lives = |voter: &&u64| {
+        **voter == node.identity.node
+            || standing.followers.iter().any(|follower| follower.node == **voter && follower.active)
+    };
+    let alive = voters.iter().filter(lives).count();
+    if alive <= voters.len() / 2 {
+        return Err(Error::Refused(format!(
+            "without node {number} only {alive} of {} voters could be reached, and nothing could be committed any \
+             more; bring others back first",
+            voters.len()
+        )));
+    }
+    Ok(())
+}
+
+/// Hands leadership over, and waits until another node leads.
+async fn transfer(node: &Inner, to: Option<u64>, deadline: Instant) -> Result<()> {
+    let standing = node.standing.load_full();
+    if standing.role != Role::Leader {
+        return Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER });
+    }
+    let voters = standing.followers.iter().filter(|follower| follower.voter);
+    let chosen = match to {
+        Some(to) if to == node.identity.node => return Ok(()),
+        Some(to) => voters.clone().find(|follower| follower.node == to),
+        None => voters.clone().filter(|follower| follower.active).max_by_key(|follower| follower.matched),
+    };
+    let Some(chosen) = chosen else {
+        return Err(Error::Refused(match to {
+            Some(to) => format!("node {to} is not a voter of this cluster"),
+            None => "no other voter can be reached".to_owned(),
+        }));
+    };
+    let (answer, begun) = oneshot::channel();
+    node.request(Letter::Transfer(chosen.node, answer))?;
+    begun.await.map_err(|_| node.progress.stop_error())??;
+    while node.standing.load().role == Role::Leader {
+        if now() + LOOK_EVERY >= deadline {
+            return Err(Error::Refused(format!(
+                "node {} did not take leadership over in time; node {} still leads",
+                chosen.node, node.identity.node
+            )));
+        }
+        node.progress.check()?;
+        runtime::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}

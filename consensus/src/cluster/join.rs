@@ -1,0 +1,86 @@
+//! Making a folder into a node: the first of a new cluster, or one more of a cluster that is there.
+//!
+//! Each step may be repeated after a crash: the card that names the attempt is on disk before it is shown.
+
+use super::question::{Question, Reply};
+use super::{ClusterOptions, Token};
+use crate::transport::{self, Secret};
+use crate::{Error, Result, recovery};
+use std::path::Path;
+use vivarium_storage::runtime::{Instant, Runtime, now};
+use vivarium_storage::{DataFolder, Identity};
+
+/// Makes a folder ready for a cluster: a new folder becomes the first node of a new one, a node that was alone
+/// gets a secret. Returns what others need to join, the same whenever it is called.
+///
+/// # Errors
+/// Those of the data folder: locked, foreign, corrupt, or what the operating system refuses.
+pub fn initialise(dir: &Path, runtime: &Runtime) -> Result<Token> {
+    let folder = DataFolder::open(dir)?;
+    let identity = recovery::identify(&folder, runtime)?;
+    prepare(&folder, &identity, runtime)
+}
+
+/// The token of a folder's cluster; the first node's folder gets its secret here.
+///
+/// # Errors
+/// Those of the data folder.
+pub(crate) fn prepare(folder: &DataFolder, identity: &Identity, runtime: &Runtime) -> Result<Token> {
+    let secret = match folder.secret()? {
+        Some(secret) => secret,
+        None if identity.node == recovery::FIRST_NODE => {
+            let mut secret = [0; 32];
+            for part in secret.chunks_exact_mut(8) {
+                part.copy_from_slice(&runtime.random().to_le_bytes());
+            }
+            folder.set_secret(&secret)?;
+            secret
+        }
+        None => return Err(Error::Refused("the data folder has lost its secret: join again with a new one".into())),
+    };
+    Ok(Token { cluster: identity.cluster, secret: Secret(secret) })
+}
+
+/// Makes a new folder a node of the cluster that `token` is of, by asking the member at `member` for a number.
+/// Returns the number. The node takes part as soon as it is opened.
+///
+/// # Errors
+/// `Refused` when the folder holds another node, the cluster is full, or the member refuses; `Unavailable` when
+/// the member or its leader cannot be reached; those of the data folder.
+pub async fn join(
+    dir: &Path,
+    options: &ClusterOptions,
+    token: &Token,
+    member: &str,
+    runtime: &Runtime,
+    deadline: Instant,
+) -> Result<u64> {
+    let folder = DataFolder::open(dir)?;
+    if let Some(identity) = folder.identity()? {
+        let known = folder.secret()?.is_some_and(|secret| token.secret.0 == secret);
+        if identity.cluster == token.cluster && known {
+            return Ok(identity.node);
+        }
+        return Err(Error::Refused(format!(
+            "the folder {} already holds node {} of cluster {}; join with a new, empty folder",
+            dir.display(),
+            identity.node,
+            identity.cluster
+        )));
+    }
+    let card = folder.card(|| runtime.document_id().0)?;
+    let address = options.advertise.as_ref().unwrap_or(&options.listen).clone();
+    let question = Question::Join { card, address };
+    let body = question.encode(deadline.saturating_duration_since(now()));
+    let answer = transport::ask(member, token.cluster, &token.secret, body, deadline, runtime).await?;
+    let reply =
+        Reply::decode(&answer).map_err(|error| Error::Refused(format!("the answer cannot be read: {error}")))?;
+    let Reply::Number { node, peers } = reply.checked()? else {
+        return Err(Error::Refused("the member answered something else than was asked".into()));
+    };
+    folder.set_secret(&token.secret.0)?;
+    folder.set_peers(&peers.into_iter().collect())?;
+    // Last: it makes the folder a node.
+    folder.set_identity(&Identity { cluster: token.cluster, node })?;
+    Ok(node)
+}

@@ -1,0 +1,93 @@
+//! Who belongs to the cluster, and what an operator does about it.
+
+use super::{Member, Part, Question, ask_leader, directory};
+use crate::node::{Inner, Shell};
+use crate::{Error, Result};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use vivarium_storage::runtime::{self, Instant, now};
+
+/// Between two looks whether a node has gone.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The longest try to tell the others where this node is, and the pause before the next.
+const ANNOUNCE_TIME_MAX: Duration = Duration::from_secs(5);
+const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
+
+/// All nodes of the cluster, in ascending order.
+pub(crate) fn members(node: &Inner) -> Vec<Member> {
+    let standing = node.standing.load();
+    let directory = node.book.directory();
+    let registered = directory.present().map(|(number, _)| number);
+    let configured = standing.voters.iter().chain(&standing.learners).copied();
+    let mut numbers: Vec<u64> = registered.chain(configured).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let member = |number: u64| {
+        let follower = standing.followers.iter().find(|follower| follower.node == number);
+        let part = match number {
+            _ if directory.has_left(number) => Part::Leaving,
+            _ if standing.voters.contains(&number) => Part::Voter,
+            _ if standing.learners.contains(&number) => Part::Learner,
+            _ => Part::Expected,
+        };
+        Member {
+            node: number,
+            address: directory.get(number).map(|row| row.address.clone()),
+            part,
+            matched_index: follower.map(|follower| follower.matched),
+            active: follower.map(|follower| follower.active),
+        }
+    };
+    numbers.into_iter().map(member).collect()
+}
+
+/// Lets a node go for good, see [`crate::Node::remove_member`].
+///
+/// # Errors
+/// Those of [`crate::Node::remove_member`].
+pub(crate) async fn remove(node: &Arc<Inner>, number: u64, deadline: Instant) -> Result<()> {
+    ask_leader(node, &Question::Remove(number), deadline).await?;
+    directory::strike(node, number, deadline).await?;
+    let belongs = || {
+        let standing = node.standing.load();
+        standing.voters.contains(&number) || standing.learners.contains(&number)
+    };
+    while belongs() {
+        if now() + LOOK_EVERY >= deadline {
+            return Err(Error::DeadlineExceeded);
+        }
+        node.progress.check()?;
+        runtime::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+/// Has another voter lead, see [`crate::Node::transfer_leadership`].
+///
+/// # Errors
+/// Those of [`crate::Node::transfer_leadership`].
+pub(crate) async fn transfer(node: &Inner, to: Option<u64>, deadline: Instant) -> Result<()> {
+    ask_leader(node, &Question::Transfer(to), deadline).await.map(|_| ())
+}
+
+/// Sees that the directory says where this node is now. Ends when it does, or with the node.
+pub(crate) async fn announce(shell: Weak<Shell>, address: String) {
+    while let Some(node) = shell.upgrade().map(|shell| shell.inner()) {
+        match node {
+            Err(Error::Stopped(_)) => return,
+            Err(_) => {}
+            Ok(node) if node.progress.check().is_err() => return,
+            Ok(node) => {
+                let number = node.identity.node;
+                if node.book.directory().get(number).is_some_and(|row| row.address == address) {
+                    return;
+                }
+                match directory::announce(&node, number, &address, now() + ANNOUNCE_TIME_MAX).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::debug!(%error, "the others do not know yet where this node is"),
+                }
+            }
+        }
+        runtime::sleep(ANNOUNCE_EVERY).await;
+    }
+}

@@ -1,0 +1,61 @@
+//! How nodes form a cluster: who belongs to it, how one joins, what they ask of each other.
+//!
+//! The directory in the store says who belongs to it and where; the leader makes Raft's configuration follow it.
+
+mod book;
+mod desk;
+mod directory;
+mod forward;
+mod join;
+mod members;
+mod question;
+mod token;
+
+pub(crate) use book::Book;
+pub(crate) use desk::Desk;
+pub(crate) use directory::{DIRECTORY, Directory};
+pub(crate) use forward::{Commission, ask_leader, commit};
+pub(crate) use join::prepare;
+pub use join::{initialise, join};
+pub(crate) use members::{announce, members, remove, transfer};
+pub(crate) use question::Question;
+pub use token::Token;
+
+use serde::Serialize;
+
+/// How a node meets the others of its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterOptions {
+    /// The address that it listens on for other nodes, as `host:port`.
+    pub listen: String,
+    /// The address under which the others reach it; where it listens unless given.
+    pub advertise: Option<String>,
+}
+
+/// A node of a cluster, as another one sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// Its number.
+    pub node: u64,
+    /// Where the others reach it; `None` for a node that never met another.
+    pub address: Option<String>,
+    /// What it does in the group.
+    pub part: Part,
+    /// The last entry that the leader knows it to have on disk. Only a leader knows.
+    pub matched_index: Option<u64>,
+    /// Whether the leader heard from it lately. Only a leader knows.
+    pub active: Option<bool>,
+}
+
+/// What a member does in the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Part {
+    /// It was given a number; the leader has not taken it in yet.
+    Expected,
+    /// It follows the log and catches up, or was asked not to vote.
+    Learner,
+    /// It votes.
+    Voter,
+    /// It was told to go; the leader has not let it go yet.
+    Leaving,
+}
