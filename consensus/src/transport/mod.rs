@@ -3,21 +3,34 @@
 //! Every node dials every other one and says on that connection what it has to say; answers come back on it.
 //! Both sides prove that they know the cluster's secret before anything else is said. See `docs/wire.md`.
 
+mod accept;
+mod dial;
+mod ending;
+mod frame;
+mod handshake;
 mod outbox;
+mod queue;
 #[cfg(test)]
 pub(crate) mod switchboard;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 pub(crate) use outbox::Outbox;
 
 use crate::{Error, Result};
+use accept::Accepted;
+use dial::Peer;
+use ending::Said;
+use handshake::Identity;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use uuid::Uuid;
-use vivarium_storage::runtime::{Instant, Runtime};
+use vivarium_storage::runtime::{Fate, Instant, Runtime, Task, fate, now, sleep, spawn, timeout};
 use vivarium_storage::wal::GroupId;
 
 /// The 32 secret bytes of a cluster. Never printed.
@@ -98,7 +111,17 @@ pub(crate) struct Transport {
 
 struct Inner {
     address: String,
-    peers: Mutex<BTreeMap<u64, String>>,
+    us: Arc<Identity>,
+    said: Arc<Said>,
+    accepted: Arc<Accepted>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    listening: Option<Task>,
+    peers: BTreeMap<u64, (Arc<Peer>, Task)>,
+    closed: bool,
 }
 
 impl Transport {
@@ -106,12 +129,18 @@ impl Transport {
     ///
     /// # Errors
     /// `Listen` when the address cannot be bound.
-    pub async fn start(options: TransportOptions, _receiver: Arc<dyn Receiver>) -> Result<Transport> {
-        let failed =
-            |error: std::io::Error| Error::Listen { address: options.listen.clone(), reason: error.to_string() };
-        let listener = TcpListener::bind(&*options.listen).await.map_err(failed)?;
+    pub async fn start(options: TransportOptions, receiver: Arc<dyn Receiver>) -> Result<Transport> {
+        let TransportOptions { cluster, node, secret, listen, runtime } = options;
+        assert!(node != 0, "a node that listens has a number");
+        let failed = |error: std::io::Error| Error::Listen { address: listen.clone(), reason: error.to_string() };
+        let listener = TcpListener::bind(&*listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?.to_string();
-        Ok(Transport { inner: Arc::new(Inner { address, peers: Mutex::default() }) })
+        let us = Arc::new(Identity { cluster, node, secret, runtime });
+        let said = Arc::new(Said::default());
+        let accepted = Arc::new(Accepted::new(us.clone(), receiver, said.clone()));
+        let listening = Some(spawn("peer listener", accept::listen(accepted.clone(), listener)));
+        let state = Mutex::new(State { listening, ..State::default() });
+        Ok(Transport { inner: Arc::new(Inner { address, us, said, accepted, state }) })
     }
 
     /// Where it listens, with the port that was chosen.
@@ -119,36 +148,122 @@ impl Transport {
         &self.inner.address
     }
 
-    /// The whole address book. Connections to others, and to addresses that changed, end.
+    /// The whole address book; this node's own entry is left out. Connections to others, and to addresses that
+    /// changed, end.
     pub fn set_peers(&self, peers: BTreeMap<u64, String>) {
-        *self.inner.peers.lock().unwrap_or_else(PoisonError::into_inner) = peers;
+        let inner = &self.inner;
+        let mut state = inner.state();
+        if state.closed {
+            return;
+        }
+        state.peers.retain(|node, (peer, _)| {
+            let stays = peers.contains_key(node);
+            if !stays {
+                peer.queue.close(not_known(*node));
+            }
+            stays
+        });
+        for (node, address) in peers.into_iter().filter(|(node, _)| *node != inner.us.node) {
+            if let Some((peer, _)) = state.peers.get(&node) {
+                peer.set_address(&address);
+                continue;
+            }
+            let peer = Arc::new(Peer::new(node, address, &inner.us));
+            let keeping = dial::keep(inner.us.clone(), peer.clone(), inner.said.clone());
+            state.peers.insert(node, (peer, spawn("peer", keeping)));
+        }
     }
 
     /// Sends a Raft message, or drops it: when the peer is unknown, or too much waits for it. Never blocks.
     pub fn send(&self, to: u64, group: GroupId, message: Vec<u8>) {
-        tracing::debug!(to, group = group.0, bytes = message.len(), "no way to a peer");
+        let Some(peer) = self.peer(to) else {
+            return tracing::debug!(to, group = group.0, "a message for a node that is not in the address book");
+        };
+        match fate(self.inner.us.node, to) {
+            Fate::Deliver => peer.queue.push(group, message),
+            Fate::Drop => {}
+            Fate::Duplicate => {
+                peer.queue.push(group, message.clone());
+                peer.queue.push(group, message);
+            }
+            Fate::Delay(duration) => spawn("delayed message", async move {
+                sleep(duration).await;
+                peer.queue.push(group, message);
+            })
+            .detach(),
+        }
     }
 
-    /// Asks a peer and waits for its answer.
+    /// Asks a peer and waits for its answer. The request waits for a connection until its deadline. Dropping this
+    /// future takes a request back that was not written yet.
     ///
     /// # Errors
-    /// Says whether the request may have reached the peer. It waits for a connection until its deadline.
+    /// Says whether the request may have reached the peer.
     pub async fn request(
         &self,
-        _to: u64,
-        _body: Vec<u8>,
-        _deadline: Instant,
+        to: u64,
+        body: Vec<u8>,
+        deadline: Instant,
     ) -> std::result::Result<Vec<u8>, RequestError> {
-        Err(RequestError::NotSent("not connected".to_owned()))
+        if self.inner.state().closed {
+            return Err(RequestError::Stopped);
+        }
+        let Some(peer) = self.peer(to) else { return Err(not_known(to)) };
+        let mut pending = peer.queue.ask(body)?;
+        match timeout(deadline.saturating_duration_since(now()), &mut pending.answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(RequestError::Unknown),
+            Err(_) if pending.withdraw() => Err(peer.not_sent()),
+            Err(_) => Err(RequestError::Unknown),
+        }
     }
 
-    /// How it stands with every peer.
+    fn peer(&self, node: u64) -> Option<Arc<Peer>> {
+        self.inner.state().peers.get(&node).map(|(peer, _)| peer.clone())
+    }
+
+    /// How it stands with every peer, in the order of their numbers.
     pub fn peers(&self) -> Vec<PeerStatus> {
-        Vec::new()
+        self.inner.state().peers.values().map(|(peer, _)| peer.status()).collect()
     }
 
-    /// Stops listening, ends every connection and waits until all of that has ended.
-    pub async fn close(&self) {}
+    /// Stops listening, ends every connection and waits until all of that has ended. Then the address is free.
+    pub async fn close(&self) {
+        let (peers, listening) = {
+            let mut state = self.inner.state();
+            state.closed = true;
+            (std::mem::take(&mut state.peers), state.listening.take())
+        };
+        // First the listener: whatever it accepted is then known.
+        if let Some(listening) = listening {
+            listening.end().await;
+        }
+        for task in self.inner.accepted.take_all() {
+            task.end().await;
+        }
+        for (peer, task) in peers.into_values() {
+            task.end().await;
+            peer.queue.close(RequestError::Stopped);
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is whole before the lock is released, also when its holder panicked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The connections hold what holds them.
+        drop(self.accepted.take_all());
+    }
+}
+
+fn not_known(node: u64) -> RequestError {
+    RequestError::NotSent(format!("node {node} is not in the address book"))
 }
 
 /// One request to an address, by somebody who is no member yet.
@@ -157,11 +272,16 @@ impl Transport {
 /// `Peer` when it surely did not arrive, `UnknownOutcome` when it may have.
 pub(crate) async fn ask(
     address: &str,
-    _cluster: Uuid,
-    _secret: &Secret,
-    _body: Vec<u8>,
-    _deadline: Instant,
-    _runtime: &Runtime,
+    cluster: Uuid,
+    secret: &Secret,
+    body: Vec<u8>,
+    deadline: Instant,
+    runtime: &Runtime,
 ) -> Result<Vec<u8>> {
-    Err(Error::Peer { address: address.to_owned(), reason: "not connected".to_owned() })
+    let stranger = Identity { cluster, node: 0, secret: secret.clone(), runtime: runtime.clone() };
+    let peer = Peer::new(0, address.to_owned(), &stranger);
+    dial::ask(&stranger, &peer, body, deadline).await.map_err(|error| match error {
+        RequestError::Unknown => Error::UnknownOutcome,
+        error => Error::Peer { address: address.to_owned(), reason: error.to_string() },
+    })
 }
