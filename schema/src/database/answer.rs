@@ -220,6 +220,9 @@ pub(super) fn failure(abort: Abort) -> Failure {
             Failure::new(Code::Unavailable, "This node has stopped and answers nothing more. Its log says why.")
         }
         Error::Refused(reason) => Failure::new(Code::BadUserInput, format!("Refused: {reason}.")),
-        Error::Storage(error) => Failure::new(Code::InternalServerError, error.to_string()),
+        // The last two belong to how nodes start; an operation never meets them.
+        error @ (Error::Storage(_) | Error::Listen { .. } | Error::Peer { .. }) => {
+            Failure::new(Code::InternalServerError, error.to_string())
+        }
     }
 }
