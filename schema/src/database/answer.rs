@@ -219,10 +219,6 @@ pub(super) fn failure(abort: Abort) -> Failure {
         Error::Stopped(_) => {
             Failure::new(Code::Unavailable, "This node has stopped and answers nothing more. Its log says why.")
         }
-        // Only what opens a node or makes it join comes to these: an operation is told that nobody leads.
-        Error::Listen { .. } | Error::Peer { .. } => {
-            Failure::new(Code::Unavailable, "No leader can be reached now. Nothing was written: send it again later.")
-        }
         Error::Refused(reason) => Failure::new(Code::BadUserInput, format!("Refused: {reason}.")),
         // The last two belong to how nodes start; an operation never meets them.
         error @ (Error::Storage(_) | Error::Listen { .. } | Error::Peer { .. }) => {
