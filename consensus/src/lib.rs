@@ -3,6 +3,7 @@
 //! A commit is one entry of the log. It is answered when a majority has it on disk and this node has applied it.
 
 mod applier;
+mod checkpoint;
 mod cluster;
 mod command;
 mod driver;

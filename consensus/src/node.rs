@@ -1,6 +1,7 @@
 //! One node of a cluster: it owns the store, the log, the driver and the applier.
 
 use crate::applier::{self, Applier};
+use crate::checkpoint::{Ask, Fetcher, Sender};
 use crate::cluster::{self, Book, ClusterOptions, Desk, Member, Question, Token};
 use crate::driver::{self, Driver, Letter, Mailbox, Standing};
 use crate::progress::{Progress, by};
@@ -105,11 +106,13 @@ pub(crate) struct Neighbours {
     founders: Vec<u64>,
     outbox: Outbox,
     book: Arc<Book>,
+    /// The way to ask them for checkpoints.
+    ask: Option<Ask>,
 }
 
 impl Neighbours {
     fn none() -> Neighbours {
-        Neighbours { founders: Vec::new(), outbox: Outbox::Nobody, book: Arc::new(Book::alone()) }
+        Neighbours { founders: Vec::new(), outbox: Outbox::Nobody, book: Arc::new(Book::alone()), ask: None }
     }
 }
 
@@ -117,6 +120,8 @@ impl Neighbours {
 pub(crate) struct Inner {
     pub store: Store,
     pub progress: Arc<Progress>,
+    /// Serves checkpoints.
+    pub checkpoints: Arc<Sender>,
     mailbox: Mailbox,
     /// What the driver last said of its group.
     pub standing: Arc<ArcSwap<Standing>>,
@@ -162,6 +167,13 @@ impl Inner {
             segment_bytes: options.wal.segment_bytes,
             maintains: options.store.workers == 0,
         });
+        let checkpoints = Arc::new(Sender::new(store.clone(), group.founders(), group.term(), options.runtime.clone()));
+        let fetcher = neighbours.ask.clone().map(|ask| Fetcher {
+            ask,
+            folder: folder.clone(),
+            options: options.store.clone(),
+            node: identity.node,
+        });
         let driver = Driver::new(driver::Parts {
             group,
             wal: wal.clone(),
@@ -173,6 +185,8 @@ impl Inner {
             applier: work,
             outbox: neighbours.outbox.clone(),
             book: neighbours.book.clone(),
+            checkpoints: checkpoints.clone(),
+            fetcher,
         });
         let standing = driver.standing();
         let tasks = [
@@ -182,6 +196,7 @@ impl Inner {
         Ok(Inner {
             store,
             progress,
+            checkpoints,
             mailbox,
             standing,
             book: neighbours.book.clone(),
@@ -369,6 +384,7 @@ impl Node {
             founders: Vec::new(),
             outbox: Outbox::Network(transport.clone()),
             book: Arc::new(Book::new(transport.clone(), folder.clone(), identity.node)),
+            ask: Some(cluster::pull(transport.clone())),
         };
         let opened = Node::open_among_at(folder, identity, options, neighbours, |shell| {
             desk.seat(shell);

@@ -229,7 +229,6 @@ impl Progress {
     }
 
     /// Refuses work and reads from here on, until the node is open again. A node that closes is not opened again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "checkpoints are not taken yet"))]
     pub fn begin_reopening(&self) {
         let mut waiting = self.waiting();
         self.lone_leader.store(false, Ordering::Release);

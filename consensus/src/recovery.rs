@@ -76,7 +76,6 @@ pub(crate) fn open_group(
         node: identity.node,
         seed: options.runtime.random(),
         incarnation: options.runtime.random(),
-        applied: found.store.position().index,
         // Half of what the log's queue takes, so that it never refuses what a leader proposes.
         uncommitted_bytes_max: options.wal.queue_bytes_max / 2,
         // Every cluster begins as one node. Whoever joins later reads the same log from the same beginning.
@@ -87,7 +86,7 @@ pub(crate) fn open_group(
             stored => stored,
         },
     };
-    Group::open(found.wal.clone(), &found.recovered, options)
+    Group::open(found.wal.clone(), found.store.clone(), &found.recovered, options)
         .map_err(|broken| corrupt(found.store.dir(), broken.to_string()))
 }
 

@@ -85,7 +85,7 @@ async fn answer(node: &Arc<Inner>, question: Question, deadline: Instant) -> Res
             let peers = peers.map(|(other, row)| (other, row.address.clone())).collect();
             Ok(Reply::Number { node: number, peers })
         }
-        Question::Checkpoint(_) => Err(Error::Refused("this node gives no checkpoints".into())),
+        Question::Checkpoint(body) => Ok(Reply::Bytes(node.checkpoints.answer(&body))),
         question @ (Question::Settle(_) | Question::Remove(_) | Question::Transfer(_)) => {
             answer_here(node, &question, deadline).await
         }

@@ -8,6 +8,7 @@ mod directory;
 mod forward;
 mod join;
 mod members;
+mod pull;
 mod question;
 mod token;
 
@@ -18,6 +19,7 @@ pub(crate) use forward::{Commission, ask_leader, commit};
 pub(crate) use join::prepare;
 pub use join::{initialise, join};
 pub(crate) use members::{announce, members, remove, transfer};
+pub(crate) use pull::pull;
 pub(crate) use question::Question;
 pub use token::Token;
 

@@ -2,6 +2,7 @@
 //! node tells itself is bounded by what it does at once and must never be lost, nor block the log's thread.
 
 use super::proposal::Proposal;
+use crate::checkpoint::{Fetched, Need};
 use crate::progress::RETRY_WHEN_FULL;
 use crate::raft::Message;
 use crate::{Error, Result};
@@ -30,6 +31,8 @@ pub(crate) enum Letter {
     Transfer(u64, oneshot::Sender<Result<()>>),
     /// A peer says something. Its connection bounds how much of that is on the way.
     Message(GroupId, Message),
+    /// The checkpoint that was needed came, or could not be fetched.
+    CheckpointCame(GroupId, Need, std::result::Result<Fetched, String>),
     /// The log has the records of this number, and those before, on disk.
     Persisted(GroupId, u64),
     /// The log lost what it was given, or may have.

@@ -2,6 +2,7 @@
 //!
 //! Whatever waits while an fsync runs goes into the log together, in the next write.
 
+mod intake;
 mod leading;
 mod mailbox;
 mod membership;
@@ -14,11 +15,13 @@ pub(crate) use proposal::{Proposal, Ticket, ticket};
 
 use crate::Role;
 use crate::applier::Work;
+use crate::checkpoint::{Fetcher, Sender};
 use crate::cluster::Book;
 use crate::progress::{Progress, Sentinel};
 use crate::raft::{Follower, Group};
 use crate::transport::Outbox;
 use arc_swap::ArcSwap;
+use intake::Intake;
 use replica::{Replica, Step, Surroundings};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +66,10 @@ pub(crate) struct Parts {
     pub applier: mpsc::UnboundedSender<Vec<Work>>,
     pub outbox: Outbox,
     pub book: Arc<Book>,
+    /// Serves checkpoints.
+    pub checkpoints: Arc<Sender>,
+    /// Fetches checkpoints, when there is a way to ask for them.
+    pub fetcher: Option<Fetcher>,
 }
 
 /// The task that owns the groups.
@@ -79,11 +86,22 @@ pub(crate) struct Driver {
 impl Driver {
     /// A driver of one group.
     pub fn new(parts: Parts) -> Driver {
-        let Parts { group, wal, store, runtime, progress, mailbox, inbox, applier, outbox, book } = parts;
+        let Parts { group, wal, store, runtime, progress, mailbox, inbox, applier, outbox, book, checkpoints, fetcher } =
+            parts;
         let standing = Arc::new(ArcSwap::from_pointee(Standing::of(&group)));
-        let surroundings =
-            Surroundings { wal, store, runtime, progress: progress.clone(), mailbox, applier, outbox, book };
-        let replicas = BTreeMap::from([(GROUP, Replica::new(GROUP, group, surroundings))]);
+        let intake = Intake::new(GROUP, fetcher, mailbox.clone());
+        let surroundings = Surroundings {
+            wal,
+            store,
+            runtime,
+            progress: progress.clone(),
+            mailbox,
+            applier,
+            outbox,
+            book,
+            checkpoints,
+        };
+        let replicas = BTreeMap::from([(GROUP, Replica::new(GROUP, group, intake, surroundings))]);
         Driver { replicas, progress, inbox, standing, next_tick: now() + TICK, close_by: None }
     }
 
@@ -102,6 +120,9 @@ impl Driver {
         }
         if let Err(reason) = turn {
             self.progress.stop(reason);
+        }
+        for replica in self.replicas.into_values() {
+            replica.end().await;
         }
         sentinel.dismiss();
     }
@@ -131,6 +152,7 @@ impl Driver {
             Letter::Settle(version, reader) => self.replica(GROUP).settle(version, reader),
             Letter::Transfer(to, asker) => self.replica(GROUP).transfer(to, asker),
             Letter::Message(group, message) => self.replica(group).receive(message),
+            Letter::CheckpointCame(group, need, fetched) => self.replica(group).checkpoint_came(need, fetched),
             Letter::Persisted(group, number) => self.replica(group).persisted(number),
             Letter::LogFailed(reason) => Err(reason),
             // Every turn looks at how far the applier is.

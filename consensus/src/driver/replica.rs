@@ -2,12 +2,14 @@
 //!
 //! Invariant: purged <= checkpoint <= applied <= committed <= last.
 
+use super::intake::Intake;
 use super::leading::Leading;
 use super::mailbox::{Letter, Mailbox};
 use super::membership::{self, NextStep};
 use super::proposal::{Proposal, Ticket};
 use super::reads::Reads;
 use crate::applier::Work;
+use crate::checkpoint::{Fetched, Need, Sender};
 use crate::cluster::Book;
 use crate::command::{self, Draft};
 use crate::footprint::Footprint;
@@ -26,6 +28,8 @@ use vivarium_storage::{Store, Version, Wal};
 const UNAPPLIED_MAX: u64 = 16_384;
 /// Bytes of committed entries that may wait for the applier.
 const QUEUED_BYTES_MAX: usize = 64 << 20;
+/// Bytes of log that are kept for nodes that pull a checkpoint, beyond what else is kept.
+const HELD_BYTES_MAX: u64 = 1 << 30;
 /// Bytes that a new leader reads at once of what it has not applied.
 const SCAN_BYTES_MAX: u64 = 4 << 20;
 
@@ -40,6 +44,7 @@ pub(super) struct Surroundings {
     pub applier: mpsc::UnboundedSender<Vec<Work>>,
     pub outbox: Outbox,
     pub book: Arc<Book>,
+    pub checkpoints: Arc<Sender>,
 }
 
 /// This node's part in one group.
@@ -55,6 +60,9 @@ pub(super) struct Replica {
     leading_term: u64,
     /// The last entry that went to the applier.
     handed: u64,
+    intake: Intake,
+    /// The number of the records that decide a checkpoint. From there on the group is left alone.
+    decides: Option<u64>,
 }
 
 struct Pending {
@@ -70,7 +78,7 @@ pub(super) type Step<T = ()> = std::result::Result<T, Fatal>;
 
 impl Replica {
     /// This node's part in `group`.
-    pub fn new(id: GroupId, group: Group, node: Surroundings) -> Replica {
+    pub fn new(id: GroupId, group: Group, intake: Intake, node: Surroundings) -> Replica {
         let handed = node.progress.applied();
         Replica {
             id,
@@ -81,6 +89,8 @@ impl Replica {
             leading: None,
             leading_term: 0,
             handed,
+            intake,
+            decides: None,
         }
     }
 
@@ -107,6 +117,8 @@ impl Replica {
     /// Time passed.
     pub fn tick(&mut self) -> Step {
         self.reads.tick();
+        self.intake.tick();
+        self.node.checkpoints.expire();
         self.step(Event::Tick)?;
         self.follow_directory()
     }
@@ -137,12 +149,31 @@ impl Replica {
 
     /// A peer says something.
     pub fn receive(&mut self, message: Message) -> Step {
-        self.step(Event::Message(message))
+        self.step(Event::Message(message))?;
+        match self.group.take_need() {
+            Some(need) if self.decides.is_none() => self.intake.need(need, &mut self.group).map_err(fatal),
+            _ => Ok(()),
+        }
+    }
+
+    /// A checkpoint came, or could not be fetched.
+    pub fn checkpoint_came(&mut self, need: Need, fetched: std::result::Result<Fetched, String>) -> Step {
+        self.intake.came(need, fetched, &mut self.group).map_err(fatal)
     }
 
     /// The log has the records of this number.
     pub fn persisted(&mut self, number: u64) -> Step {
-        self.step(Event::Persisted(number))
+        self.step(Event::Persisted(number))?;
+        if self.decides.is_some_and(|decides| decides <= number) {
+            tracing::info!(index = self.group.first_index(), "a checkpoint is decided");
+            self.node.progress.begin_reopening();
+        }
+        Ok(())
+    }
+
+    /// Ends what this replica began beside the driver.
+    pub async fn end(self) {
+        self.intake.end().await;
     }
 
     /// A reader wants an index.
@@ -201,7 +232,13 @@ impl Replica {
 
     /// Forgets entries that a durable store has.
     pub fn purge(&mut self, index: u64) -> Step {
+        if self.decides.is_some() {
+            return Ok(());
+        }
         self.step(Event::Applied(self.node.progress.applied()))?;
+        // Who just pulled a checkpoint goes on from there with the log, unless that would fill the disk.
+        let held = self.node.checkpoints.held().filter(|_| self.node.wal.disk_bytes() < HELD_BYTES_MAX);
+        let index = held.map_or(index, |held| index.min(held));
         if index > self.group.first_index() {
             let term = self.group.purged(index);
             let done = self.node.on_failure();
@@ -213,6 +250,9 @@ impl Replica {
 
     /// Does everything that can be done now.
     pub fn proceed(&mut self) -> Step {
+        if self.decides.is_some() {
+            return Ok(());
+        }
         self.step(Event::Applied(self.node.progress.applied()))?;
         self.propose_watermark()?;
         loop {
@@ -230,8 +270,10 @@ impl Replica {
                 break;
             }
         }
-        self.publish_leadership();
-        self.check();
+        if self.decides.is_none() {
+            self.publish_leadership();
+            self.check();
+        }
         Ok(())
     }
 
@@ -276,8 +318,14 @@ impl Replica {
 
     /// Performs one set of effects. False when there is none.
     fn perform(&mut self) -> Step<bool> {
+        if self.decides.is_some() {
+            return Ok(false);
+        }
         let Some(effects) = self.group.ready().map_err(fatal)? else { return Ok(false) };
-        let Effects { number, records, messages, committed, reads } = effects;
+        let Effects { number, records, messages, checkpoint, committed, reads } = effects;
+        if checkpoint {
+            self.decides = Some(number);
+        }
         let writes = !records.is_empty();
         if writes {
             let done = self.node.on_persisted(self.id, number);
@@ -300,6 +348,7 @@ impl Replica {
         if committed.is_empty() {
             return Ok(());
         }
+        self.node.checkpoints.note_term(self.group.term());
         let mut batch = Vec::with_capacity(committed.len());
         for entry in committed {
             self.handed = entry.index;

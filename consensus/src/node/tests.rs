@@ -1,15 +1,23 @@
 //! Three whole nodes in one process: the way of a commit when others vote, and what a change of leaders leaves.
 
+mod checkpoints;
+
 use super::*;
+use crate::transport::RequestError;
 use crate::transport::switchboard::Switchboard;
 use crate::{CommitOptions, Role};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 use vivarium_storage::{Key, Space};
 
+/// What brings a request to a peer and its answer back.
+type Deliver<'a> = &'a dyn Fn() -> Answer;
+type Answer = std::result::Result<Vec<u8>, RequestError>;
+
 struct Cluster {
-    _dirs: Vec<TempDir>,
+    dirs: Vec<TempDir>,
     switchboard: Switchboard,
+    segment_bytes: u64,
     nodes: BTreeMap<u64, Node>,
 }
 
@@ -23,30 +31,54 @@ fn key(text: &str) -> Key {
 
 impl Cluster {
     async fn new() -> Cluster {
+        Cluster::with(1 << 20, |_, deliver| deliver()).await
+    }
+
+    /// Three nodes with segments of so many bytes, and what becomes of each request for a part of a checkpoint.
+    async fn with(
+        segment_bytes: u64,
+        fate: impl Fn(&Switchboard, Deliver) -> Answer + Clone + Send + Sync + 'static,
+    ) -> Cluster {
         let switchboard = Switchboard::default();
-        let (mut dirs, mut nodes) = (Vec::new(), BTreeMap::new());
+        let mut cluster = Cluster { dirs: Vec::new(), switchboard, segment_bytes, nodes: BTreeMap::new() };
         for id in 1..=3 {
-            let dir = TempDir::new().unwrap();
-            let path = dir.path().join("data");
-            let cluster = uuid::Uuid::from_u128(7);
-            let folder = Arc::new(DataFolder::open(&path).unwrap());
-            let identity = Identity { cluster, node: id };
-            folder.set_identity(&identity).unwrap();
-            let options = NodeOptions {
-                dir: path,
-                store: StoreOptions::default(),
-                wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
-                runtime: Runtime::seeded(id),
-                cluster: None,
-            };
-            let outbox = Outbox::Switchboard(switchboard.clone(), id);
-            let neighbours = Neighbours { founders: vec![1, 2, 3], outbox, book: Arc::new(Book::alone()) };
-            let node = Node::open_among(folder, identity, options, neighbours).await.unwrap();
-            switchboard.connect(id, Arc::downgrade(&node.handle.shell));
-            dirs.push(dir);
-            nodes.insert(id, node);
+            cluster.dirs.push(TempDir::new().unwrap());
+            let node = cluster.open(id, fate.clone()).await;
+            cluster.nodes.insert(id, node);
         }
-        Cluster { _dirs: dirs, switchboard, nodes }
+        cluster
+    }
+
+    fn options(&self, id: u64) -> NodeOptions {
+        NodeOptions {
+            dir: self.dirs[id as usize - 1].path().join("data"),
+            store: StoreOptions::default(),
+            wal: WalOptions { segment_bytes: self.segment_bytes, ..WalOptions::default() },
+            runtime: Runtime::seeded(id),
+            cluster: None,
+        }
+    }
+
+    async fn open(&self, id: u64, fate: impl Fn(&Switchboard, Deliver) -> Answer + Send + Sync + 'static) -> Node {
+        let outbox = Outbox::Switchboard(self.switchboard.clone(), id);
+        let switchboard = self.switchboard.clone();
+        let ask = Ask::new(move |peer, body, _| {
+            let deliver = || match switchboard.shell(id, peer).map(|shell| shell.inner()) {
+                Some(Ok(inner)) => Ok(inner.checkpoints.answer(&body)),
+                _ => Err(RequestError::NotSent("cut off".to_owned())),
+            };
+            let answer = fate(&switchboard, &deliver);
+            Box::pin(async move { answer })
+        });
+        let book = Arc::new(Book::alone());
+        let neighbours = Neighbours { founders: vec![1, 2, 3], outbox, book, ask: Some(ask) };
+        let options = self.options(id);
+        let folder = Arc::new(DataFolder::open(&options.dir).unwrap());
+        let identity = Identity { cluster: uuid::Uuid::from_u128(7), node: id };
+        folder.set_identity(&identity).unwrap();
+        let node = Node::open_among(folder, identity, options, neighbours).await.unwrap();
+        self.switchboard.connect(id, Arc::downgrade(&node.handle.shell));
+        node
     }
 
     /// Waits until a node other than `not` leads and can be read from.

@@ -8,21 +8,24 @@ use super::entry::{self, Committed, Payload};
 use super::log::{self, GroupLog};
 use super::logger;
 use crate::Role;
+use crate::checkpoint::{Need, Origin};
 use protobuf::Message as _;
 use raft::eraftpb::{
-    ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, HardState, MessageType,
+    ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, HardState, MessageType, Snapshot,
 };
-use raft::{Config, RawNode, Ready, StateRole};
+use raft::{Config, ProgressState, RawNode, Ready, SnapshotStatus, StateRole};
 use serde::Serialize;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use vivarium_storage::Wal;
 use vivarium_storage::wal::{GroupId, Record, Recovered};
+use vivarium_storage::{Store, Wal};
 
 /// Bytes of entries in one message to a follower: some 10 ms of a slow link.
 const MESSAGE_BYTES_MAX: u64 = 1 << 20;
 /// Messages with entries on their way to a follower.
 const MESSAGES_IN_FLIGHT_MAX: usize = 256;
+/// Ticks after which a follower that needs a checkpoint is told so again: the word, or the answer, may be lost.
+const CHECKPOINT_TICKS_MAX: u32 = 100;
 /// Bytes of committed entries that one [`Effects`] carries: the unit in which a restart replays.
 const COMMITTED_BYTES_MAX: u64 = 4 << 20;
 
@@ -36,14 +39,12 @@ pub(crate) struct GroupOptions {
     /// Drawn anew whenever the node starts: an answer to a question of an earlier life must not pass for one of
     /// this life.
     pub incarnation: u64,
-    /// The last entry that the store has.
-    pub applied: u64,
     /// Bytes proposed and not yet committed. More is refused: a leader without its majority must not fill
     /// memory, and the log must take all that a leader proposes.
     pub uncommitted_bytes_max: usize,
     /// The voters of a new group.
     pub founders: Vec<u64>,
-    /// The configuration as of `applied`, as [`Group::reconfigure`] gave it, unless it is still that of the founders.
+    /// The configuration as of the last entry that the store has, as [`Group::reconfigure`] gave it, unless it is still that of the founders.
     pub configuration: Option<Vec<u8>>,
 }
 
@@ -134,6 +135,8 @@ pub(crate) struct Effects {
     pub records: Vec<Record>,
     /// What may be sent at once.
     pub messages: Vec<Message>,
+    /// A checkpoint is decided once the records are durable. Nothing else may be done with the group afterwards.
+    pub checkpoint: bool,
     /// What may be applied, in order.
     pub committed: Vec<Committed>,
     /// Answers to [`Event::ReadIndex`], as (number, index).
@@ -164,11 +167,16 @@ pub(crate) struct Group {
     handed: Option<Handed>,
     /// A hard state that differs from the written one in its commit index only. It costs no fsync of its own.
     unsaved: Option<HardState>,
+    /// A leader's word that has not been taken from here yet.
+    need: Option<Need>,
+    /// For how many ticks followers that need a checkpoint have not been heard to have one.
+    behind: BTreeMap<u64, u32>,
     broken: Option<Broken>,
 }
 
 struct Handed {
     ready: Ready,
+    checkpoint: Option<(u64, u64)>,
     last: Option<(u64, u64)>,
     durable: bool,
 }
@@ -178,20 +186,21 @@ impl Group {
     ///
     /// # Errors
     /// [`Broken`] when the log's hard state, the configuration or the store's position contradict each other.
-    pub fn open(wal: Wal, recovered: &Recovered, options: GroupOptions) -> Result<Group, Broken> {
+    pub fn open(wal: Wal, store: Store, recovered: &Recovered, options: GroupOptions) -> Result<Group, Broken> {
         let broken = |reason: String| Broken { group: options.id.0, reason };
         let voters = match &options.configuration {
             Some(bytes) => ConfState::parse_from_bytes(bytes).map_err(|error| broken(error.to_string()))?,
             None => ConfState::from((options.founders.clone(), vec![])),
         };
-        let group_log = GroupLog::new(wal, options.id, recovered, voters, options.applied).map_err(broken)?;
+        let applied = store.position().index;
+        let group_log = GroupLog::new(wal, store, options.id, recovered, voters).map_err(broken)?;
         let config = Config {
             id: options.node,
             election_tick: ELECTION_TICKS_MIN,
             min_election_tick: ELECTION_TICKS_MIN,
             max_election_tick: ELECTION_TICKS_MAX,
             heartbeat_tick: HEARTBEAT_TICKS,
-            applied: options.applied,
+            applied,
             max_size_per_msg: MESSAGE_BYTES_MAX,
             max_inflight_msgs: MESSAGES_IN_FLIGHT_MAX,
             check_quorum: true,
@@ -207,7 +216,16 @@ impl Group {
             Ok(Err(error)) => return Err(broken(error.to_string())),
             Err(panic) => return Err(broken(panic_text(&*panic))),
         };
-        let mut group = Group { options, raw, outstanding: VecDeque::new(), handed: None, unsaved: None, broken: None };
+        let mut group = Group {
+            options,
+            raw,
+            outstanding: VecDeque::new(),
+            handed: None,
+            unsaved: None,
+            need: None,
+            behind: BTreeMap::new(),
+            broken: None,
+        };
         group.set_election_timeout();
         Ok(group)
     }
@@ -220,6 +238,7 @@ impl Group {
         self.contained(|group| match event {
             Event::Tick => {
                 group.raw.tick();
+                group.remind();
                 Vec::new()
             }
             Event::Campaign => {
@@ -309,6 +328,9 @@ impl Group {
     pub fn advance(&mut self) -> Result<(), Broken> {
         self.contained(|group| {
             let handed = group.handed.take().expect("effects come before advance");
+            if let Some(checkpoint) = handed.checkpoint {
+                (group.raw.mut_store().first, group.raw.mut_store().last) = (checkpoint, checkpoint);
+            }
             if let Some(last) = handed.last {
                 group.raw.mut_store().last = last;
             }
@@ -330,6 +352,41 @@ impl Group {
             let state = group.raw.apply_conf_change(&change).expect("a leader proposes only changes that can be made");
             state.write_to_bytes().expect("a configuration is encoded in memory")
         })
+    }
+
+    /// A leader's word that this node needs a checkpoint, unless it was taken already.
+    pub fn take_need(&mut self) -> Option<Need> {
+        self.need.take()
+    }
+
+    /// Offers a checkpoint in the name of the leader that asked for it. True when it is taken: then it is among
+    /// the next effects.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn offer(&mut self, need: Need, origin: &Origin) -> Result<bool, Broken> {
+        self.contained(|group| {
+            let snapshot = match log::snapshot(origin) {
+                Ok(snapshot) => snapshot,
+                Err(reason) => {
+                    tracing::error!(%reason, "a checkpoint has no configuration that can be read");
+                    return false;
+                }
+            };
+            let mut message = raft::eraftpb::Message { from: need.from, term: need.term, ..Default::default() };
+            message.set_msg_type(MessageType::MsgSnapshot);
+            message.to = group.options.node;
+            message.set_snapshot(snapshot);
+            if let Err(error) = group.raw.step(message) {
+                tracing::debug!(%error, "a checkpoint was not taken");
+            }
+            group.raw.snap().is_some()
+        })
+    }
+
+    /// The configuration that counts while the store holds none.
+    pub fn founders(&self) -> Vec<u8> {
+        self.raw.store().configuration()
     }
 
     /// Says that entries up to and including `index` are gone from the log. Returns its term.
@@ -435,8 +492,17 @@ impl Group {
 
     /// What raft-rs's effects are in our words.
     fn take(&mut self, mut ready: Ready) -> Effects {
-        assert!(ready.snapshot().is_empty(), "no node sends checkpoints yet");
         let mut effects = Effects { number: ready.number(), ..Effects::default() };
+        let mut last_logged = self.raw.store().last.0;
+        let mut checkpoint = None;
+        if !ready.snapshot().is_empty() {
+            let metadata = ready.snapshot().get_metadata();
+            let (index, term) = (metadata.index, metadata.term);
+            let payload = metadata.get_conf_state().write_to_bytes().expect("a configuration is encoded in memory");
+            effects.records.push(Record::Checkpoint { index, term, payload });
+            effects.checkpoint = true;
+            (checkpoint, last_logged) = (Some((index, term)), index);
+        }
         if let Some(state) = ready.hs() {
             self.unsaved = Some(state.clone());
         }
@@ -446,7 +512,7 @@ impl Group {
                 .extend(self.unsaved.take().map(|state| Record::HardState { payload: log::encode_hard_state(&state) }));
         }
         if let Some(index) = ready.entries().first().map(|entry| entry.index)
-            && index <= self.raw.store().last.0
+            && index <= last_logged
         {
             effects.records.push(Record::TruncateSuffix { index });
         }
@@ -472,7 +538,7 @@ impl Group {
             self.outstanding.push_back(Outstanding { number: effects.number, writes, messages: promises });
         }
         let last = ready.entries().last().map(|entry| (entry.index, entry.term));
-        self.handed = Some(Handed { ready, last, durable });
+        self.handed = Some(Handed { ready, checkpoint, last, durable });
         effects
     }
 
@@ -505,12 +571,44 @@ impl Group {
         if message.get_msg_type() == MessageType::MsgPropose {
             return;
         }
+        // What this node has already is answered at once, so that the leader goes on from there. Otherwise the
+        // data must come first.
+        if message.get_msg_type() == MessageType::MsgSnapshot && !self.has(message.get_snapshot()) {
+            self.need = Some(Need {
+                from: message.from,
+                term: message.term,
+                at_least: message.get_snapshot().get_metadata().index,
+            });
+            return;
+        }
         if let Err(error) = self.raw.step(message) {
             tracing::debug!(%error, "a message was not taken");
         }
         // raft-rs 0.7.0 may set the next entry for a follower at or below one that it is known to have (its #557).
         for (_, progress) in self.raw.raft.mut_prs().iter_mut() {
             progress.next_idx = progress.next_idx.max(progress.matched + 1);
+        }
+    }
+
+    fn has(&self, snapshot: &Snapshot) -> bool {
+        let (log, metadata) = (&self.raw.raft.raft_log, snapshot.get_metadata());
+        metadata.index <= log.committed || log.match_term(metadata.index, metadata.term)
+    }
+
+    /// Lets raft-rs look again at followers that were told long ago that they need a checkpoint: it sends them
+    /// nothing until it hears what became of it.
+    fn remind(&mut self) {
+        let needy =
+            |(id, progress): (&u64, &raft::Progress)| (progress.state == ProgressState::Snapshot).then_some(*id);
+        let needy: BTreeSet<u64> = self.raw.raft.prs().iter().filter_map(needy).collect();
+        self.behind.retain(|id, _| needy.contains(id));
+        for id in needy {
+            let ticks = self.behind.entry(id).or_default();
+            *ticks += 1;
+            if *ticks >= CHECKPOINT_TICKS_MAX {
+                self.behind.remove(&id);
+                self.raw.report_snapshot(id, SnapshotStatus::Failure);
+            }
         }
     }
 

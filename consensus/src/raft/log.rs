@@ -3,10 +3,12 @@
 //! Invariant: the log has every entry of `first.0 + 1..=last.0`, those on their way to the disk included.
 
 use super::entry;
+use crate::checkpoint::Origin;
+use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{GetEntriesContext, RaftState, Storage, StorageError};
-use vivarium_storage::Wal;
 use vivarium_storage::wal::{GroupId, Recovered};
+use vivarium_storage::{Store, Wal};
 
 /// Bytes of a hard state: format, term, vote, commit.
 const HARD_STATE_BYTES: usize = 25;
@@ -21,29 +23,37 @@ pub(super) struct GroupLog {
     /// The last entry that is there, as (index, term).
     pub last: (u64, u64),
     hard_state: HardState,
+    /// The configuration as of the last entry that the store had when it was opened.
     voters: ConfState,
+    store: Store,
 }
 
 impl GroupLog {
-    /// What the group left in the log. `applied` is known to be committed, whatever the hard state says: a
-    /// commit index is written only along with something else.
+    /// What the group left in the log. What the store has is known to be committed, whatever the hard state says:
+    /// a commit index is written only along with something else.
     ///
     /// # Errors
     /// What is wrong with the hard state.
     pub fn new(
         wal: Wal,
+        store: Store,
         group: GroupId,
         recovered: &Recovered,
         voters: ConfState,
-        applied: u64,
     ) -> Result<GroupLog, String> {
+        let applied = store.position().index;
         let mut hard_state = match &recovered.hard_state {
             Some(bytes) => decode_hard_state(bytes)?,
             None => HardState::default(),
         };
         // The log's tail may have been torn off after the commit index was written, when that was not synced.
         hard_state.commit = hard_state.commit.max(applied).min(recovered.last.0);
-        Ok(GroupLog { wal, group, first: recovered.first, last: recovered.last, hard_state, voters })
+        Ok(GroupLog { wal, group, first: recovered.first, last: recovered.last, hard_state, voters, store })
+    }
+
+    /// The configuration that counts while the store holds none.
+    pub fn configuration(&self) -> Vec<u8> {
+        self.voters.write_to_bytes().expect("a configuration is encoded in memory")
     }
 
     /// The entries of `low..high`, as many as `bytes_max` allows, at least one.
@@ -91,10 +101,33 @@ impl Storage for GroupLog {
         Ok(self.last.0)
     }
 
+    /// Only a word: what the store has now, without its data. Who needs it pulls it.
     fn snapshot(&self, _request_index: u64, _to: u64) -> raft::Result<Snapshot> {
-        // Checkpoints come with the second node. A peer that needs one is asked to wait.
-        Err(StorageError::SnapshotTemporarilyUnavailable.into())
+        let founders = self.configuration();
+        let origin = Origin::of(&self.store.snapshot(), &founders).map_err(|error| {
+            tracing::error!(%error, "a peer needs a checkpoint, and the store cannot be read");
+            StorageError::SnapshotTemporarilyUnavailable
+        })?;
+        if origin.position.index == 0 {
+            return Err(StorageError::SnapshotTemporarilyUnavailable.into());
+        }
+        snapshot(&origin).map_err(|reason| {
+            tracing::error!(%reason, "a peer needs a checkpoint, and the store's configuration cannot be read");
+            StorageError::SnapshotTemporarilyUnavailable.into()
+        })
     }
+}
+
+/// What raft-rs must know of a checkpoint.
+///
+/// # Errors
+/// What is wrong with its configuration.
+pub(super) fn snapshot(origin: &Origin) -> Result<Snapshot, String> {
+    let mut snapshot = Snapshot::default();
+    let metadata = snapshot.mut_metadata();
+    (metadata.index, metadata.term) = (origin.position.index, origin.position.term);
+    metadata.set_conf_state(ConfState::parse_from_bytes(&origin.configuration).map_err(|error| error.to_string())?);
+    Ok(snapshot)
 }
 
 /// The bytes of a hard state, as docs/format.md draws them.

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use tempfile::TempDir;
 use vivarium_storage::runtime::Runtime;
 use vivarium_storage::wal::GroupId;
-use vivarium_storage::{Wal, WalOptions};
+use vivarium_storage::{Store, StoreOptions, Wal, WalOptions};
 
 const GROUP: GroupId = GroupId(1);
 
@@ -34,12 +34,12 @@ fn open(dir: &TempDir, node: u64, voters: &[u64]) -> Node {
         node,
         seed: 7,
         incarnation: 7,
-        applied: 0,
         uncommitted_bytes_max: 1 << 20,
         founders: voters.to_vec(),
         configuration: None,
     };
-    let group = Group::open(wal.clone(), &wal.recovered(GROUP), options).unwrap();
+    let store = Store::open(&dir.path().join(format!("store-{node}")), StoreOptions::default()).unwrap();
+    let group = Group::open(wal.clone(), store, &wal.recovered(GROUP), options).unwrap();
     Node { group, wal, persisted: mpsc::channel(), committed: Vec::new(), reads: Vec::new() }
 }
 

@@ -33,7 +33,7 @@ impl Switchboard {
         }
     }
     /// The node `to`, when `from` can reach it.
-    fn shell(&self, from: u64, to: u64) -> Option<Arc<Shell>> {
+    pub fn shell(&self, from: u64, to: u64) -> Option<Arc<Shell>> {
         let lines = self.0.lock().unwrap();
         let reached = !lines.cut_off.contains(&from) && !lines.cut_off.contains(&to);
         lines.shells.get(&to).filter(|_| reached)?.upgrade()

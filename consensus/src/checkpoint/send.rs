@@ -1,0 +1,140 @@
+//! The side that has the checkpoint: keeps snapshots of the store while somebody pulls them.
+//!
+//! A checkpoint is one snapshot from its first chunk to its last. At most two are kept, and none for long when
+//! nobody asks.
+
+use super::Origin;
+use super::wire::{Answer, Request, Words};
+use crate::Result;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use vivarium_storage::Store;
+use vivarium_storage::engine::Export;
+use vivarium_storage::runtime::{Instant, Runtime, now};
+
+/// Checkpoints that are sent at once: each keeps old files of the store on disk.
+const PINS_MAX: usize = 2;
+/// How long a checkpoint is kept when nobody asks for its next chunk: longer than a node takes to restart.
+pub(super) const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// The side that has the checkpoint.
+pub(crate) struct Sender {
+    store: Store,
+    founders: Vec<u8>,
+    runtime: Runtime,
+    /// The Raft term in which all that the store has was known to be committed.
+    term: AtomicU64,
+    pins: Mutex<BTreeMap<u64, Pin>>,
+}
+
+/// A snapshot that somebody pulls.
+struct Pin {
+    node: u64,
+    origin: Origin,
+    term: u64,
+    /// The chunks that nobody asked for yet; `None` when all are sent.
+    export: Option<Export>,
+    next: u32,
+    /// The chunk before `next`, should it have been lost.
+    last: Option<Vec<u8>>,
+    used: Instant,
+}
+
+impl Sender {
+    /// `founders` is the configuration that counts while the store holds none.
+    pub fn new(store: Store, founders: Vec<u8>, term: u64, runtime: Runtime) -> Sender {
+        Sender { store, founders, runtime, term: AtomicU64::new(term), pins: Mutex::default() }
+    }
+
+    /// Says in which term the entries that go to the store next are known to be committed.
+    pub fn note_term(&self, term: u64) {
+        self.term.store(term, Ordering::Release);
+    }
+
+    /// Answers a request of a node that pulls.
+    pub fn answer(&self, body: &[u8]) -> Vec<u8> {
+        let answer = match Request::decode(body) {
+            None => Ok(Answer::Words(Words::Unknown)),
+            Some(Request::Begin { node, at_least, resume }) => self.begin(node, at_least, resume).map(Answer::Words),
+            Some(Request::Chunk { checkpoint, number }) => self.chunk(checkpoint, number),
+        };
+        let answer = answer.unwrap_or_else(|error| {
+            tracing::error!(%error, "a checkpoint cannot be read");
+            Answer::Words(Words::Gone)
+        });
+        answer.encode()
+    }
+
+    /// Lets go of what nobody asks for any more.
+    pub fn expire(&self) {
+        let now = now();
+        self.pins().retain(|_, pin| now.saturating_duration_since(pin.used) < IDLE_TIME_MAX);
+    }
+
+    /// The oldest checkpoint that somebody pulls, or has just pulled: it will need the log from there on.
+    pub fn held(&self) -> Option<u64> {
+        self.pins().values().map(|pin| pin.origin.position.index).min()
+    }
+
+    fn begin(&self, node: u64, at_least: u64, resume: Option<(u64, u32)>) -> Result<Words> {
+        self.expire();
+        let mut pins = self.pins();
+        if let Some((checkpoint, next)) = resume
+            && let Some(pin) = pins.get_mut(&checkpoint)
+            && pin.node == node
+            && (pin.next == next || pin.next == next + 1 && pin.last.is_some())
+        {
+            pin.used = now();
+            return Ok(Words::Begun { checkpoint, origin: pin.origin.clone(), next, term: pin.term });
+        }
+        pins.retain(|_, pin| pin.node != node);
+        if pins.len() >= PINS_MAX {
+            return Ok(Words::Busy);
+        }
+        let snapshot = self.store.snapshot();
+        if snapshot.position().index < at_least {
+            return Ok(Words::Behind);
+        }
+        let origin = Origin::of(&snapshot, &self.founders)?;
+        // Read after the snapshot was taken: what is in it was committed in this term or an earlier one.
+        let term = self.term.load(Ordering::Acquire);
+        let checkpoint = self.runtime.random();
+        tracing::info!(node, index = origin.position.index, "a checkpoint is sent");
+        let export = Some(snapshot.export());
+        pins.insert(checkpoint, Pin { node, origin: origin.clone(), term, export, next: 0, last: None, used: now() });
+        Ok(Words::Begun { checkpoint, origin, next: 0, term })
+    }
+
+    fn chunk(&self, checkpoint: u64, number: u32) -> Result<Answer> {
+        let mut pins = self.pins();
+        let Some(pin) = pins.get_mut(&checkpoint) else { return Ok(Answer::Words(Words::Gone)) };
+        pin.used = now();
+        if number == pin.next {
+            match pin.export.as_mut().and_then(Export::next).transpose() {
+                Ok(Some(chunk)) => {
+                    pin.next += 1;
+                    pin.last = Some(chunk);
+                }
+                // After the last chunk only that one is kept.
+                Ok(None) => {
+                    pin.export = None;
+                    return Ok(Answer::Words(Words::Gone));
+                }
+                Err(error) => {
+                    pins.remove(&checkpoint);
+                    return Err(error.into());
+                }
+            }
+        } else if number + 1 != pin.next {
+            return Ok(Answer::Words(Words::Gone));
+        }
+        Ok(pin.last.clone().map_or(Answer::Words(Words::Gone), Answer::Chunk))
+    }
+
+    fn pins(&self) -> MutexGuard<'_, BTreeMap<u64, Pin>> {
+        // Every change is one call, so whoever panicked left the pins whole.
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
