@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod certificate;
 pub mod dump;
+pub mod elle;
 pub mod model;
 
 use serde::{Deserialize, Serialize};
