@@ -5,6 +5,7 @@ pub mod audit;
 pub mod certificate;
 pub mod dump;
 pub mod elle;
+pub mod linear;
 pub mod model;
 
 use serde::{Deserialize, Serialize};
