@@ -62,7 +62,7 @@ impl Receiver for Desk {
                 (Err(error), _) => Err(error),
                 (Ok(node), Ok((question, wait))) => {
                     tracing::trace!(from, ?question, "asked");
-                    answer(&node, question, now() + wait.min(ANSWER_TIME_MAX)).await
+                    answer(&node, from, question, now() + wait.min(ANSWER_TIME_MAX)).await
                 }
             };
             reply.unwrap_or_else(|error| Reply::Failed(error.into())).encode()
@@ -70,7 +70,7 @@ impl Receiver for Desk {
     }
 }
 
-async fn answer(node: &Arc<Inner>, question: Question, deadline: Instant) -> Result<Reply> {
+async fn answer(node: &Arc<Inner>, from: u64, question: Question, deadline: Instant) -> Result<Reply> {
     match question {
         Question::Commit { snapshot, footprint, draft } => {
             let written = draft.written();
@@ -86,6 +86,11 @@ async fn answer(node: &Arc<Inner>, question: Question, deadline: Instant) -> Res
             Ok(Reply::Number { node: number, peers })
         }
         Question::Checkpoint(body) => Ok(Reply::Bytes(node.checkpoints.answer(&body))),
+        Question::Announce(_) if from == 0 => Err(Error::Refused("who is no member has no address here".into())),
+        Question::Announce(address) => {
+            directory::announce(node, from, &address, deadline).await?;
+            Ok(Reply::Done)
+        }
         question @ (Question::Settle(_) | Question::Remove(_) | Question::Transfer(_)) => {
             answer_here(node, &question, deadline).await
         }
@@ -101,7 +106,7 @@ pub(crate) async fn answer_here(node: &Inner, question: &Question, deadline: Ins
         Question::Settle(version) => settle_at(node, *version, deadline).await?,
         Question::Remove(number) => may_remove(node, *number)?,
         Question::Transfer(to) => transfer(node, *to, deadline).await?,
-        Question::Commit { .. } | Question::Join { .. } | Question::Checkpoint(_) => {
+        Question::Commit { .. } | Question::Join { .. } | Question::Checkpoint(_) | Question::Announce(_) => {
             unreachable!("these are answered elsewhere")
         }
     }

@@ -6,7 +6,7 @@ use crate::driver::{Letter, Proposal, ticket};
 use crate::footprint::Footprint;
 use crate::node::Inner;
 use crate::progress::{RETRY_WITHOUT_LEADER, by};
-use crate::transport::RequestError;
+use crate::transport::{RequestError, Transport};
 use crate::{Error, Outcome, Result, Role};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -17,6 +17,9 @@ use vivarium_storage::{Key, Space, Version};
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Between two looks for a leader.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// How long one of several nodes may take.
+const ANYBODY_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Where the leader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,12 +155,14 @@ pub(crate) async fn ask_leader(node: &Inner, question: &Question, deadline: Inst
         let failure = match node.way() {
             Way::Here => return super::desk::answer_here(node, question, deadline).await,
             Way::Nowhere => Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER },
-            Way::There(leader) => match ask(node, leader, question.encode(deadline - now()), deadline).await {
-                Ok(reply) => return Ok(reply),
-                Err(Asked::Lost) => Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER },
-                Err(Asked::NotDone(error @ Error::Unavailable { .. })) => error,
-                Err(Asked::NotDone(error)) => return Err(error),
-            },
+            Way::There(leader) => {
+                match ask(node, leader, question.encode(deadline.saturating_duration_since(now())), deadline).await {
+                    Ok(reply) => return Ok(reply),
+                    Err(Asked::Lost) => Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER },
+                    Err(Asked::NotDone(error @ Error::Unavailable { .. })) => error,
+                    Err(Asked::NotDone(error)) => return Err(error),
+                }
+            }
         };
         if now() + LOOK_EVERY >= patience {
             return Err(failure);
@@ -165,6 +170,24 @@ pub(crate) async fn ask_leader(node: &Inner, question: &Question, deadline: Inst
         node.progress.check()?;
         runtime::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Asks any node that can be reached, one after the other, for something that may be asked twice.
+///
+/// # Errors
+/// What the last of them fails with; `Unavailable` when there is none.
+pub(crate) async fn ask_anybody(node: &Inner, question: &Question, deadline: Instant) -> Result<Reply> {
+    let peers = node.book.transport().map(Transport::peers).unwrap_or_default();
+    let mut failure = Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER };
+    for peer in peers {
+        let wait = deadline.saturating_duration_since(now());
+        match ask(node, peer.node, question.encode(wait), deadline.min(now() + ANYBODY_TIME_MAX)).await {
+            Ok(reply) => return Ok(reply),
+            Err(Asked::Lost) => {}
+            Err(Asked::NotDone(error)) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 /// Why a question has no answer that helps.

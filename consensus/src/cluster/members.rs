@@ -1,6 +1,6 @@
 //! Who belongs to the cluster, and what an operator does about it.
 
-use super::{Member, Part, Question, ask_leader, directory};
+use super::{Member, Part, Question, Way, ask_anybody, ask_leader, directory};
 use crate::node::{Inner, Shell};
 use crate::{Error, Result};
 use std::sync::{Arc, Weak};
@@ -11,7 +11,7 @@ use vivarium_storage::runtime::{self, Instant, now};
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The longest try to tell the others where this node is, and the pause before the next.
 const ANNOUNCE_TIME_MAX: Duration = Duration::from_secs(5);
-const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
 
 /// All nodes of the cluster, in ascending order.
 pub(crate) fn members(node: &Inner) -> Vec<Member> {
@@ -70,24 +70,40 @@ pub(crate) async fn transfer(node: &Inner, to: Option<u64>, deadline: Instant) -
     ask_leader(node, &Question::Transfer(to), deadline).await.map(|_| ())
 }
 
-/// Sees that the directory says where this node is now. Ends when it does, or with the node.
+/// Sees that the directory says where this node is, for as long as the node lives, and stops a node that was
+/// removed: nobody else tells it.
 pub(crate) async fn announce(shell: Weak<Shell>, address: String) {
-    while let Some(node) = shell.upgrade().map(|shell| shell.inner()) {
-        match node {
-            Err(Error::Stopped(_)) => return,
-            Err(_) => {}
-            Ok(node) if node.progress.check().is_err() => return,
-            Ok(node) => {
-                let number = node.identity.node;
-                if node.book.directory().get(number).is_some_and(|row| row.address == address) {
+    loop {
+        match shell.upgrade().map(|shell| shell.inner()) {
+            None | Some(Err(Error::Stopped(_))) => return,
+            // It is opened again.
+            Some(Err(_)) => {}
+            Some(Ok(node)) => {
+                if node.progress.check().is_err() {
                     return;
                 }
-                match directory::announce(&node, number, &address, now() + ANNOUNCE_TIME_MAX).await {
-                    Ok(()) => return,
-                    Err(error) => tracing::debug!(%error, "the others do not know yet where this node is"),
+                match announce_once(&node, &address).await {
+                    Ok(()) => {}
+                    Err(Error::Refused(reason)) => node.progress.stop(reason),
+                    Err(error) => tracing::debug!(%error, "the others do not know where this node is"),
                 }
             }
         }
         runtime::sleep(ANNOUNCE_EVERY).await;
+    }
+}
+
+async fn announce_once(node: &Arc<Inner>, address: &str) -> Result<()> {
+    let number = node.identity.node;
+    let deadline = now() + ANNOUNCE_TIME_MAX;
+    let is_known = node.book.directory().get(number).is_some_and(|row| row.address == address);
+    match node.way() {
+        // A leader that does not know this address cannot make itself known, nor does one that let this node go.
+        Way::Nowhere => {
+            let question = Question::Announce(address.to_owned());
+            ask_anybody(node, &question, deadline).await.map(|_| ())
+        }
+        Way::Here | Way::There(_) if is_known => Ok(()),
+        Way::Here | Way::There(_) => directory::announce(node, number, address, deadline).await,
     }
 }

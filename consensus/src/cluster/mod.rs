@@ -15,7 +15,7 @@ mod token;
 pub(crate) use book::Book;
 pub(crate) use desk::Desk;
 pub(crate) use directory::{DIRECTORY, Directory};
-pub(crate) use forward::{Commission, ask_leader, commit};
+pub(crate) use forward::{Commission, Way, ask_anybody, ask_leader, commit};
 pub(crate) use join::prepare;
 pub use join::{initialise, join};
 pub(crate) use members::{announce, members, remove, transfer};

@@ -26,6 +26,8 @@ pub(crate) enum Question {
     Transfer(Option<u64>),
     /// Part of a checkpoint.
     Checkpoint(Vec<u8>),
+    /// Tell the others that I am reached here now.
+    Announce(String),
 }
 
 /// An answer.
@@ -72,6 +74,7 @@ enum Kind {
     Remove(u64),
     Transfer(Option<u64>),
     Checkpoint,
+    Announce(String),
 }
 
 /// The bytes of a [`Question::Commit`].
@@ -97,6 +100,7 @@ impl Question {
             Question::Remove(node) => (Kind::Remove(*node), &[]),
             Question::Transfer(to) => (Kind::Transfer(*to), &[]),
             Question::Checkpoint(bytes) => (Kind::Checkpoint, bytes),
+            Question::Announce(address) => (Kind::Announce(address.clone()), &[]),
         };
         encode(kind, tail, wait)
     }
@@ -117,6 +121,7 @@ impl Question {
             Kind::Remove(node) => Question::Remove(node),
             Kind::Transfer(to) => Question::Transfer(to),
             Kind::Checkpoint => Question::Checkpoint(tail.to_vec()),
+            Kind::Announce(address) => Question::Announce(address),
         };
         Ok((question, Duration::from_millis(head.millis)))
     }
@@ -228,6 +233,7 @@ mod tests {
         assert_eq!(Question::Remove(3).encode(Duration::ZERO), [1, 0, 3, 3]);
         assert_eq!(Question::Transfer(Some(2)).encode(Duration::ZERO), [1, 0, 4, 1, 2]);
         assert_eq!(Question::Checkpoint(vec![8]).encode(Duration::ZERO), [1, 0, 5, 8]);
+        assert_eq!(Question::Announce("h:1".into()).encode(Duration::ZERO), [1, 0, 6, 3, b'h', b':', b'1']);
         assert_eq!(Reply::Done.encode(), [1, 0]);
         assert_eq!(Reply::Committed { version: 300, answer: vec![1] }.encode(), [1, 1, 0xAC, 2, 1, 1]);
         assert_eq!(Reply::Number { node: 2, peers: vec![(1, "a".into())] }.encode(), [1, 2, 2, 1, 1, 1, b'a']);

@@ -1,0 +1,6 @@
+//! Several nodes in one process, over real sockets and real folders.
+#![allow(clippy::unwrap_used)]
+
+mod fixture;
+mod forwarding;
+mod membership;
