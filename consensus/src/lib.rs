@@ -16,11 +16,10 @@ mod progress;
 mod raft;
 mod recovery;
 mod transaction;
-#[cfg_attr(not(test), expect(dead_code, reason = "a node alone needs no transport; it is wired up next"))]
 mod transport;
 mod window;
 
-pub use cluster::{ClusterOptions, Member, Part, Token, initialise, join};
+pub use cluster::{ClusterOptions, Connection, Member, Part, Token, initialise, join};
 pub use error::{Error, Result};
 pub use node::{Node, NodeOptions, Role, Status};
 pub use raft::Follower;

@@ -1,7 +1,8 @@
 //! Who belongs to the cluster, and what an operator does about it.
 
-use super::{Member, Part, Question, Way, ask_anybody, ask_leader, directory};
+use super::{Connection, Member, Part, Question, Way, ask_anybody, ask_leader, directory};
 use crate::node::{Inner, Shell};
+use crate::transport::{PeerStatus, Transport};
 use crate::{Error, Result};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -22,6 +23,14 @@ pub(crate) fn members(node: &Inner) -> Vec<Member> {
     let mut numbers: Vec<u64> = registered.chain(configured).collect();
     numbers.sort_unstable();
     numbers.dedup();
+    let peers = node.book.transport().map(Transport::peers).unwrap_or_default();
+    let connection = |peer: &PeerStatus| Connection {
+        connected: peer.connected,
+        since_micros: peer.since_micros,
+        last_error: peer.last_error.clone(),
+        queued_bytes: peer.queued_bytes,
+        dropped_messages: peer.dropped_messages,
+    };
     let member = |number: u64| {
         let follower = standing.followers.iter().find(|follower| follower.node == number);
         let part = match number {
@@ -36,6 +45,7 @@ pub(crate) fn members(node: &Inner) -> Vec<Member> {
             part,
             matched_index: follower.map(|follower| follower.matched),
             active: follower.map(|follower| follower.active),
+            connection: peers.iter().find(|peer| peer.node == number).map(connection),
         }
     };
     numbers.into_iter().map(member).collect()

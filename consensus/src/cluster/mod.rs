@@ -47,6 +47,23 @@ pub struct Member {
     pub matched_index: Option<u64>,
     /// Whether the leader heard from it lately. Only a leader knows.
     pub active: Option<bool>,
+    /// How this node's connection to it stands; `None` for this node itself.
+    pub connection: Option<Connection>,
+}
+
+/// How a connection to another node stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Connection {
+    /// Whether it is there.
+    pub connected: bool,
+    /// Since when it is, or is not, there: microseconds since 1970.
+    pub since_micros: u64,
+    /// Why the newest attempt failed, or the newest connection ended.
+    pub last_error: Option<String>,
+    /// Bytes that wait for it.
+    pub queued_bytes: usize,
+    /// Raft messages that were dropped here, ever; Raft repeats them.
+    pub dropped_messages: u64,
 }
 
 /// What a member does in the group.

@@ -14,6 +14,11 @@ pub fn soon() -> Instant {
     runtime::now() + Duration::from_secs(30)
 }
 
+/// An address that nobody listens on, for as long as nobody else asks for one.
+pub fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
 pub fn key(text: &str) -> Key {
     text.as_bytes().into()
 }
@@ -22,6 +27,8 @@ pub struct Cluster {
     dir: TempDir,
     pub nodes: BTreeMap<u64, Node>,
     pub token: Token,
+    /// Where each node listens, by its number.
+    addresses: BTreeMap<u64, String>,
     /// Bytes of a segment of the log: small ones are purged soon.
     segment_bytes: u64,
 }
@@ -31,7 +38,8 @@ impl Cluster {
     pub async fn of_one(segment_bytes: u64) -> Cluster {
         let dir = TempDir::new().unwrap();
         let token = initialise(&dir.path().join("1"), &Runtime::seeded(1)).unwrap();
-        let mut cluster = Cluster { dir, nodes: BTreeMap::new(), token, segment_bytes };
+        let addresses = BTreeMap::from([(1, free_address())]);
+        let mut cluster = Cluster { dir, nodes: BTreeMap::new(), token, addresses, segment_bytes };
         cluster.open(1).await;
         let first = cluster.nodes[&1].clone();
         until("the first node says where it is", || async { first.members().unwrap()[0].address.is_some() }).await;
@@ -57,15 +65,18 @@ impl Cluster {
             store: StoreOptions::default(),
             wal: WalOptions { segment_bytes: self.segment_bytes, ..WalOptions::default() },
             runtime: Runtime::seeded(number),
-            cluster: Some(ClusterOptions { listen: "127.0.0.1:0".into(), advertise: None }),
+            cluster: Some(ClusterOptions { listen: self.addresses[&number].clone(), advertise: None }),
         }
     }
 
     /// Where a running node is reached.
     pub fn address(&self) -> String {
-        let members = self.nodes.values().next().unwrap().members().unwrap();
-        let running = members.into_iter().find(|member| self.nodes.contains_key(&member.node));
-        running.unwrap().address.unwrap()
+        self.addresses[self.nodes.keys().next().unwrap()].clone()
+    }
+
+    /// From now on a node that is closed listens elsewhere.
+    pub fn move_house(&mut self, number: u64) {
+        self.addresses.insert(number, free_address());
     }
 
     /// One more node joins; returns when it votes.
@@ -77,12 +88,14 @@ impl Cluster {
     }
 
     /// A new folder joins and is not opened yet.
-    pub async fn admit(&self) -> u64 {
+    pub async fn admit(&mut self) -> u64 {
         let path = self.dir.path().join("joining");
-        let options = ClusterOptions { listen: "127.0.0.1:0".into(), advertise: None };
+        let listen = free_address();
+        let options = ClusterOptions { listen: listen.clone(), advertise: None };
         let runtime = Runtime::seeded(99);
         let number = join(&path, &options, &self.token, &self.address(), &runtime, soon()).await.unwrap();
         std::fs::rename(path, self.path(number)).unwrap();
+        self.addresses.insert(number, listen);
         number
     }
 

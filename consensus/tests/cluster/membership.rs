@@ -132,3 +132,15 @@ async fn a_node_that_was_alone_becomes_the_first_of_a_cluster() {
     let second = cluster.grow().await;
     assert_eq!(read(&cluster.nodes[&second], "a").await.unwrap().as_deref(), Some(&b"1"[..]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_come_back_at_other_addresses_find_each_other() {
+    let mut cluster = Cluster::of(3).await;
+    let (follower, leader) = (cluster.follower().await, cluster.leader(None).await);
+    for moved in [follower, leader] {
+        cluster.close(moved).await;
+        cluster.move_house(moved);
+        let node = cluster.open(moved).await;
+        until("it is found", || async { write(&node, "a", "1").await.is_ok() }).await;
+    }
+}
