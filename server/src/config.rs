@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vivarium_consensus::NodeOptions;
+use vivarium_consensus::{ClusterOptions, NodeOptions};
 use vivarium_schema::plan::Limits;
 use vivarium_storage::runtime::Runtime;
 use vivarium_storage::{StoreOptions, WalOptions};
@@ -27,6 +27,12 @@ pub struct Flags {
     /// Where to listen; port 0 takes any free one [default: 127.0.0.1:4000]
     #[arg(long, env = "VIVARIUM_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// Where to listen for other nodes of the cluster, as HOST:PORT; a node alone needs none
+    #[arg(long, env = "VIVARIUM_CLUSTER_LISTEN", value_name = "ADDRESS")]
+    pub cluster_listen: Option<String>,
+    /// Where other nodes reach this one, as HOST:PORT [default: where it listens for them]
+    #[arg(long, env = "VIVARIUM_ADVERTISE", value_name = "ADDRESS")]
+    pub advertise: Option<String>,
     /// A schema to apply before serving; a breaking change is refused
     #[arg(long, env = "VIVARIUM_SCHEMA", value_name = "FILE")]
     pub schema: Option<PathBuf>,
@@ -42,6 +48,9 @@ pub struct Flags {
     /// What to log, as in "info,vivarium_consensus=debug" [default: info]
     #[arg(long, env = "VIVARIUM_LOG_FILTER", value_name = "FILTER")]
     pub log_filter: Option<String>,
+    /// Stop when standard input ends: for a program that starts servers and must not leave them behind
+    #[arg(long, hide = true)]
+    pub until_input_ends: bool,
 }
 
 /// How the log is written.
@@ -63,10 +72,18 @@ struct File {
     listen: Option<String>,
     schema: Option<PathBuf>,
     dev: Option<bool>,
+    cluster: ClusterFile,
     log: LogFile,
     http: HttpSettings,
     limits: LimitsFile,
     storage: StorageSettings,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ClusterFile {
+    listen: Option<String>,
+    advertise: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -220,10 +237,14 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where to listen: loopback.
     pub listen: SocketAddr,
+    /// How the node meets others; `None` for one that stays alone.
+    pub cluster: Option<ClusterOptions>,
     /// A schema to apply before serving.
     pub schema: Option<PathBuf>,
     /// Apply the schema file again whenever it changes.
     pub dev: bool,
+    /// Stop when standard input ends.
+    pub until_input_ends: bool,
     /// The log for people and collectors.
     pub log: LogSettings,
     /// Bounds of requests before they reach the database.
@@ -249,8 +270,10 @@ impl Settings {
         let settings = Settings {
             data: flags.data.or(file.data).unwrap_or_else(|| PathBuf::from(data_default)),
             listen,
+            cluster: cluster(flags.cluster_listen.or(file.cluster.listen), flags.advertise.or(file.cluster.advertise))?,
             schema: flags.schema.or(file.schema),
             dev: flags.dev || file.dev.unwrap_or(false),
+            until_input_ends: flags.until_input_ends,
             log: LogSettings {
                 format: flags.log.or(file.log.format).unwrap_or_default(),
                 filter: flags.log_filter.or(file.log.filter).unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
@@ -270,7 +293,7 @@ impl Settings {
             store: self.storage.store(),
             wal: self.storage.wal(),
             runtime: Runtime::system(),
-            cluster: None,
+            cluster: self.cluster.clone(),
         }
     }
 
@@ -335,6 +358,48 @@ fn parse_address(text: &str) -> Result<SocketAddr, Failure> {
     })
 }
 
+/// How a node meets others: it must listen for them, and say where they reach it when they cannot tell.
+///
+/// # Errors
+/// An address that is none, or one that nobody else could use.
+pub fn cluster(listen: Option<String>, advertise: Option<String>) -> Result<Option<ClusterOptions>, Failure> {
+    let Some(listen) = listen else {
+        return match advertise {
+            None => Ok(None),
+            Some(_) => Err(Failure::new(
+                Exit::Usage,
+                "--advertise says where other nodes reach this one: say with --cluster-listen where it listens for them.",
+            )),
+        };
+    };
+    check_peer_address(&listen)?;
+    match &advertise {
+        Some(advertise) => check_peer_address(advertise)?,
+        None => {
+            let everywhere = listen.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified());
+            if everywhere {
+                let message = format!(
+                    "Listening on {listen} does not say where other nodes reach this one. Say it with --advertise \
+                     HOST:PORT, or in the file as cluster.advertise."
+                );
+                return Err(Failure::new(Exit::Usage, message));
+            }
+        }
+    }
+    Ok(Some(ClusterOptions { listen, advertise }))
+}
+
+/// A name or a number and a port: who resolves it finds out the rest.
+fn check_peer_address(text: &str) -> Result<(), Failure> {
+    let parts =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && text.chars().all(|c| c.is_ascii_graphic()));
+    if parts.is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        return Ok(());
+    }
+    let message = format!("\"{text}\" is not an address of a node. Write it as HOST:PORT, as in 127.0.0.1:4100.");
+    Err(Failure::new(Exit::Usage, message))
+}
+
 fn refuse_beyond_loopback(listen: SocketAddr) -> Result<(), Failure> {
     if listen.ip().is_loopback() {
         return Ok(());
@@ -387,6 +452,26 @@ mod tests {
         let documented = with_file(text, Flags::default()).unwrap();
         let plain = Settings::resolve(Flags::default(), "./vivarium-data").unwrap();
         assert_eq!(format!("{documented:?}"), format!("{plain:?}"));
+    }
+
+    #[test]
+    fn peers_may_be_listened_for_anywhere_but_must_find_the_way() {
+        let flags = |listen: &str, advertise: Option<&str>| Flags {
+            cluster_listen: Some(listen.into()),
+            advertise: advertise.map(str::to_owned),
+            ..Flags::default()
+        };
+        let settings = with_file("[cluster]\nlisten = \"db-1:4100\"", Flags::default()).unwrap();
+        assert_eq!(settings.cluster.unwrap(), ClusterOptions { listen: "db-1:4100".into(), advertise: None });
+        let settings = Settings::resolve(flags("0.0.0.0:4100", Some("db-1:4100")), "./data").unwrap();
+        assert_eq!(settings.node().cluster.unwrap().advertise.as_deref(), Some("db-1:4100"));
+        assert!(Settings::resolve(flags("127.0.0.1:0", None), "./data").unwrap().cluster.is_some());
+        for (listen, advertise) in [("0.0.0.0:4100", None), ("4100", None), (":1", None), ("db-1:4100", Some("db-1"))] {
+            let failure = Settings::resolve(flags(listen, advertise), "./data").unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage, "{failure}");
+        }
+        let alone = Flags { advertise: Some("db-1:4100".into()), ..Flags::default() };
+        assert!(Settings::resolve(alone, "./data").unwrap_err().message.contains("--cluster-listen"));
     }
 
     #[test]

@@ -3,11 +3,14 @@
 mod admin;
 mod cli;
 mod config;
+mod ends;
 mod export;
+mod hosted;
 mod http;
 mod import;
 mod logging;
 mod metrics;
+mod schema_file;
 mod serve;
 
 /// Requests allocate many small buffers on many threads, which is what mimalloc is made for.

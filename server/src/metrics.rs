@@ -23,6 +23,7 @@ pub struct Metrics {
     /// Connections that are open.
     pub connections: Gauge,
     node: NodeGauges,
+    raft: RaftGauges,
 }
 
 /// Counts of the data plane.
@@ -65,6 +66,24 @@ struct NodeGauges {
     stopped: Gauge,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RoleLabels {
+    role: &'static str,
+}
+
+/// How it stands between the node and its cluster, taken whenever somebody asks.
+#[derive(Default)]
+struct RaftGauges {
+    role: Family<RoleLabels, Gauge>,
+    term: Gauge,
+    leader_known: Gauge,
+    lag_entries: Gauge,
+    follower_lag_entries_max: Gauge,
+    voters: Gauge,
+    peers: Gauge,
+    peers_connected: Gauge,
+}
+
 impl Default for Metrics {
     fn default() -> Metrics {
         let mut registry = Registry::with_prefix("vivarium");
@@ -86,7 +105,9 @@ impl Default for Metrics {
         registry.register("connections", "Connections that are open", connections.clone());
         let node = NodeGauges::default();
         node.register(registry.sub_registry_with_prefix("node"));
-        Metrics { registry, requests, connections, node }
+        let raft = RaftGauges::default();
+        raft.register(registry.sub_registry_with_prefix("raft"));
+        Metrics { registry, requests, connections, node, raft }
     }
 }
 
@@ -94,6 +115,7 @@ impl Metrics {
     /// The text of all metrics, the node's taken now.
     pub fn encode(&self, node: &Node) -> String {
         self.node.take(node);
+        self.raft.take(node);
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes everything");
         text
@@ -121,6 +143,50 @@ fn name(code: Code) -> String {
     match serde_json::to_value(code) {
         Ok(serde_json::Value::String(name)) => name,
         other => unreachable!("a code is written as a string, not as {other:?}"),
+    }
+}
+
+impl RaftGauges {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("role", "1 for the role that this node has", self.role.clone());
+        let gauges = [
+            ("term", "The Raft term", &self.term),
+            ("leader_known", "1 when this node knows who leads", &self.leader_known),
+            ("lag_entries", "Entries known to be committed that are not applied here", &self.lag_entries),
+            (
+                "follower_lag_entries_max",
+                "Entries that the follower furthest behind lacks; 0 when this node does not lead",
+                &self.follower_lag_entries_max,
+            ),
+            ("voters", "Nodes that vote", &self.voters),
+            ("peers", "Other nodes of the cluster", &self.peers),
+            ("peers_connected", "Other nodes that a connection of this node reaches", &self.peers_connected),
+        ];
+        for (name, help, gauge) in gauges {
+            registry.register(name, help, gauge.clone());
+        }
+    }
+
+    fn take(&self, node: &Node) {
+        let status = node.status();
+        // None while the node is opened again.
+        let members = node.members().unwrap_or_default();
+        let others = || members.iter().filter(|member| member.node != status.node);
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        for (role, name) in [(Role::Leader, "leader"), (Role::Follower, "follower"), (Role::Candidate, "candidate")] {
+            self.role.get_or_create(&RoleLabels { role: name }).set(i64::from(status.role == role));
+        }
+        self.term.set(number(status.term));
+        self.leader_known.set(i64::from(status.leader.is_some()));
+        self.lag_entries.set(number(status.committed_index.saturating_sub(status.applied_index)));
+        let least = others().filter_map(|member| member.matched_index).min();
+        self.follower_lag_entries_max.set(least.map_or(0, |least| number(status.last_index.saturating_sub(least))));
+        self.voters.set(number(status.voters.len() as u64));
+        self.peers.set(number(others().count() as u64));
+        self.peers_connected.set(number(
+            others().filter(|member| member.connection.as_ref().is_some_and(|connection| connection.connected)).count()
+                as u64,
+        ));
     }
 }
 

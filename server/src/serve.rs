@@ -3,27 +3,32 @@
 //! Invariant: whatever ends it, nothing acknowledged is lost; the exit code says why it ended.
 
 use crate::admin;
-use crate::cli::{Exit, Failure, caret, output};
+use crate::cli::{Exit, Failure, output};
 use crate::config::Settings;
+use crate::ends::Ends;
+use crate::hosted::Hosted;
 use crate::http::{self, BindError, Front, FrontOptions};
 use crate::metrics::Metrics;
+use crate::schema_file::{self, Hold, SchemaFile};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use vivarium_consensus::Node;
 use vivarium_schema::Database;
-use vivarium_schema::database::{self, ApplyOptions};
+use vivarium_schema::database;
 use vivarium_storage::DatabaseId;
 
 /// Stage 1 serves one database.
 pub const DATABASE: DatabaseId = DatabaseId(1);
 
-/// How often `--dev` looks at its schema file: as fast as a person expects.
-const WATCH_EVERY: Duration = Duration::from_millis(300);
+/// Between two tries to open the database while its cluster has no leader: a part of an election's time.
+const TRY_EVERY: Duration = Duration::from_millis(100);
+/// How often a person is told that it still waits.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// A second signal means now: the shell's code for an interrupted program.
 const EXIT_AT_ONCE: i32 = 130;
@@ -47,27 +52,6 @@ pub fn run(settings: Settings, schema: Option<SchemaFile>, prelude: Option<Prelu
     ended
 }
 
-/// A schema to apply before serving: a file's or one that is built in.
-pub struct SchemaFile {
-    /// Its name, for messages.
-    pub name: String,
-    /// Its text.
-    pub sdl: String,
-    /// Applied only to a database without a schema: later changes of it are the user's.
-    pub only_first: bool,
-}
-
-impl SchemaFile {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn read(path: &Path) -> Result<SchemaFile, Failure> {
-        let sdl = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))?;
-        Ok(SchemaFile { name: path.display().to_string(), sdl, only_first: false })
-    }
-}
-
 /// Why serving ends.
 #[derive(Clone, Debug)]
 enum Stop {
@@ -78,55 +62,63 @@ enum Stop {
 async fn serve(settings: Settings, schema: Option<SchemaFile>, prelude: Option<Prelude>) -> Result<(), Failure> {
     let listener = listen(settings.listen).await?;
     let address = listener.local_addr().map_err(|error| Failure::new(Exit::Address, error.to_string()))?;
-    let database = open(&settings).await?;
-    let node = database.node().clone();
-    let ended = serve_database(&settings, schema, prelude, (listener, address), database).await;
+    let node = open(&settings).await?;
+    let ended = serve_node(&settings, schema, prelude, (listener, address), Hosted::new(node.clone())).await;
     // Also after a failure: what is closed in order opens without replaying.
     let closed = node.close().await;
     ended?;
     closed.map_err(|error| Failure::new(Exit::Stopped, format!("The node did not close in order: {error}.")))
 }
 
-async fn serve_database(
+async fn serve_node(
     settings: &Settings,
     schema: Option<SchemaFile>,
     prelude: Option<Prelude>,
     (listener, address): (TcpListener, SocketAddr),
-    database: Database,
+    hosted: Hosted,
 ) -> Result<(), Failure> {
-    if let Some(schema) = &schema {
-        apply(&database, schema).await?;
-    }
     let options = FrontOptions {
         http: settings.http.clone(),
         operation_max: Duration::from_millis(settings.limits.timeout_ms),
-        process: (database.node().runtime().random() >> 32) as u32,
+        process: (hosted.node().runtime().random() >> 32) as u32,
     };
-    let front = Front::new(database.clone(), admin::schema(database.clone()), Arc::new(Metrics::default()), options);
+    let front = Front::new(hosted.clone(), admin::schema(hosted.clone()), Arc::new(Metrics::default()), options);
     let (stop, stopping) = watch::channel(None);
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(supervise(database.node().clone(), Signals::install()?, stop.clone()));
-    if let (true, Some(path)) = (settings.dev, settings.schema.clone()) {
-        tasks.spawn(watch_schema(path, database.clone()));
-    }
+    tasks.spawn(supervise(hosted.node().clone(), Ends::install(settings.until_input_ends)?, stop.clone()));
     let until = until(stopping.clone(), front.clone());
     let server = tokio::spawn(http::serve(listener, front, until, settings.http.drain_max()));
 
-    let filled = match prelude {
-        Some(prelude) => tokio::task::spawn_blocking(move || prelude(address)).await.expect("a prelude does not panic"),
-        None => Ok(()),
+    // A node of a cluster answers from here on, be it that it waits for the others. One alone first does what it can
+    // fail with.
+    if settings.cluster.is_some() {
+        announce(address, settings)?;
+    }
+    let mut stopped = stopping.clone();
+    let started = tokio::select! {
+        started = start(settings, schema, prelude, address, &hosted) => started,
+        _ = stopped.wait_for(Option::is_some) => Ok(()),
     };
     // Whoever was filling the shop when the signal came was cut off by it.
-    let filled = if stopping.borrow().is_some() { Ok(()) } else { filled };
-    match filled {
-        Ok(()) => announce(address, settings, &database).await?,
-        Err(_) => {
+    let started = if stopping.borrow().is_some() { Ok(()) } else { started };
+    match (&started, hosted.database()) {
+        (Ok(()), Some(database)) => {
+            if let (true, Some(path)) = (settings.dev, settings.schema.clone()) {
+                tasks.spawn(schema_file::watch(path, database.clone()));
+            }
+            if settings.cluster.is_none() {
+                announce(address, settings)?;
+            }
+            explain_empty(address, database).await;
+        }
+        (Ok(()), None) => {}
+        (Err(_), _) => {
             stop.send_replace(Some(Stop::Signal("a failed start")));
         }
     }
     let served = server.await.expect("the server does not panic");
     served.map_err(|error| Failure::new(Exit::Address, format!("Cannot serve on {address}: {error}.")))?;
-    filled?;
+    started?;
     let ended = stopping.borrow().clone();
     match ended {
         Some(Stop::Node(reason)) => Err(Failure::new(
@@ -135,6 +127,50 @@ async fn serve_database(
         )),
         _ => Ok(()),
     }
+}
+
+/// Opens the database, applies the schema and runs the prelude: what has to be done before the server is of use.
+async fn start(
+    settings: &Settings,
+    schema: Option<SchemaFile>,
+    prelude: Option<Prelude>,
+    address: SocketAddr,
+    hosted: &Hosted,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let mut told = None::<Instant>;
+    loop {
+        match open_database(settings, schema.as_ref(), hosted).await {
+            Ok(()) => break,
+            Err(Hold::Fail(failure)) => return Err(failure),
+            Err(Hold::Wait(error)) => {
+                if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+                    told = Some(Instant::now());
+                    let reason = hosted.hindrance().unwrap_or_else(|| error.to_string());
+                    tracing::warn!(reason, waited_s = began.elapsed().as_secs(), "waiting for the cluster");
+                }
+                tokio::time::sleep(TRY_EVERY).await;
+            }
+        }
+    }
+    if told.is_some() || settings.cluster.is_some() {
+        let status = hosted.node().status();
+        tracing::info!(node = status.node, leader = status.leader, "caught up with the cluster");
+    }
+    match prelude {
+        Some(prelude) => tokio::task::spawn_blocking(move || prelude(address)).await.expect("a prelude does not panic"),
+        None => Ok(()),
+    }
+}
+
+async fn open_database(settings: &Settings, schema: Option<&SchemaFile>, hosted: &Hosted) -> Result<(), Hold> {
+    let opened = Database::open(hosted.node().clone(), DATABASE, settings.limits.clone()).await;
+    let database = opened.map_err(|error| Hold::of(error, |error| database_failure(&settings.data, error)))?;
+    if let Some(schema) = schema {
+        schema.apply(&database).await?;
+    }
+    hosted.open(database);
+    Ok(())
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -154,17 +190,25 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-async fn open(settings: &Settings) -> Result<Database, Failure> {
+async fn open(settings: &Settings) -> Result<Node, Failure> {
     let node = Node::open(settings.node()).await.map_err(|error| folder_failure(&settings.data, &error))?;
-    tracing::info!(data = %settings.data.display(), version = node.status().version.0, "data folder open");
-    match Database::open(node.clone(), DATABASE, settings.limits.clone()).await {
-        Ok(database) => Ok(database),
-        Err(error) => {
-            // The failure that matters is the first one.
-            let _ = node.close().await;
-            Err(database_failure(&settings.data, &error))
-        }
+    let status = node.status();
+    if settings.cluster.is_none() && status.voters != [status.node] {
+        // The failure that matters is this one.
+        let _ = node.close().await;
+        let message = format!(
+            "The data folder {} holds node {} of a cluster of several nodes. Say with --cluster-listen HOST:PORT where \
+             it listens for the others.",
+            settings.data.display(),
+            status.node
+        );
+        return Err(Failure::new(Exit::Usage, message));
     }
+    tracing::info!(data = %settings.data.display(), node = status.node, version = status.version.0, "data folder open");
+    if settings.cluster.is_none() && node.token().is_ok_and(|token| token.is_some()) {
+        tracing::warn!("other nodes cannot join: no --cluster-listen says where this one listens for them");
+    }
+    Ok(node)
 }
 
 /// What a person should do about a folder whose database does not open.
@@ -191,46 +235,27 @@ pub fn folder_failure(dir: &Path, error: &vivarium_consensus::Error) -> Failure 
             "The data folder {dir} is damaged: {error}. Nothing was changed. Keep a copy of the folder, look at the disk, \
              and restore a backup."
         ),
+        vivarium_consensus::Error::Listen { address, reason } => {
+            let message = format!(
+                "Cannot listen on {address} for other nodes: {reason}. Stop the program that listens there, or choose \
+                 another address with --cluster-listen."
+            );
+            return Failure::new(Exit::Address, message);
+        }
         other => format!("The data folder {dir} cannot be opened: {other}."),
     };
     Failure::new(Exit::Folder, message)
 }
 
-/// Applies a schema before serving. One that is there already changes nothing.
-async fn apply(database: &Database, schema: &SchemaFile) -> Result<(), Failure> {
-    if schema.only_first {
-        let (_, version) = database.schema().await.map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
-        if version > 0 {
-            return Ok(());
-        }
-    }
-    match database.apply_schema(&schema.sdl, ApplyOptions::default()).await {
-        Ok(applied) => {
-            if !applied.changes.is_empty() {
-                tracing::info!(schema = schema.name, version = applied.version, "schema applied");
-            }
-            Ok(())
-        }
-        Err(database::Error::Schema(errors)) => {
-            let places: Vec<_> = errors.iter().map(caret::Place::from).collect();
-            Err(Failure::new(Exit::Refused, caret::render(&schema.name, &schema.sdl, &places)))
-        }
-        Err(database::Error::Refused(reason)) => Err(Failure::new(
-            Exit::Refused,
-            format!(
-                "{}: {reason}\nStart without --schema and make the change with `vivarium schema apply --force` if you \
-                 mean it.",
-                schema.name
-            ),
-        )),
-        Err(error) => Err(Failure::new(Exit::Refused, format!("{}: {error}.", schema.name))),
-    }
-}
-
-/// Says where the server is, on standard output for scripts, and what to do with an empty one.
-async fn announce(address: SocketAddr, settings: &Settings, database: &Database) -> Result<(), Failure> {
+/// Says where the server is, on standard output for scripts.
+fn announce(address: SocketAddr, settings: &Settings) -> Result<(), Failure> {
     output::data(&format!("Vivarium {} listening on http://{address}", env!("CARGO_PKG_VERSION")))?;
     tracing::info!(%address, data = %settings.data.display(), dev = settings.dev, "serving");
+    Ok(())
+}
+
+/// Says what to do with an empty database.
+async fn explain_empty(address: SocketAddr, database: &Database) {
     if let Ok((_, 0)) = database.schema().await {
         output::say(&format!(
             "This database is empty. Declare its first collection in a file, schema.graphql:\n\n    \
@@ -238,33 +263,12 @@ async fn announce(address: SocketAddr, settings: &Settings, database: &Database)
              vivarium schema apply --url http://{address} schema.graphql\n\nor open http://{address} in a browser."
         ));
     }
-    Ok(())
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn install() -> Result<Signals, Failure> {
-        let take =
-            |kind| signal(kind).map_err(|error| Failure::new(Exit::File, format!("Cannot take signals: {error}.")));
-        Ok(Signals { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }
 
 /// Waits for a reason to stop, and after it for a second signal, which ends the process at once.
-async fn supervise(node: Node, mut signals: Signals, stop: watch::Sender<Option<Stop>>) {
+async fn supervise(node: Node, mut ends: Ends, stop: watch::Sender<Option<Stop>>) {
     let reason = tokio::select! {
-        name = signals.next() => Stop::Signal(name),
+        name = ends.next() => Stop::Signal(name),
         reason = node.stopped() => Stop::Node(reason),
     };
     match &reason {
@@ -272,7 +276,7 @@ async fn supervise(node: Node, mut signals: Signals, stop: watch::Sender<Option<
         Stop::Node(reason) => tracing::error!(reason, "the node stopped by itself"),
     }
     stop.send_replace(Some(reason));
-    let name = signals.next().await;
+    let name = ends.next().await;
     tracing::warn!(signal = name, "stopping at once");
     std::process::exit(EXIT_AT_ONCE);
 }
@@ -281,25 +285,4 @@ async fn until(mut stopping: watch::Receiver<Option<Stop>>, front: Front) {
     // A sender that is gone also means that nobody can ask for more.
     let _ = stopping.wait_for(Option::is_some).await;
     front.stop();
-}
-
-/// Applies the schema file again whenever it changes. A wrong file is told and the old schema stays.
-async fn watch_schema(path: PathBuf, database: Database) {
-    let modified = |path: &Path| -> Option<SystemTime> { std::fs::metadata(path).ok()?.modified().ok() };
-    let mut seen = modified(&path);
-    loop {
-        tokio::time::sleep(WATCH_EVERY).await;
-        let now = modified(&path);
-        if now == seen || now.is_none() {
-            continue;
-        }
-        seen = now;
-        let applied = match SchemaFile::read(&path) {
-            Ok(schema) => apply(&database, &schema).await,
-            Err(failure) => Err(failure),
-        };
-        if let Err(failure) = applied {
-            output::say(&failure.message);
-        }
-    }
 }

@@ -27,7 +27,8 @@ const CHECKSUM: &str = "crc32c ";
 #[derive(Debug)]
 pub struct DataFolder {
     dir: PathBuf,
-    _lock: File,
+    /// `None` for one that is only looked at.
+    _lock: Option<File>,
 }
 
 /// Whose data a folder holds. Given once, never changed.
@@ -61,7 +62,19 @@ impl DataFolder {
         } else {
             write_whole(&dir.join(FORMAT_FILE), format!("vivarium data folder\nformat {FORMAT_VERSION}\n").as_bytes())?;
         }
-        Ok(DataFolder { dir: dir.into(), _lock: lock })
+        Ok(DataFolder { dir: dir.into(), _lock: Some(lock) })
+    }
+    /// Looks at the data folder `dir`, which another process may hold: for what its small files say, which are written
+    /// whole. `None` when it is not ours.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] when it was written by a release that this one cannot read, [`Error::Io`].
+    pub fn look(dir: &Path) -> Result<Option<DataFolder>> {
+        if !dir.join(FORMAT_FILE).exists() {
+            return Ok(None);
+        }
+        check_format(dir)?;
+        Ok(Some(DataFolder { dir: dir.into(), _lock: None }))
     }
     /// The folder itself.
     pub fn dir(&self) -> &Path {
@@ -333,6 +346,8 @@ mod tests {
         let folder = DataFolder::open(&path).unwrap();
         assert!(matches!(DataFolder::open(&path), Err(Error::Locked { .. })));
         assert_eq!(folder.identity().unwrap(), None);
+        assert!(DataFolder::look(&path).unwrap().is_some_and(|looked| looked.dir() == path));
+        assert!(DataFolder::look(dir.path()).unwrap().is_none());
         let identity = Identity { cluster: uuid::Uuid::from_u128(0x1234 << 64), node: 3 };
         folder.set_identity(&identity).unwrap();
         drop(folder);

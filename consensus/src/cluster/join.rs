@@ -21,6 +21,16 @@ pub fn initialise(dir: &Path, runtime: &Runtime) -> Result<Token> {
     prepare(&folder, &identity, runtime)
 }
 
+/// What others need to join the cluster of a folder, which a node may have open; `None` when it is of no cluster.
+///
+/// # Errors
+/// Those of reading the folder.
+pub fn token(dir: &Path) -> Result<Option<Token>> {
+    let Some(folder) = DataFolder::look(dir)? else { return Ok(None) };
+    let identity = folder.identity()?.zip(folder.secret()?);
+    Ok(identity.map(|(identity, secret)| Token { cluster: identity.cluster, secret: Secret(secret) }))
+}
+
 /// The token of a folder's cluster; the first node's folder gets its secret here.
 ///
 /// # Errors

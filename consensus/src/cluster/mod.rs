@@ -17,7 +17,7 @@ pub(crate) use desk::Desk;
 pub(crate) use directory::{DIRECTORY, Directory};
 pub(crate) use forward::{Commission, Way, ask_anybody, ask_leader, commit};
 pub(crate) use join::prepare;
-pub use join::{initialise, join};
+pub use join::{initialise, join, token};
 pub(crate) use members::{announce, members, remove, transfer};
 pub(crate) use pull::pull;
 pub(crate) use question::Question;

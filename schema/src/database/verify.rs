@@ -68,7 +68,7 @@ impl Database {
     /// # Errors
     /// Those of the node.
     pub async fn indexes(&self) -> Result<Vec<IndexInfo>, Error> {
-        let mut transaction = begin(self.node()).await?;
+        let mut transaction = begin(self.node(), Consistency::Strong).await?;
         let catalog = catalog(&mut transaction, self.id()).await?;
         let of = |collection: &Collection, index: &Index| IndexInfo {
             collection: collection.name.clone(),
@@ -87,12 +87,12 @@ fn fields(catalog: &Catalog, collection: &Collection, index: &Index) -> Vec<Stri
     index.elements.iter().map(|element| collection.path_names(catalog, &element.path).join(".")).collect()
 }
 
-/// Reads everything of a database at one snapshot and compares.
+/// Reads everything that this node has of a database at one snapshot and compares. Needs no other node.
 ///
 /// # Errors
 /// Those of the node.
 pub async fn verify(node: &Node, database: DatabaseId) -> Result<VerifyReport, Error> {
-    let mut transaction = begin(node).await?;
+    let mut transaction = begin(node, Consistency::Stale).await?;
     let catalog = catalog(&mut transaction, database).await?;
     let mut check = Verification { catalog: &catalog, database, transaction, report: VerifyReport::default() };
     for collection in &catalog.collections {
@@ -107,8 +107,8 @@ pub async fn verify(node: &Node, database: DatabaseId) -> Result<VerifyReport, E
     Ok(check.report)
 }
 
-async fn begin(node: &Node) -> Result<Transaction, Error> {
-    let mut transaction = node.begin(Consistency::Strong, runtime::now() + BEGIN_TIMEOUT).await?;
+async fn begin(node: &Node, consistency: Consistency) -> Result<Transaction, Error> {
+    let mut transaction = node.begin(consistency, runtime::now() + BEGIN_TIMEOUT).await?;
     transaction.read_only();
     Ok(transaction)
 }

@@ -1,13 +1,14 @@
-//! Schema changes: what would change, and changing it.
+//! What can be changed of a database and its cluster, and what comes of it.
 
+use super::cluster::{self, RemoveMemberResult, TransferLeadershipResult};
 use super::count::BigInt;
-use super::unexpected;
+use super::{database_of, unexpected};
+use crate::cli::sentence;
 use async_graphql::{Context, Enum, Object, SimpleObject, Union};
-use vivarium_schema::Database;
 use vivarium_schema::database::{self, ApplyOptions};
 use vivarium_schema::sdl;
 
-/// Changes to the database as a whole.
+/// Changes to the database as a whole, and to its cluster.
 pub struct Mutation;
 
 #[Object]
@@ -21,7 +22,7 @@ impl Mutation {
         #[graphql(desc = "Also make changes that break clients or lose data.", default)] force: bool,
         #[graphql(desc = "Refuse when the schema is at another version.")] expected_version: Option<u32>,
     ) -> async_graphql::Result<ApplySchemaResult> {
-        let database = context.data::<Database>()?;
+        let database = database_of(context)?;
         let options = ApplyOptions { dry_run, force, expected_version };
         match database.apply_schema(&sdl, options).await {
             Ok(applied) => Ok(ApplySchemaResult::Applied(AppliedSchema::from(applied))),
@@ -32,6 +33,24 @@ impl Mutation {
             }
             Err(error) => Err(unexpected(&error)),
         }
+    }
+
+    /// Lets a node leave the cluster for good. Its number is never given again.
+    async fn remove_member(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The node's number.")] node: BigInt,
+    ) -> async_graphql::Result<RemoveMemberResult> {
+        cluster::remove_member(context, node.0).await
+    }
+
+    /// Has another node lead: the one that is named, or the one that is closest behind.
+    async fn transfer_leadership(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The number of a node that votes.")] to: Option<BigInt>,
+    ) -> async_graphql::Result<TransferLeadershipResult> {
+        cluster::transfer_leadership(context, to.map(|to| to.0)).await
     }
 }
 
@@ -122,6 +141,13 @@ pub struct SchemaError {
 pub struct RefusedChange {
     /// Why, and what to do.
     reason: String,
+}
+
+impl RefusedChange {
+    /// A refusal for this reason, a fragment, as a sentence.
+    pub fn new(reason: &str) -> RefusedChange {
+        RefusedChange { reason: sentence(reason) }
+    }
 }
 
 /// Somebody else changed the schema in between.

@@ -1,13 +1,15 @@
 //! Looking at a database as a whole: its schema, its node, its indexes, its plans, its soundness.
 
 use super::change::{Change, DiffSchemaResult, InvalidSchema, SchemaDiff};
+use super::cluster::Cluster;
 use super::count::BigInt;
 use super::status::{Index, Status, Verification};
-use super::unexpected;
+use super::{database_of, unexpected};
+use crate::hosted::Hosted;
 use async_graphql::{Context, Json, Object, SimpleObject, Union};
 use serde::Deserialize;
 use vivarium_schema::database::{self, SchemaVersion};
-use vivarium_schema::{Database, Request, Session};
+use vivarium_schema::{Request, Session};
 
 /// So many versions of a schema are printed at once.
 const HISTORY_MAX: usize = 100;
@@ -19,7 +21,7 @@ pub struct Query;
 impl Query {
     /// The schema that is applied.
     async fn schema(&self, context: &Context<'_>) -> async_graphql::Result<DeclaredSchema> {
-        let (sdl, version) = context.data::<Database>()?.schema().await.map_err(|error| unexpected(&error))?;
+        let (sdl, version) = database_of(context)?.schema().await.map_err(|error| unexpected(&error))?;
         Ok(DeclaredSchema { sdl, version })
     }
 
@@ -29,14 +31,14 @@ impl Query {
         context: &Context<'_>,
         #[graphql(default = 20)] limit: usize,
     ) -> async_graphql::Result<Vec<PastSchema>> {
-        let database = context.data::<Database>()?;
+        let database = database_of(context)?;
         let history = database.schema_history(limit.min(HISTORY_MAX)).await.map_err(|error| unexpected(&error))?;
         Ok(history.into_iter().map(PastSchema::from).collect())
     }
 
     /// What applying a schema would change.
     async fn diff_schema(&self, context: &Context<'_>, sdl: String) -> async_graphql::Result<DiffSchemaResult> {
-        match context.data::<Database>()?.diff_schema(&sdl).await {
+        match database_of(context)?.diff_schema(&sdl).await {
             Ok(changes) => {
                 let changes = changes.into_iter().map(Change::from).collect();
                 Ok(DiffSchemaResult::Diff(SchemaDiff { changes }))
@@ -48,18 +50,23 @@ impl Query {
 
     /// The API that clients see: the generated SDL.
     async fn api(&self, context: &Context<'_>) -> async_graphql::Result<DeclaredSchema> {
-        let (sdl, version) = context.data::<Database>()?.api().await.map_err(|error| unexpected(&error))?;
+        let (sdl, version) = database_of(context)?.api().await.map_err(|error| unexpected(&error))?;
         Ok(DeclaredSchema { sdl: sdl.as_ref().to_owned(), version })
     }
 
     /// What the node knows of itself.
     async fn status(&self, context: &Context<'_>) -> async_graphql::Result<Status> {
-        Ok(Status::of(context.data::<Database>()?.node()))
+        Ok(Status::of(context.data::<Hosted>()?.node()))
+    }
+
+    /// The cluster, as this node knows it.
+    async fn cluster(&self, context: &Context<'_>) -> async_graphql::Result<Cluster> {
+        Cluster::of(context.data::<Hosted>()?.node())
     }
 
     /// All indexes, those of relations included.
     async fn indexes(&self, context: &Context<'_>) -> async_graphql::Result<Vec<Index>> {
-        let indexes = context.data::<Database>()?.indexes().await.map_err(|error| unexpected(&error))?;
+        let indexes = database_of(context)?.indexes().await.map_err(|error| unexpected(&error))?;
         Ok(indexes.into_iter().map(Index::from).collect())
     }
 
@@ -77,7 +84,7 @@ impl Query {
             variables: variables.map(|Json(variables)| variables.to_string()),
             ..Request::default()
         };
-        match context.data::<Database>()?.explain(request, &Session::default()).await {
+        match database_of(context)?.explain(request, &Session::default()).await {
             Ok(plan) => Ok(ExplainResult::Plan(Explanation { plan })),
             Err(response) => {
                 let refused: RefusedBody = serde_json::from_slice(&response.body)?;
@@ -90,7 +97,7 @@ impl Query {
 
     /// Reads everything at one snapshot and compares documents with their indexes and links.
     async fn verify(&self, context: &Context<'_>) -> async_graphql::Result<Verification> {
-        let report = context.data::<Database>()?.verify().await.map_err(|error| unexpected(&error))?;
+        let report = database_of(context)?.verify().await.map_err(|error| unexpected(&error))?;
         Ok(Verification::from(report))
     }
 }

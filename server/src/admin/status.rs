@@ -22,6 +22,8 @@ pub struct Status {
     leader: Option<BigInt>,
     /// All who vote.
     voters: Vec<BigInt>,
+    /// All who follow and do not vote.
+    learners: Vec<BigInt>,
     /// The last entry in the log.
     last_index: BigInt,
     /// The last entry that a majority has.
@@ -51,6 +53,16 @@ pub enum Role {
     Candidate,
 }
 
+impl From<consensus::Role> for Role {
+    fn from(role: consensus::Role) -> Role {
+        match role {
+            consensus::Role::Leader => Role::Leader,
+            consensus::Role::Follower => Role::Follower,
+            consensus::Role::Candidate => Role::Candidate,
+        }
+    }
+}
+
 impl Status {
     /// The node's status now.
     pub fn of(node: &consensus::Node) -> Status {
@@ -59,14 +71,11 @@ impl Status {
             release: env!("CARGO_PKG_VERSION"),
             cluster: status.cluster,
             node: status.node.into(),
-            role: match status.role {
-                consensus::Role::Leader => Role::Leader,
-                consensus::Role::Follower => Role::Follower,
-                consensus::Role::Candidate => Role::Candidate,
-            },
+            role: status.role.into(),
             term: status.term.into(),
             leader: status.leader.map(BigInt),
             voters: status.voters.into_iter().map(BigInt).collect(),
+            learners: status.learners.into_iter().map(BigInt).collect(),
             last_index: status.last_index.into(),
             committed_index: status.committed_index.into(),
             applied_index: status.applied_index.into(),

@@ -3,7 +3,8 @@
 use super::{Client, Exit, Failure};
 use crate::config::{Flags, Settings};
 use crate::import::{Format, Job, Options, Source, Translator, import};
-use crate::serve::{self, SchemaFile};
+use crate::schema_file::SchemaFile;
+use crate::serve;
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::Cursor;

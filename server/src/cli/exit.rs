@@ -52,8 +52,28 @@ impl Failure {
     }
 }
 
+/// A reason, which is a fragment, as a sentence for a person.
+pub fn sentence(fragment: &str) -> String {
+    let mut letters = fragment.trim().chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    let end = if fragment.ends_with(['.', '!', '?']) { "" } else { "." };
+    first.into_iter().chain(letters).chain(end.chars()).collect()
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fragment_becomes_a_sentence() {
+        assert_eq!(sentence("the cluster has no node 9"), "The cluster has no node 9.");
+        assert_eq!(sentence("No."), "No.");
+        assert_eq!(sentence(""), ".");
     }
 }

@@ -3,6 +3,7 @@
 pub mod caret;
 mod check;
 mod client;
+mod cluster;
 mod demo;
 mod exit;
 mod explain;
@@ -14,7 +15,7 @@ mod serve;
 mod status;
 
 pub use client::Client;
-pub use exit::{Exit, Failure};
+pub use exit::{Exit, Failure, sentence};
 
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
@@ -37,6 +38,9 @@ enum Command {
     Serve(serve::Serve),
     /// Serve a small shop to try things on, in a folder of its own
     Demo(demo::Demo),
+    /// Form a cluster, look at it, and change it
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
     /// Look at and change the schema of a server
     #[command(subcommand)]
     Schema(schema::Schema),
@@ -65,6 +69,7 @@ pub fn run() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
+        Command::Cluster(cluster) => cluster.run(),
         Command::Schema(schema) => schema.run(),
         Command::Import(import) => import.run(),
         Command::Export(export) => export.run(),

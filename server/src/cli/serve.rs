@@ -2,7 +2,8 @@
 
 use super::Failure;
 use crate::config::{Flags, Settings};
-use crate::serve::{self, SchemaFile};
+use crate::schema_file::SchemaFile;
+use crate::serve;
 use clap::Args;
 
 /// Where data goes when nothing is said.

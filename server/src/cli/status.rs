@@ -22,7 +22,7 @@ struct Told {
 }
 
 const STATUS: &str =
-    "{ schema { version } status { release cluster node role term leader voters lastIndex committedIndex
+    "{ schema { version } status { release cluster node role term leader voters learners lastIndex committedIndex
   appliedIndex version logBytes storeBytes documents stopped } }";
 
 impl Status {

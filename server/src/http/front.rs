@@ -4,6 +4,7 @@ use super::request_id::RequestIds;
 use super::{admin, graphql, host, outcome, page, schema, watch};
 use crate::admin::AdminSchema;
 use crate::config::HttpSettings;
+use crate::hosted::Hosted;
 use crate::metrics::{Counters, Metrics};
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
@@ -12,6 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use vivarium_schema::{Code, Database};
+
+/// What a client is told that finds a node still starting: about the time of an election.
+const START_RETRY: Duration = Duration::from_secs(1);
 
 /// How the front is set up.
 #[derive(Clone, Debug)]
@@ -31,7 +35,7 @@ pub struct Front {
 }
 
 struct Inner {
-    database: Database,
+    hosted: Hosted,
     admin: AdminSchema,
     metrics: Arc<Metrics>,
     options: FrontOptions,
@@ -42,10 +46,10 @@ struct Inner {
 }
 
 impl Front {
-    /// A front for a database and its control plane.
-    pub fn new(database: Database, admin: AdminSchema, metrics: Arc<Metrics>, options: FrontOptions) -> Front {
+    /// A front for a node's database and its control plane.
+    pub fn new(hosted: Hosted, admin: AdminSchema, metrics: Arc<Metrics>, options: FrontOptions) -> Front {
         let inner = Inner {
-            database,
+            hosted,
             admin,
             metrics,
             request_ids: RequestIds::new(options.process),
@@ -65,8 +69,19 @@ impl Front {
     pub(super) fn is_stopping(&self) -> bool {
         self.inner.stopping.load(Ordering::Relaxed)
     }
-    pub(super) fn database(&self) -> &Database {
-        &self.inner.database
+    pub(super) fn hosted(&self) -> &Hosted {
+        &self.inner.hosted
+    }
+    /// The database, or what to answer while it is not open.
+    pub(super) fn database(&self) -> Result<&Database, outcome::Refusal> {
+        self.inner.hosted.database().ok_or_else(|| {
+            let reason = self.inner.hosted.hindrance().unwrap_or_else(|| "it is just starting".to_owned());
+            let message = format!(
+                "This node cannot answer yet: {reason}. Nothing was done: ask another node, or this one again later."
+            );
+            outcome::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message)
+                .with_header(header::RETRY_AFTER, outcome::retry_after(START_RETRY))
+        })
     }
     pub(super) fn admin(&self) -> &AdminSchema {
         &self.inner.admin

@@ -159,6 +159,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 }
 
 async fn execute(front: &Front, mut request: vivarium_schema::Request, media: Media, request_id: String) -> Response {
+    let database = match front.database() {
+        Ok(database) => database,
+        Err(refusal) => {
+            front.counters().refused(refusal.code);
+            return refusal.into_response(media, &request_id);
+        }
+    };
     let Some(_turn) = front.turn().await else {
         front.counters().refused(Code::Unavailable);
         let refusal = Refusal::new(
@@ -175,7 +182,7 @@ async fn execute(front: &Front, mut request: vivarium_schema::Request, media: Me
     let span = tracing::debug_span!("request", request_id, operation = request.operation_name.as_deref());
     let began = Instant::now();
     let session = Session::default();
-    let running = front.database().execute(request, &session);
+    let running = database.execute(request, &session);
     let caught = AssertUnwindSafe(running.instrument(span.clone())).catch_unwind().await;
     let elapsed = began.elapsed();
     let Ok(answer) = caught else {

@@ -11,7 +11,11 @@ use vivarium_schema::Code;
 
 /// Answers with the SDL, or with 304 when the client has it.
 pub async fn answer(front: &Front, request: &Request, request_id: &str) -> Response {
-    let (sdl, version) = match front.database().api().await {
+    let database = match front.database() {
+        Ok(database) => database,
+        Err(refusal) => return refusal.into_response(Media::Json, request_id),
+    };
+    let (sdl, version) = match database.api().await {
         Ok(api) => api,
         Err(error) => {
             tracing::warn!(request_id, %error, "generated schema cannot be read");

@@ -11,16 +11,7 @@ pub fn live() -> Response {
 
 /// Ready: requests that come now can be answered.
 pub fn ready(front: &Front) -> Response {
-    let status = front.database().node().status();
-    let hindrance = if front.is_stopping() {
-        Some("stopping".to_owned())
-    } else if let Some(reason) = status.stopped {
-        Some(format!("stopped: {reason}"))
-    } else if status.leader.is_none() {
-        Some("no leader is known yet".to_owned())
-    } else {
-        None
-    };
+    let hindrance = if front.is_stopping() { Some("stopping".to_owned()) } else { front.hosted().hindrance() };
     match hindrance {
         None => text(StatusCode::OK, "ready\n"),
         Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
@@ -29,7 +20,7 @@ pub fn ready(front: &Front) -> Response {
 
 /// Prometheus's text format.
 pub fn metrics(front: &Front) -> Response {
-    let body = front.metrics().encode(front.database().node());
+    let body = front.metrics().encode(front.hosted().node());
     let mut response = text(StatusCode::OK, body);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
