@@ -13,18 +13,26 @@ const READERS_MAX: usize = 1 << 16;
 
 /// Ticks after which a round that nobody answered is asked again: messages may be lost, leaders change.
 const ROUND_TICKS_MAX: u64 = 4;
+/// Ticks that a reader waits for somebody to lead: two elections. Then it is told to come again.
+const LEADER_TICKS_MAX: u64 = 40;
 
 /// The readers of one group.
 #[derive(Default)]
 pub(super) struct Reads {
-    waiting: Vec<Reader>,
+    waiting: Vec<Waiting>,
     rounds: BTreeMap<u64, Round>,
     next_round: u64,
     ticks: u64,
 }
 
+struct Waiting {
+    reader: Reader,
+    /// The tick that it came at.
+    since: u64,
+}
+
 struct Round {
-    readers: Vec<Reader>,
+    readers: Vec<Waiting>,
     began: u64,
 }
 
@@ -32,7 +40,7 @@ impl Reads {
     /// A reader comes.
     pub fn add(&mut self, reader: Reader) {
         if self.waiting.len() < READERS_MAX {
-            self.waiting.push(reader);
+            self.waiting.push(Waiting { reader, since: self.ticks });
         } else {
             // Whoever gave up in between hears nothing.
             let _ = reader.send(Err(Error::Unavailable { retry_after: RETRY_WHEN_FULL }));
@@ -52,7 +60,7 @@ impl Reads {
             let round = self.rounds.remove(&number).expect("it was just listed");
             self.waiting.extend(round.readers);
         }
-        self.waiting.retain(|reader| !reader.is_closed());
+        self.waiting.retain(|waiting| !waiting.reader.is_closed());
     }
 
     /// Asks for an index on behalf of all who wait, when somebody can answer. True when it did.
@@ -65,8 +73,8 @@ impl Reads {
         }
         if !group.can_read_index() {
             // A lone voter is about to lead; others may be without a leader for long.
-            if !group.is_lone_voter() && group.leader().is_none() {
-                self.refuse();
+            if !group.is_lone_voter() {
+                self.refuse_late();
             }
             return Ok(false);
         }
@@ -79,15 +87,16 @@ impl Reads {
 
     /// A round has its index.
     pub fn answer(&mut self, number: u64, index: u64) {
-        for reader in self.rounds.remove(&number).into_iter().flat_map(|round| round.readers) {
+        for waiting in self.rounds.remove(&number).into_iter().flat_map(|round| round.readers) {
             // Whoever gave up in between hears nothing.
-            let _ = reader.send(Ok(index));
+            let _ = waiting.reader.send(Ok(index));
         }
     }
 
-    fn refuse(&mut self) {
-        for reader in self.waiting.drain(..) {
-            let _ = reader.send(Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER }));
+    fn refuse_late(&mut self) {
+        let now = self.ticks;
+        for late in self.waiting.extract_if(.., |waiting| now - waiting.since > LEADER_TICKS_MAX) {
+            let _ = late.reader.send(Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER }));
         }
     }
 }

@@ -144,3 +144,23 @@ async fn nodes_that_come_back_at_other_addresses_find_each_other() {
         until("it is found", || async { write(&node, "a", "1").await.is_ok() }).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_joins_after_the_log_was_purged_takes_a_checkpoint() {
+    let mut cluster = Cluster::of_one(64 << 10).await;
+    let first = cluster.nodes[&1].clone();
+    let value = "v".repeat(16 << 10);
+    for nth in 0..60 {
+        write(&first, &format!("k{nth}"), &value).await.unwrap();
+    }
+    let number = cluster.grow().await;
+    let joined = &cluster.nodes[&number];
+    for nth in 0..60 {
+        assert_eq!(read(joined, &format!("k{nth}")).await.unwrap().as_deref(), Some(value.as_bytes()));
+    }
+    write(joined, "k0", "new").await.unwrap();
+    assert_eq!(read(&first, "k0").await.unwrap().as_deref(), Some(&b"new"[..]));
+    cluster.close(number).await;
+    let back = cluster.open(number).await;
+    assert_eq!(read(&back, "k59").await.unwrap().as_deref(), Some(value.as_bytes()));
+}
