@@ -4,9 +4,11 @@
 
 use crate::{Error, Result};
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use vivarium_storage::Version;
@@ -289,6 +291,17 @@ impl Progress {
         }
     }
 
+    /// The future's result, unless the node stops or is to be opened again first: whoever waits for somebody else
+    /// must not keep the store open.
+    pub async fn while_it_runs<F: Future>(&self, future: F) -> Option<F::Output> {
+        let (mut future, mut ended) = (pin!(future), pin!(self.ended()));
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => ended.as_mut().poll(context).map(|_| None),
+        })
+        .await
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // Whoever panicked left the lists whole: every step on them is one call.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -450,7 +463,9 @@ mod tests {
         let waiting = tokio::task::JoinSet::from_iter([async move { waiting.reach_index(2, soon()).await }]);
         tokio::task::yield_now().await;
         progress.check_reads().unwrap();
+        assert_eq!(progress.while_it_runs(std::future::ready(7)).await, Some(7));
         progress.begin_reopening();
+        assert_eq!(progress.while_it_runs(std::future::pending::<()>()).await, None);
         assert!(matches!(&waiting.join_all().await[..], [Err(Error::Unavailable { .. })]));
         assert!(matches!(progress.check_reads(), Err(Error::Unavailable { .. })));
         assert_eq!(progress.ended().await, End::Reopening);

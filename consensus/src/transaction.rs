@@ -200,7 +200,9 @@ impl Transaction {
             return Err(Error::TooLarge { bytes, limit });
         }
         let draft = self.draft(idempotency.as_ref().map(|key| (key, &answer[..])))?;
-        let Transaction { node, version: snapshot, writes, footprint, .. } = self;
+        let Transaction { node, version: snapshot, writes, footprint, snapshot: read, .. } = self;
+        // What it read it needs no more, and the commit may wait for long.
+        drop(read);
         let keyed = idempotency.is_some();
         let commission = Commission { snapshot, footprint, written: writes.into_keys(), draft, keyed };
         let outcome = cluster::commit(&node, commission, deadline).await?;

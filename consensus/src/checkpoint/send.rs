@@ -8,7 +8,7 @@ use super::wire::{Answer, Request, Words};
 use crate::Result;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use vivarium_storage::Store;
 use vivarium_storage::engine::Export;
@@ -34,12 +34,18 @@ struct Pin {
     node: u64,
     origin: Origin,
     term: u64,
-    /// The chunks that nobody asked for yet; `None` when all are sent.
+    used: Instant,
+    /// Apart, so that nobody else waits while a chunk is read.
+    stream: Arc<Mutex<Stream>>,
+}
+
+/// The chunks of a snapshot, as they are asked for.
+struct Stream {
+    /// Those that nobody asked for yet; `None` when all are sent.
     export: Option<Export>,
     next: u32,
     /// The chunk before `next`, should it have been lost.
     last: Option<Vec<u8>>,
-    used: Instant,
 }
 
 impl Sender {
@@ -84,7 +90,7 @@ impl Sender {
         if let Some((checkpoint, next)) = resume
             && let Some(pin) = pins.get_mut(&checkpoint)
             && pin.node == node
-            && (pin.next == next || pin.next == next + 1 && pin.last.is_some())
+            && locked(&pin.stream).has(next)
         {
             pin.used = now();
             return Ok(Words::Begun { checkpoint, origin: pin.origin.clone(), next, term: pin.term });
@@ -102,39 +108,53 @@ impl Sender {
         let term = self.term.load(Ordering::Acquire);
         let checkpoint = self.runtime.random();
         tracing::info!(node, index = origin.position.index, "a checkpoint is sent");
-        let export = Some(snapshot.export());
-        pins.insert(checkpoint, Pin { node, origin: origin.clone(), term, export, next: 0, last: None, used: now() });
+        let stream = Stream { export: Some(snapshot.export()), next: 0, last: None };
+        let stream = Arc::new(Mutex::new(stream));
+        pins.insert(checkpoint, Pin { node, origin: origin.clone(), term, used: now(), stream });
         Ok(Words::Begun { checkpoint, origin, next: 0, term })
     }
 
     fn chunk(&self, checkpoint: u64, number: u32) -> Result<Answer> {
-        let mut pins = self.pins();
-        let Some(pin) = pins.get_mut(&checkpoint) else { return Ok(Answer::Words(Words::Gone)) };
-        pin.used = now();
-        if number == pin.next {
-            match pin.export.as_mut().and_then(Export::next).transpose() {
-                Ok(Some(chunk)) => {
-                    pin.next += 1;
-                    pin.last = Some(chunk);
-                }
-                // After the last chunk only that one is kept.
-                Ok(None) => {
-                    pin.export = None;
-                    return Ok(Answer::Words(Words::Gone));
-                }
-                Err(error) => {
-                    pins.remove(&checkpoint);
-                    return Err(error.into());
-                }
-            }
-        } else if number + 1 != pin.next {
-            return Ok(Answer::Words(Words::Gone));
-        }
-        Ok(pin.last.clone().map_or(Answer::Words(Words::Gone), Answer::Chunk))
+        let stream = {
+            let mut pins = self.pins();
+            let Some(pin) = pins.get_mut(&checkpoint) else { return Ok(Answer::Words(Words::Gone)) };
+            pin.used = now();
+            pin.stream.clone()
+        };
+        let chunk = locked(&stream).chunk(number).inspect_err(|_| drop(self.pins().remove(&checkpoint)))?;
+        Ok(chunk.map_or(Answer::Words(Words::Gone), Answer::Chunk))
     }
 
     fn pins(&self) -> MutexGuard<'_, BTreeMap<u64, Pin>> {
-        // Every change is one call, so whoever panicked left the pins whole.
-        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.pins)
     }
+}
+
+impl Stream {
+    fn has(&self, number: u32) -> bool {
+        number == self.next || number + 1 == self.next && self.last.is_some()
+    }
+
+    /// The next chunk, or the last one once more. `None` for any other, and behind the end.
+    fn chunk(&mut self, number: u32) -> Result<Option<Vec<u8>>> {
+        if number != self.next {
+            return Ok(self.last.clone().filter(|_| self.has(number)));
+        }
+        let Some(export) = &mut self.export else { return Ok(None) };
+        let chunk = export.next().transpose()?;
+        if export.is_over() {
+            // Only the last chunk is kept, should it be lost.
+            self.export = None;
+        }
+        if let Some(chunk) = &chunk {
+            self.next += 1;
+            self.last = Some(chunk.clone());
+        }
+        Ok(chunk)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change is one call, so whoever panicked left it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -200,8 +200,8 @@ enum Asked {
 
 async fn ask(node: &Inner, to: u64, question: Vec<u8>, deadline: Instant) -> std::result::Result<Reply, Asked> {
     let transport = node.book.transport().expect("a leader elsewhere is known by the messages that it sends");
-    let asked = transport.request(to, question, deadline).await;
-    let bytes = match asked {
+    let asked = node.progress.while_it_runs(transport.request(to, question, deadline)).await;
+    let bytes = match asked.unwrap_or(Err(RequestError::Unknown)) {
         Ok(bytes) => bytes,
         Err(RequestError::Unknown) => return Err(Asked::Lost),
         Err(error) => {

@@ -89,7 +89,7 @@ pub(crate) async fn announce(shell: Weak<Shell>, address: String) {
             // It is opened again.
             Some(Err(_)) => {}
             Some(Ok(node)) => {
-                if node.progress.check().is_err() {
+                if matches!(node.progress.check(), Err(Error::Stopped(_))) {
                     return;
                 }
                 match announce_once(&node, &address).await {

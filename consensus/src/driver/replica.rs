@@ -236,6 +236,7 @@ impl Replica {
             return Ok(());
         }
         self.step(Event::Applied(self.node.progress.applied()))?;
+        self.node.checkpoints.expire();
         // Who just pulled a checkpoint goes on from there with the log, unless that would fill the disk.
         let held = self.node.checkpoints.held().filter(|_| self.node.wal.disk_bytes() < HELD_BYTES_MAX);
         let index = held.map_or(index, |held| index.min(held));

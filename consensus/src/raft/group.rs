@@ -366,6 +366,10 @@ impl Group {
     /// [`Broken`].
     pub fn offer(&mut self, need: Need, origin: &Origin) -> Result<bool, Broken> {
         self.contained(|group| {
+            // A leader that was replaced. In raft-rs's words term 0 would even be this node itself.
+            if need.term < group.term() {
+                return false;
+            }
             let snapshot = match log::snapshot(origin) {
                 Ok(snapshot) => snapshot,
                 Err(reason) => {

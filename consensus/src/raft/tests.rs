@@ -2,18 +2,21 @@
 
 use super::*;
 use crate::Role;
+use crate::checkpoint::Origin;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc;
 use tempfile::TempDir;
+use vivarium_storage::engine::{Apply, Position};
 use vivarium_storage::runtime::Runtime;
-use vivarium_storage::wal::GroupId;
-use vivarium_storage::{Store, StoreOptions, Wal, WalOptions};
+use vivarium_storage::wal::{GroupId, Record};
+use vivarium_storage::{Store, StoreOptions, Version, Wal, WalOptions};
 
 const GROUP: GroupId = GroupId(1);
 
 struct Node {
     group: Group,
     wal: Wal,
+    store: Store,
     persisted: (mpsc::Sender<u64>, mpsc::Receiver<u64>),
     committed: Vec<Committed>,
     reads: Vec<(u64, u64)>,
@@ -39,8 +42,8 @@ fn open(dir: &TempDir, node: u64, voters: &[u64]) -> Node {
         configuration: None,
     };
     let store = Store::open(&dir.path().join(format!("store-{node}")), StoreOptions::default()).unwrap();
-    let group = Group::open(wal.clone(), store, &wal.recovered(GROUP), options).unwrap();
-    Node { group, wal, persisted: mpsc::channel(), committed: Vec::new(), reads: Vec::new() }
+    let group = Group::open(wal.clone(), store.clone(), &wal.recovered(GROUP), options).unwrap();
+    Node { group, wal, store, persisted: mpsc::channel(), committed: Vec::new(), reads: Vec::new() }
 }
 
 impl Node {
@@ -63,6 +66,8 @@ impl Node {
         self.group.advance().unwrap();
         if let Some(last) = effects.committed.last() {
             let index = last.index;
+            let position = Position { index, term: last.term, version: Version(index) };
+            self.store.apply(&[Apply { position, mutations: &[] }]).unwrap();
             self.committed.extend(effects.committed);
             self.group.step(Event::Applied(index)).unwrap();
         }
@@ -273,4 +278,57 @@ fn a_broken_invariant_breaks_the_group_and_not_the_process() {
     let broken = group.step(Event::Applied(99)).unwrap_err();
     assert!(broken.to_string().contains("applied(99) is out of range"), "{broken}");
     assert_eq!(group.step(Event::Tick).unwrap_err().to_string(), broken.to_string());
+}
+
+#[test]
+fn a_follower_that_needs_a_checkpoint_is_told_until_it_has_one() {
+    let mut cluster = Cluster::new(3);
+    let leader = cluster.elect();
+    let follower = if leader == 1 { 2 } else { 1 };
+    cluster.cut_off.insert(follower);
+    for nth in 0..5 {
+        cluster.node(leader).group.propose(vec![1, nth]).unwrap().unwrap();
+    }
+    cluster.settle();
+    let applied = cluster.node(leader).store.position();
+    cluster.node(leader).group.purged(applied.index);
+    cluster.cut_off.clear();
+    // A word may be lost, and what follows it: it comes again.
+    for _ in 0..3 {
+        let mut ticks = 0;
+        let need = loop {
+            cluster.tick();
+            if let Some(need) = cluster.node(follower).group.take_need() {
+                break need;
+            }
+            ticks += 1;
+            assert!(ticks < 200, "nobody says that a checkpoint is needed");
+        };
+        assert_eq!((need.from, need.at_least), (leader, applied.index));
+        assert_eq!(need.term, cluster.node(leader).group.term());
+    }
+    let founders = cluster.node(leader).group.founders();
+    let origin = Origin::of(&cluster.node(leader).store.snapshot(), &founders).unwrap();
+    cluster.tick();
+    let need = crate::checkpoint::Need { from: leader, term: cluster.node(leader).group.term(), at_least: 1 };
+    let stale = crate::checkpoint::Need { term: need.term - 1, ..need };
+    let node = cluster.node(follower);
+    assert!(!node.group.offer(stale, &origin).unwrap());
+    assert!(node.group.offer(need, &origin).unwrap());
+    let effects = node.group.ready().unwrap().unwrap();
+    assert!(effects.checkpoint && effects.messages.is_empty() && effects.committed.is_empty());
+    let decision = Record::Checkpoint { index: applied.index, term: applied.term, payload: founders };
+    assert!(effects.records.contains(&decision), "{:?}", effects.records);
+    let (done, durable) = mpsc::channel();
+    node.wal.append(GROUP, effects.records, Box::new(move |written| done.send(written).unwrap()));
+    node.group.advance().unwrap();
+    durable.recv().unwrap().unwrap();
+    let promises = node.group.step(Event::Persisted(effects.number)).unwrap();
+    assert_eq!((node.group.first_index(), node.group.committed_index()), (applied.index, applied.index));
+    assert!(!node.group.offer(need, &origin).unwrap(), "it has it already");
+    // From its answer on the leader sends what comes after.
+    cluster.messages.extend(promises);
+    cluster.node(leader).group.propose(vec![1, 77]).unwrap().unwrap();
+    cluster.settle();
+    assert_eq!(cluster.node(follower).commands(), [&[1, 77]]);
 }

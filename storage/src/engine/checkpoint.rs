@@ -64,6 +64,10 @@ impl Iterator for Export {
 }
 
 impl Export {
+    /// True when the last chunk was given out.
+    pub fn is_over(&self) -> bool {
+        matches!(self.next, Next::Nothing)
+    }
     fn chunk(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
             match self.next {
