@@ -248,10 +248,13 @@ impl Inner {
 
     async fn reach_read_index(&self, deadline: Instant) -> Result<()> {
         self.progress.check()?;
+        let asked = runtime::now();
         let (answer, index) = oneshot::channel();
         self.request(Letter::ReadIndex(answer))?;
         let index = self.answered(index, deadline).await?;
-        self.progress.reach_index(index, deadline).await
+        self.progress.reach_index(index, deadline).await?;
+        self.progress.caught_up(asked);
+        Ok(())
     }
 
     async fn answered<T>(&self, answer: oneshot::Receiver<Result<T>>, deadline: Instant) -> Result<T> {
@@ -270,6 +273,8 @@ impl Inner {
         match consistency {
             Consistency::Strong => self.reach_newest(deadline).await?,
             Consistency::Stale => self.progress.check()?,
+            Consistency::Within(age) if self.progress.is_fresh(age) => self.progress.check()?,
+            Consistency::Within(_) => self.reach_newest(deadline).await?,
             Consistency::At(version) => return self.begin_at(version, deadline).await,
             Consistency::AtLeast(version) => self.progress.reach_version(version, deadline).await?,
         }

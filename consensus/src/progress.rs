@@ -42,6 +42,8 @@ pub(crate) struct Progress {
 #[derive(Default)]
 struct Waiting {
     life: Life,
+    /// Whatever was acknowledged before this can be read here.
+    fresh: Option<Instant>,
     next_ticket: u64,
     indexes: BTreeMap<(u64, u64), oneshot::Sender<()>>,
     versions: BTreeMap<(u64, u64), oneshot::Sender<()>>,
@@ -161,6 +163,17 @@ impl Progress {
         // Under the lock, so that a node that has stopped never leads again.
         let waiting = self.waiting();
         self.lone_leader.store(alone && matches!(waiting.life, Life::Running), Ordering::Release);
+    }
+
+    /// Whatever was acknowledged before `asked` can be read here now.
+    pub fn caught_up(&self, asked: Instant) {
+        let mut waiting = self.waiting();
+        waiting.fresh = waiting.fresh.max(Some(asked));
+    }
+
+    /// True when whatever was acknowledged `age` ago or earlier can be read here.
+    pub fn is_fresh(&self, age: Duration) -> bool {
+        self.leads_alone() || self.waiting().fresh.is_some_and(|fresh| fresh.elapsed() <= age)
     }
 
     /// Waits until the entry at `index` is applied.

@@ -10,6 +10,7 @@ use crate::outcome;
 use crate::overlay::{Overlay, own};
 use crate::{Error, Result};
 use std::sync::Arc;
+use std::time::Duration;
 use vivarium_storage::engine::{Bytes, Scan, catalog_key};
 use vivarium_storage::key::KEY_BYTES_MAX;
 use vivarium_storage::runtime::{Instant, mutant, sometimes};
@@ -22,6 +23,9 @@ pub enum Consistency {
     Strong,
     /// This node's newest, at once.
     Stale,
+    /// This node's newest, when it has everything that was acknowledged so long ago or earlier; otherwise it
+    /// catches up first. Measured with this node's own clock, from before it last asked the leader.
+    Within(Duration),
     /// Exactly this version; waits until it is applied.
     At(Version),
     /// This version or a newer one; waits until it is applied.

@@ -134,6 +134,14 @@ fn what_is_wrong_with_written_data_is_told_where_it_stands() {
         assert_eq!(empty["createCustomers"]["affectedCount"], 0);
         let stale = "query @consistency(level: STALE) { customers { totalCount } }";
         assert_eq!(server.data(stale, json!({})).await["customers"]["totalCount"], 5);
+        let within =
+            "query ($age: Duration) @consistency(level: STALE, maxStaleness: $age) { customers { totalCount } }";
+        for age in [json!("PT5S"), json!(null)] {
+            assert_eq!(server.data(within, json!({ "age": age })).await["customers"]["totalCount"], 5);
+        }
+        for age in ["-PT5S", "soon"] {
+            assert_eq!(server.error(within, json!({ "age": age })).await["extensions"]["code"], "BAD_USER_INPUT");
+        }
     });
 }
 

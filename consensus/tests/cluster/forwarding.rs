@@ -104,3 +104,25 @@ async fn without_a_majority_nothing_is_promised_and_nobody_hangs() {
     let refused = stale.commit(CommitOptions::default(), runtime::now() + Duration::from_secs(5)).await;
     assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bounded_stale_read_is_no_older_than_it_may_be() {
+    let mut cluster = Cluster::of(3).await;
+    let follower = cluster.follower().await;
+    let node = cluster.nodes[&follower].clone();
+    let leader = cluster.nodes[&cluster.leader(None).await].clone();
+    let within = |age| node.begin(Consistency::Within(age), runtime::now() + Duration::from_secs(5));
+    for nth in 0..20 {
+        let written = write(&leader, "a", &nth.to_string()).await.unwrap();
+        // A bound of nothing is a strong read.
+        assert!(within(Duration::ZERO).await.unwrap().version() >= written);
+    }
+    let numbers: Vec<u64> = cluster.nodes.keys().copied().filter(|number| *number != follower).collect();
+    for number in numbers {
+        cluster.close(number).await;
+    }
+    // What it confirmed a moment ago it may still answer; what it cannot confirm it may not.
+    assert!(within(Duration::from_secs(3600)).await.is_ok());
+    let refused = within(Duration::from_millis(1)).await.map(|_| ());
+    assert!(matches!(refused, Err(Error::Unavailable { .. } | Error::DeadlineExceeded)), "{refused:?}");
+}

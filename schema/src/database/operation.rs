@@ -5,13 +5,14 @@ use super::answer::{self, DATA, Extensions};
 use super::mutate::{self, Ended};
 use super::request::{Request, Response};
 use super::serving::Serving;
+use crate::catalog::Scalar;
 use crate::execute::{Answer, Reader, Writing, read_roots};
 use crate::plan::bind::{Binder, Bound};
 use crate::plan::document::Prepared;
 use crate::plan::explain::Explained;
 use crate::plan::variables::Variables;
 use crate::plan::{Limits, Plan};
-use crate::{Abort, Code, Failure};
+use crate::{Abort, Code, Failure, Input, scalar};
 use apollo_compiler::introspection;
 use apollo_compiler::response::JsonMap;
 use std::future::Future;
@@ -21,8 +22,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use vivarium_consensus::{Consistency, Error, Transaction};
-use vivarium_storage::Version;
 use vivarium_storage::runtime::{self, Instant};
+use vivarium_storage::{Value, Version};
 
 /// How often a catalog may change under one request before it is told to come again.
 const CATALOG_CHANGES_MAX: usize = 5;
@@ -134,6 +135,27 @@ async fn begin(database: &Database, request: &Request, deadline: Instant) -> Res
     }
 }
 
+/// How fresh an operation wants to read.
+fn consistency(request: &Request, ready: &Ready) -> Result<Consistency, Failure> {
+    let Some(stale) = &ready.plan.stale else { return Ok(Consistency::Strong) };
+    let age_max = stale.age_max.as_ref().and_then(|template| template.bind(&ready.variables));
+    let age_max = match age_max {
+        None | Some(Input::Null) => None,
+        Some(input) => match scalar::coerce(Scalar::Duration, None, &input) {
+            Ok(Value::Duration(micros)) if micros >= 0 => Some(Duration::from_micros(micros.unsigned_abs())),
+            Ok(_) => return Err(Failure::new(Code::BadUserInput, "maxStaleness cannot be negative.")),
+            Err(reason) => return Err(Failure::new(Code::BadUserInput, reason)),
+        },
+    };
+    Ok(match (request.at_least, age_max) {
+        // Whoever names a version wants just that; with a bound beside it, the stricter of both is a strong read.
+        (Some(version), None) => Consistency::AtLeast(version),
+        (Some(_), Some(_)) => Consistency::Strong,
+        (None, Some(age)) => Consistency::Within(age),
+        (None, None) => Consistency::Stale,
+    })
+}
+
 type Begun = Result<(Ready, Transaction), (bool, Vec<Failure>)>;
 
 async fn try_begin(database: &Database, request: &Request, deadline: Instant) -> Result<Begun, Abort> {
@@ -141,11 +163,9 @@ async fn try_begin(database: &Database, request: &Request, deadline: Instant) ->
     let current = database.inner.serving.load_full();
     let current_version = current.version;
     let ready = Ready::new(database, current, request);
-    let stale = ready.as_ref().is_ok_and(|ready| ready.plan.stale);
-    let consistency = match (stale, request.at_least) {
-        (true, Some(version)) => Consistency::AtLeast(version),
-        (true, None) => Consistency::Stale,
-        (false, _) => Consistency::Strong,
+    let consistency = match ready.as_ref().map_or(Ok(Consistency::Strong), |ready| consistency(request, ready)) {
+        Ok(consistency) => consistency,
+        Err(failure) => return Ok(Err((false, vec![failure]))),
     };
     let mut transaction = database.node().begin(consistency, deadline).await?;
     let serving = database.serving(&mut transaction).await?;

@@ -3,7 +3,7 @@
 use super::collect::Collected;
 use super::selection::{json_string, selected};
 use super::template::{Template, Templates};
-use super::tree::{Plan, Root, Selected, Slot};
+use super::tree::{Plan, Root, Selected, Slot, Stale};
 use super::variables::Variables;
 use super::{Limits, mutation};
 use crate::catalog::{Catalog, Collection};
@@ -76,6 +76,8 @@ impl<'d> Builder<'d> {
         let idempotency = directive("idempotent", "key").map(|value| self.untyped(value));
         let stale = directive("consistency", "level")
             .is_some_and(|level| level.as_enum().is_some_and(|level| level.as_str() == "STALE"));
+        let age_max = directive("consistency", "maxStaleness").map(|value| self.untyped(value));
+        let stale = stale.then_some(Stale { age_max });
         for directive in ["asOf", "cached"] {
             if operation.directives.has(directive) {
                 let message = format!("@{directive} is not served yet: leave it out.");

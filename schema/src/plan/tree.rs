@@ -11,12 +11,19 @@ pub(crate) struct Plan {
     pub(crate) roots: Vec<Selected<Root>>,
     /// What variables still have to fill in, by the numbers that nodes refer to.
     pub(crate) slots: Vec<Slot>,
-    /// `@consistency(level: STALE)`.
-    pub(crate) stale: bool,
+    /// `@consistency(level: STALE, maxStaleness:)`; `None` for a strong read.
+    pub(crate) stale: Option<Stale>,
     /// `@idempotent(key:)`.
     pub(crate) idempotency: Option<Template>,
     /// `__schema` or `__type` is selected.
     pub(crate) introspects: bool,
+}
+
+/// A read that need not be the newest.
+#[derive(Debug)]
+pub(crate) struct Stale {
+    /// How old it may be at most; as old as it is when there is no bound.
+    pub(crate) age_max: Option<Template>,
 }
 
 /// A field of the answer.
