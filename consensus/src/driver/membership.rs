@@ -61,8 +61,10 @@ impl View<'_> {
 
     fn promoted(&self, directory: &Directory) -> Option<NextStep> {
         let ready = self.followers.iter().find(|follower| {
+            // A node that is new to a leader counts as active: whether it is there shows in what it has.
             !follower.voter
                 && follower.active
+                && follower.matched > 0
                 && follower.matched + BEHIND_MAX >= self.committed
                 && directory.get(follower.node).is_some_and(|row| !row.left)
         });
@@ -105,6 +107,8 @@ mod tests {
         assert_eq!(step(&[1], &[], &directory), Some(NextStep::Change(Change::AddLearner(2))));
         assert_eq!(step(&[1], &[follower(2, false, 10, true)], &directory), None);
         assert_eq!(step(&[1], &[follower(2, false, 990, false)], &directory), None);
+        let view = View { own: 1, voters: vec![1], followers: &[follower(2, false, 0, true)], committed: 9 };
+        assert_eq!(view.next_step(&directory), None, "it was never heard from, and a vote of its would be missed");
         let caught_up = [follower(2, false, 990, true)];
         assert_eq!(step(&[1], &caught_up, &directory), Some(NextStep::Change(Change::Promote(2))));
         assert_eq!(step(&[1, 2], &[follower(2, true, 990, true)], &directory), None);
