@@ -19,6 +19,7 @@ use vivarium_storage::{DataFolder, Identity, Store, StoreOptions, Version, Wal, 
 
 mod shell;
 #[cfg(test)]
+#[cfg(not(madsim))]
 mod tests;
 
 pub(crate) use shell::Shell;

@@ -407,6 +407,7 @@ impl Drop for Sentinel {
 }
 
 #[cfg(test)]
+#[cfg(not(madsim))]
 mod tests {
     use super::*;
     use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! An answer is never dropped alone: when one is lost, its connection ends, and the other side knows.
 
 use super::ending::{Ending, Said};
-use super::frame::{self, BODY_BYTES_MAX, FRAME_BYTES_MAX, Frame, Hello, Reason};
+use super::frame::{self, BODY_BYTES_MAX, FRAME_BYTES_MAX, Frame};
 use super::handshake::{Identity, take};
 use super::queue::{BATCH_BYTES_MAX, WRITTEN_MAX};
 use super::wire::{Duplex, Incoming, Outgoing, first, halves};
@@ -87,15 +87,7 @@ pub(super) async fn listen(accepted: Arc<Accepted>, listener: TcpListener) {
         connections.retain(|_, connection| !connection.task.is_finished());
         if connections.len() >= CONNECTIONS_MAX {
             drop(connections);
-            let nobody = Hello {
-                protocol_min: 0,
-                protocol_max: 0,
-                cluster: accepted.us.cluster,
-                from: 0,
-                to: 0,
-                nonce: [0; 32],
-            };
-            accepted.tell(0, remote, &Reason::Crowded.refusing(&nobody, accepted.us.cluster, accepted.us.node));
+            accepted.tell(0, remote, &Ending::Crowded(CONNECTIONS_MAX));
             continue;
         }
         let serving = serve(accepted.clone(), number, stream, remote);

@@ -38,6 +38,8 @@ pub(super) enum Ending {
     AnswerTooLarge(usize),
     #[error("a request was dropped before it was answered")]
     AnswerLost,
+    #[error("{0} connections are open: is something else dialling the peer port?")]
+    Crowded(usize),
     #[error("the address changed")]
     Moved,
     #[error("the simulator broke the connection")]
@@ -60,6 +62,7 @@ impl Ending {
             Ending::Refusing(refusal, _) => refusal.reason.key(),
             Ending::AnswerTooLarge(_) => "answer too large",
             Ending::AnswerLost => "answer lost",
+            Ending::Crowded(_) => "crowded",
             Ending::Moved => "moved",
             Ending::Simulated => "simulated",
         }
@@ -90,7 +93,6 @@ impl Reason {
             Reason::ProtocolTooNew => "protocol too new",
             Reason::OtherNode => "other node",
             Reason::Garbled => "garbled for the other side",
-            Reason::Crowded => "crowded",
             Reason::Unknown(_) => "unknown refusal",
         }
     }
@@ -118,7 +120,6 @@ impl Reason {
             Reason::OtherNode => {
                 format!("node {from} looks for node {to} at this address, which is node {node}: correct its address")
             }
-            Reason::Crowded => "too many connections are open: is something else dialling the peer port?".to_owned(),
             Reason::Garbled | Reason::Unknown(_) => "what it sent cannot be understood".to_owned(),
         };
         Ending::Refusing(refusal(self, cluster, node), text)
@@ -149,7 +150,6 @@ impl Refusal {
                 format!("the address belongs to node {node}, not to node {to}: correct the address of node {to}")
             }
             Reason::Garbled => format!("node {node} could not understand what this node sent: look at its log"),
-            Reason::Crowded => format!("node {node} has too many connections open: look at its log"),
             Reason::Unknown(code) => format!("node {node} refuses for a reason of a newer version, code {code}"),
         };
         Ending::Refused(self.reason.key(), text)

@@ -47,7 +47,6 @@ pub(super) enum Reason {
     ProtocolTooNew,
     OtherNode,
     Garbled,
-    Crowded,
     Unknown(u8),
 }
 
@@ -279,7 +278,6 @@ impl Reason {
             Reason::ProtocolTooNew => 4,
             Reason::OtherNode => 5,
             Reason::Garbled => 6,
-            Reason::Crowded => 7,
             Reason::Unknown(code) => code,
         }
     }
@@ -292,7 +290,6 @@ impl Reason {
             4 => Reason::ProtocolTooNew,
             5 => Reason::OtherNode,
             6 => Reason::Garbled,
-            7 => Reason::Crowded,
             code => Reason::Unknown(code),
         }
     }

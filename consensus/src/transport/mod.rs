@@ -11,6 +11,7 @@ mod handshake;
 mod outbox;
 mod queue;
 #[cfg(test)]
+#[cfg(not(madsim))]
 pub(crate) mod switchboard;
 #[cfg(test)]
 mod tests;

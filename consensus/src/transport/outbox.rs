@@ -1,7 +1,7 @@
 //! Where the driver's messages go.
 
 use super::Transport;
-#[cfg(test)]
+#[cfg(all(test, not(madsim)))]
 use super::switchboard;
 use crate::raft::Message;
 use vivarium_storage::wal::GroupId;
@@ -14,7 +14,7 @@ pub(crate) enum Outbox {
     /// Other nodes of the cluster.
     Network(Transport),
     /// Nodes of one process, for tests.
-    #[cfg(test)]
+    #[cfg(all(test, not(madsim)))]
     Switchboard(switchboard::Switchboard, u64),
 }
 
@@ -25,7 +25,7 @@ impl Outbox {
             match self {
                 Outbox::Network(transport) => transport.send(message.to(), group, message.encode()),
                 Outbox::Nobody => tracing::debug!(group = group.0, to = message.to(), "no way to a peer"),
-                #[cfg(test)]
+                #[cfg(all(test, not(madsim)))]
                 Outbox::Switchboard(switchboard, from) => switchboard.send(group, *from, message),
             }
         }

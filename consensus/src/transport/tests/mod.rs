@@ -4,6 +4,8 @@ mod bytes;
 #[cfg(not(madsim))]
 mod costs;
 mod refusals;
+#[cfg(madsim)]
+mod simulated;
 
 use super::*;
 use std::time::Duration;
