@@ -115,6 +115,20 @@ impl Neighbours {
     fn none() -> Neighbours {
         Neighbours { founders: Vec::new(), outbox: Outbox::Nobody, book: Arc::new(Book::alone()), ask: None }
     }
+
+    /// What fetches checkpoints from them, when there is a way to ask.
+    fn fetcher(&self, folder: &Arc<DataFolder>, identity: &Identity, options: &NodeOptions) -> Option<Fetcher> {
+        let (folder, options, node) = (folder.clone(), options.store.clone(), identity.node);
+        self.ask.clone().map(|ask| Fetcher { ask, folder, options, node })
+    }
+
+    /// Lets one of them make up for a store that cannot be used. False when that cannot be.
+    async fn repair(&self, folder: &Arc<DataFolder>, identity: &Identity, options: &NodeOptions) -> Result<bool> {
+        match self.fetcher(folder, identity, options) {
+            Some(fetcher) => recovery::repair(&fetcher, options, &self.book.recall()?).await,
+            None => Ok(false),
+        }
+    }
 }
 
 /// What a node is made of between two times that it opens, shared with its transactions.
@@ -169,12 +183,7 @@ impl Inner {
             maintains: options.store.workers == 0,
         });
         let checkpoints = Arc::new(Sender::new(store.clone(), group.founders(), group.term(), options.runtime.clone()));
-        let fetcher = neighbours.ask.clone().map(|ask| Fetcher {
-            ask,
-            folder: folder.clone(),
-            options: options.store.clone(),
-            node: identity.node,
-        });
+        let fetcher = neighbours.fetcher(folder, &identity, options);
         let driver = Driver::new(driver::Parts {
             group,
             wal: wal.clone(),
@@ -422,7 +431,15 @@ impl Node {
         neighbours: Neighbours,
         reachable: impl FnOnce(&Weak<Shell>),
     ) -> Result<Node> {
-        let shell = Shell::open(folder, identity, options, neighbours)?;
+        let opened = Shell::open(folder.clone(), identity, options.clone(), neighbours.clone());
+        let shell = match opened {
+            Err(Error::Storage(vivarium_storage::Error::Corrupt { .. }))
+                if neighbours.repair(&folder, &identity, &options).await? =>
+            {
+                Shell::open(folder, identity, options, neighbours)?
+            }
+            opened => opened?,
+        };
         reachable(&Arc::downgrade(&shell));
         let supervisor = runtime::spawn("supervisor", shell::supervise(Arc::downgrade(&shell)));
         let node = Node { handle: Arc::new(Handle { shell, _supervisor: supervisor }) };

@@ -12,8 +12,11 @@ use vivarium_storage::runtime::{Runtime, sometimes};
 use vivarium_storage::wal::Recovered;
 use vivarium_storage::{DataFolder, Error, Identity, Store, StoreOptions, Wal, WalOptions};
 
+mod repair;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use repair::repair;
 
 /// What was found.
 pub(crate) struct Recovery {

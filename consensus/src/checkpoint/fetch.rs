@@ -18,6 +18,8 @@ use vivarium_storage::{DataFolder, Error, Store, StoreOptions};
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 /// Failures in a row after which a peer is given up.
 const FAILURES_MAX: u32 = 10;
+/// Failures in a row after which it is given up when nothing has come yet, so that nothing is lost.
+const BEGIN_FAILURES_MAX: u32 = 3;
 /// Chunks in a row that may come damaged.
 const DAMAGED_MAX: u32 = 5;
 /// Between two tries: doubled from the first to the second.
@@ -95,7 +97,8 @@ impl Fetcher {
                         (failures, pause) = (0, PAUSE_MIN);
                     }
                     failures += 1;
-                    if failures >= FAILURES_MAX || newest.load(Ordering::Acquire) != need.from {
+                    let failures_max = if part.is_some() { FAILURES_MAX } else { BEGIN_FAILURES_MAX };
+                    if failures >= failures_max || newest.load(Ordering::Acquire) != need.from {
                         return Err(format!("after {failures} tries: {reason}"));
                     }
                 }

@@ -42,6 +42,20 @@ impl Book {
         self.network.as_ref().map(|network| &network.transport)
     }
 
+    /// Lets those be reached who were known at the last start, for a node that cannot read its directory. Returns
+    /// their numbers.
+    ///
+    /// # Errors
+    /// Those of reading the note of them.
+    pub fn recall(&self) -> Result<Vec<u64>> {
+        let Some(network) = &self.network else { return Ok(Vec::new()) };
+        let mut peers = network.folder.peers()?;
+        peers.remove(&network.own);
+        let numbers = peers.keys().copied().collect();
+        network.transport.set_peers(peers);
+        Ok(numbers)
+    }
+
     /// Takes over the directory of a snapshot. What a node knew before it had one stays known until it has.
     ///
     /// # Errors

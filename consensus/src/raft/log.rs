@@ -140,6 +140,19 @@ pub(super) fn encode_hard_state(state: &HardState) -> Vec<u8> {
     bytes
 }
 
+/// The bytes of a hard state that knows of a checkpoint, whatever was known before. A vote of an earlier term ends.
+///
+/// # Errors
+/// What is wrong with the hard state before.
+pub(crate) fn raised(before: Option<&[u8]>, term: u64, commit: u64) -> Result<Vec<u8>, String> {
+    let mut state = before.map_or(Ok(HardState::default()), decode_hard_state)?;
+    if state.term < term {
+        (state.term, state.vote) = (term, 0);
+    }
+    state.commit = state.commit.max(commit);
+    Ok(encode_hard_state(&state))
+}
+
 fn decode_hard_state(bytes: &[u8]) -> Result<HardState, String> {
     if bytes.len() != HARD_STATE_BYTES || bytes[0] != HARD_STATE_FORMAT {
         return Err(format!("a hard state of {} bytes in format {:?}", bytes.len(), bytes.first()));
@@ -159,5 +172,17 @@ mod tests {
         assert_eq!(bytes, [1, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(decode_hard_state(&bytes), Ok(state));
         assert!(decode_hard_state(&bytes[1..]).is_err());
+    }
+
+    #[test]
+    fn a_checkpoint_raises_what_is_known_and_forgets_no_vote_of_its_own_term() {
+        let state = HardState { term: 3, vote: 1, commit: 9, ..HardState::default() };
+        let raised = |term, commit| decode_hard_state(&raised(Some(&encode_hard_state(&state)), term, commit).unwrap());
+        assert_eq!(raised(3, 5), Ok(state.clone()));
+        assert_eq!(raised(2, 12), Ok(HardState { commit: 12, ..state.clone() }));
+        assert_eq!(raised(4, 12), Ok(HardState { term: 4, vote: 0, commit: 12, ..HardState::default() }));
+        let new = super::raised(None, 4, 12).unwrap();
+        assert_eq!(decode_hard_state(&new), Ok(HardState { term: 4, commit: 12, ..HardState::default() }));
+        assert!(super::raised(Some(&[9]), 4, 12).is_err());
     }
 }

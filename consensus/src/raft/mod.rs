@@ -12,3 +12,4 @@ mod tests;
 pub(crate) use entry::{Committed, Payload};
 pub use group::Follower;
 pub(crate) use group::{Broken, Change, Effects, Event, Group, GroupOptions, Message, Place};
+pub(crate) use log::raised;

@@ -1,6 +1,7 @@
 //! Several nodes in one process, over real sockets and real folders.
 #![allow(clippy::unwrap_used)]
 
+mod checkpoints;
 mod fixture;
 mod forwarding;
 mod membership;
