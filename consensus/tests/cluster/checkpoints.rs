@@ -37,8 +37,8 @@ async fn who_joins_when_the_log_has_forgotten_its_beginning_takes_a_checkpoint()
     for _ in 0..2 {
         let number = cluster.grow().await;
         let node = &cluster.nodes[&number];
-        let found = read(node, "key 1").await;
-        assert!(matches!(found, Ok(Some(_))), "{found:?} {:?} {:?}", node.status(), cluster.nodes[&1].status());
+        let found = read(node, "key 1").await.unwrap();
+        assert!(found.is_some());
         write(node, "joined", &number.to_string()).await.unwrap();
     }
     agree(&cluster).await;
