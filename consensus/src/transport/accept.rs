@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use vivarium_storage::runtime::{Task, reset_due, sleep, spawn};
 
 /// Connections that are open at once: many times the nodes of a cluster, for those that reconnect or join.
@@ -21,23 +21,29 @@ const CONNECTIONS_MAX: usize = 128;
 /// How long to wait when the operating system has no more file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Requests that are answered at once, on all connections together.
+const ANSWERING_MAX: usize = CONNECTIONS_MAX * WRITTEN_MAX;
+
 /// All that was dialled to us.
 pub(super) struct Accepted {
     us: Arc<Identity>,
     receiver: Arc<dyn Receiver>,
     said: Arc<Said>,
     connections: Mutex<BTreeMap<u64, Connection>>,
+    answering: Arc<Semaphore>,
 }
 
 struct Connection {
     /// 0 until the handshake is over, and for one who is no member yet.
     from: u64,
+    remote: SocketAddr,
     task: Task,
 }
 
 impl Accepted {
     pub fn new(us: Arc<Identity>, receiver: Arc<dyn Receiver>, said: Arc<Said>) -> Accepted {
-        Accepted { us, receiver, said, connections: Mutex::default() }
+        let answering = Arc::new(Semaphore::new(ANSWERING_MAX));
+        Accepted { us, receiver, said, connections: Mutex::default(), answering }
     }
 
     fn connections(&self) -> MutexGuard<'_, BTreeMap<u64, Connection>> {
@@ -49,15 +55,29 @@ impl Accepted {
         std::mem::take(&mut *self.connections()).into_values().map(|connection| connection.task).collect()
     }
 
+    /// Waits until nothing is being answered any more. Connections have ended before.
+    pub async fn idle(&self) {
+        // It is never closed.
+        let _ = self.answering.acquire_many(ANSWERING_MAX as u32).await;
+    }
+
     /// Names who is on a connection. An older connection of the same node is half open, or will be: it ends.
     fn introduce(&self, number: u64, from: u64) {
         let mut connections = self.connections();
-        if from != 0 {
-            connections.retain(|other, connection| connection.from != from || *other > number);
-        }
-        if let Some(connection) = connections.get_mut(&number) {
+        let Some(remote) = connections.get_mut(&number).map(|connection| {
             connection.from = from;
-        }
+            connection.remote
+        }) else {
+            return;
+        };
+        connections.retain(|other, older| {
+            let replaced = from != 0 && older.from == from && *other < number;
+            if replaced && older.remote.ip() != remote.ip() && self.said.is_due(from, "two addresses") {
+                tracing::warn!(from, %remote, earlier = %older.remote, "a peer calls from another address: is its data \
+                     directory used by two processes?");
+            }
+            !replaced
+        });
     }
 
     fn tell(&self, from: u64, remote: SocketAddr, ending: &Ending) {
@@ -91,7 +111,7 @@ pub(super) async fn listen(accepted: Arc<Accepted>, listener: TcpListener) {
             continue;
         }
         let serving = serve(accepted.clone(), number, stream, remote);
-        connections.insert(number, Connection { from: 0, task: spawn("peer connection", serving) });
+        connections.insert(number, Connection { from: 0, remote, task: spawn("peer connection", serving) });
     }
 }
 
@@ -107,7 +127,7 @@ async fn serve(accepted: Arc<Accepted>, number: u64, stream: TcpStream, remote: 
     };
     accepted.introduce(number, from);
     let answers = Arc::new(Answers::default());
-    let hearing = hear(from, &*accepted.receiver, &answers, &mut incoming);
+    let hearing = hear(from, &accepted, &answers, &mut incoming);
     let ending = first(hearing, speak(us, from, &answers, &mut outgoing)).await;
     if let Some(refusal) = ending.farewell(us.cluster, us.node) {
         outgoing.farewell(&mut incoming, &Frame::Refusal(refusal).bytes()).await;
@@ -170,6 +190,7 @@ struct Open {
     answers: Arc<Answers>,
     number: u64,
     answered: bool,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Open {
@@ -191,11 +212,11 @@ impl Drop for Open {
     }
 }
 
-async fn hear(from: u64, receiver: &dyn Receiver, answers: &Arc<Answers>, incoming: &mut Incoming) -> Ending {
+async fn hear(from: u64, accepted: &Accepted, answers: &Arc<Answers>, incoming: &mut Incoming) -> Ending {
     let mut answering: Vec<Task> = Vec::new();
     loop {
         match incoming.frame(FRAME_BYTES_MAX).await {
-            Ok(Frame::Messages(messages)) if from != 0 => receiver.messages(from, messages),
+            Ok(Frame::Messages(messages)) if from != 0 => accepted.receiver.messages(from, messages),
             Ok(Frame::Request { number, body }) => {
                 let open = answers.change(|state| {
                     state.open += 1;
@@ -205,8 +226,12 @@ async fn hear(from: u64, receiver: &dyn Receiver, answers: &Arc<Answers>, incomi
                     return Ending::OutOfTurn("more requests at once than are taken");
                 }
                 answering.retain(|task| !task.is_finished());
-                let open = Open { answers: answers.clone(), number, answered: false };
-                answering.push(spawn("answer to a peer", open.answer(receiver.request(from, body))));
+                // Those of connections that just ended may be there for a moment still.
+                let Ok(_permit) = accepted.answering.clone().try_acquire_owned() else {
+                    return Ending::OutOfTurn("more requests at once than are taken");
+                };
+                let open = Open { answers: answers.clone(), number, answered: false, _permit };
+                answering.push(spawn("answer to a peer", open.answer(accepted.receiver.request(from, body))));
             }
             Ok(Frame::Ping) => answers.change(|state| state.pong_due = true),
             Ok(Frame::Refusal(refusal)) => return refusal.refused(refusal.cluster, from),

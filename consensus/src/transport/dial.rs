@@ -127,12 +127,12 @@ pub(super) async fn keep(us: Arc<Identity>, peer: Arc<Peer>, said: Arc<Said>) {
                 ending
             }
         };
-        if said.is_due(peer.node, ending.key()) {
-            tracing::warn!(peer = peer.node, address = peer.address(), reason = %ending, "no connection to a peer");
-        }
         if ending == Ending::Moved {
             failures = 0;
             continue;
+        }
+        if said.is_due(peer.node, ending.key()) {
+            tracing::warn!(peer = peer.node, address = peer.address(), reason = %ending, "no connection to a peer");
         }
         let pause = pause(failures, us.runtime.random());
         failures += 1;

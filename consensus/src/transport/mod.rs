@@ -210,6 +210,9 @@ impl Transport {
             return Err(RequestError::Stopped);
         }
         let Some(peer) = self.peer(to) else { return Err(not_known(to)) };
+        if deadline <= now() {
+            return Err(RequestError::NotSent("its deadline has passed".to_owned()));
+        }
         let mut pending = peer.queue.ask(body)?;
         match timeout(deadline.saturating_duration_since(now()), &mut pending.answer).await {
             Ok(Ok(answer)) => answer,
@@ -242,6 +245,7 @@ impl Transport {
         for task in self.inner.accepted.take_all() {
             task.end().await;
         }
+        self.inner.accepted.idle().await;
         for (peer, task) in peers.into_values() {
             task.end().await;
             peer.queue.close(RequestError::Stopped);

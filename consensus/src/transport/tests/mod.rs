@@ -241,3 +241,32 @@ async fn a_stranger_with_the_secret_may_ask_once() {
     let asked = ask(&address, CLUSTER, &Secret([8; 32]), b"join".to_vec(), soon(), &runtime).await;
     assert!(matches!(asked, Err(Error::Peer { .. })));
 }
+
+#[tokio::test]
+async fn closing_waits_until_nothing_is_answered_any_more() {
+    /// Holds something while it answers.
+    struct Slow(Arc<Notify>);
+    impl Receiver for Slow {
+        fn messages(&self, _from: u64, _messages: Vec<(GroupId, Vec<u8>)>) {}
+        fn request(&self, _from: u64, _body: Vec<u8>) -> Answering {
+            let held = self.0.clone();
+            self.0.notify_one();
+            Box::pin(async move {
+                let _held = held;
+                std::future::pending().await
+            })
+        }
+    }
+    let asked = Arc::new(Notify::new());
+    let two = Transport::start(options(2, "127.0.0.1:0"), Arc::new(Slow(asked.clone()))).await.unwrap();
+    let (one, _) = start(1).await;
+    one.set_peers(book([(2, two.address())]));
+    let closing = async {
+        asked.notified().await;
+        two.close().await;
+        // The receiver's and ours: the answer under way has let go of its own.
+        assert_eq!(Arc::strong_count(&asked), 2);
+    };
+    let (answer, ()) = both(one.request(2, b"x".to_vec(), soon()), closing).await;
+    assert_eq!(answer, Err(RequestError::Unknown));
+}

@@ -24,7 +24,7 @@ async fn refused(options: TransportOptions, to: u64) -> String {
     let ((one, _), (two, _)) = (started(options).await, start(2).await);
     one.set_peers(book([(to, two.address())]));
     let trouble = trouble(&one).await;
-    let not_sent = one.request(to, Vec::new(), now()).await.unwrap_err().to_string();
+    let not_sent = one.request(to, Vec::new(), now() + Duration::from_millis(50)).await.unwrap_err().to_string();
     assert_eq!(not_sent, format!("not sent: node {to} at {}: {trouble}", two.address()));
     trouble
 }
