@@ -20,6 +20,8 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 const FAILURES_MAX: u32 = 10;
 /// Failures in a row after which it is given up when nothing has come yet, so that nothing is lost.
 const BEGIN_FAILURES_MAX: u32 = 3;
+/// Bytes of cache for a store that is only written: its own check reads little.
+const CACHE_BYTES: u64 = 1 << 20;
 /// Chunks in a row that may come damaged.
 const DAMAGED_MAX: u32 = 5;
 /// Between two tries: doubled from the first to the second.
@@ -84,6 +86,17 @@ impl Fetcher {
     /// # Errors
     /// Why it was given up.
     pub async fn fetch(&self, need: Need, newest: &AtomicU64) -> Result<Fetched, String> {
+        let fetched = self.try_to_fetch(need, newest).await;
+        if fetched.is_err()
+            && let Err(error) = self.folder.tidy()
+        {
+            // The next start does it.
+            tracing::warn!(%error, "what came of a checkpoint could not be removed");
+        }
+        fetched
+    }
+
+    async fn try_to_fetch(&self, need: Need, newest: &AtomicU64) -> Result<Fetched, String> {
         tracing::info!(from = need.from, at_least = need.at_least, "a checkpoint is fetched");
         let (mut part, mut failures, mut pause) = (None, 0, PAUSE_MIN);
         loop {
@@ -170,10 +183,11 @@ impl Fetcher {
     }
 
     fn restore(&self) -> Result<Restore, Broken> {
+        let options = StoreOptions { cache_bytes: CACHE_BYTES, ..self.options.clone() };
         // One that came earlier and was not taken.
         self.folder
             .discard()
-            .and_then(|()| Store::begin_restore(&self.folder.incoming(), &self.options))
+            .and_then(|()| Store::begin_restore(&self.folder.incoming(), &options))
             .map_err(|error| Broken::Up(error.to_string()))
     }
 

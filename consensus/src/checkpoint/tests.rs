@@ -158,7 +158,9 @@ async fn a_damaged_chunk_is_fetched_again_but_not_for_ever() {
     let way = Way::with_fates(sender(&store, 1), |nth| if nth > 4 { Fate::Damaged } else { Fate::Delivered });
     let given_up = way.fetch().await.unwrap_err();
     assert!(given_up.contains("fails its checksum"), "{given_up}");
-    assert!(!way.fetcher.folder.incoming().exists());
+    for name in ["incoming", "incoming.new"] {
+        assert!(!way.fetcher.folder.dir().join(name).exists(), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -256,3 +256,50 @@ async fn a_node_that_is_opened_again_serves_on_and_what_ran_before_learns_it() {
     assert_eq!(read(&node, "a").await.as_deref(), Some(&b"2"[..]));
     node.close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_may_be_closed_at_any_moment_while_it_is_opened_again() {
+    let dir = TempDir::new().unwrap();
+    let options = NodeOptions {
+        dir: dir.path().join("data"),
+        store: StoreOptions::default(),
+        wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
+        runtime: Runtime::seeded(1),
+        cluster: None,
+    };
+    for micros in [0, 0, 50, 200, 1_000, 5_000, 20_000] {
+        let node = Node::open(options.clone()).await.unwrap();
+        write(&node, "a", &micros.to_string()).await.unwrap();
+        let inner = node.inner().unwrap();
+        inner.progress.begin_reopening();
+        inner.tell(Letter::Applied);
+        drop(inner);
+        runtime::sleep(Duration::from_micros(micros)).await;
+        node.close().await.unwrap();
+        assert!(matches!(node.begin(Consistency::Stale, soon()).await, Err(Error::Stopped(_))));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_opened_again_stops_the_node_and_says_why() {
+    let dir = TempDir::new().unwrap();
+    let options = NodeOptions {
+        dir: dir.path().join("data"),
+        store: StoreOptions::default(),
+        wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
+        runtime: Runtime::seeded(1),
+        cluster: None,
+    };
+    let node = Node::open(options.clone()).await.unwrap();
+    let inner = node.inner().unwrap();
+    std::fs::remove_file(options.dir.join("log/00000001.log")).unwrap();
+    inner.progress.begin_reopening();
+    inner.tell(Letter::Applied);
+    drop(inner);
+    let reason = node.stopped().await;
+    assert!(reason.starts_with("it could not be opened again"), "{reason}");
+    assert_eq!(node.status().stopped.as_deref(), Some(&*reason));
+    assert!(matches!(node.begin(Consistency::Stale, soon()).await, Err(Error::Stopped(_))));
+    assert!(matches!(node.store(), Err(Error::Stopped(_))));
+    assert!(matches!(node.close().await, Err(Error::Stopped(_))));
+}

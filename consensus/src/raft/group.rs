@@ -592,11 +592,22 @@ impl Group {
         for (_, progress) in self.raw.raft.mut_prs().iter_mut() {
             progress.next_idx = progress.next_idx.max(progress.matched + 1);
         }
+        // A follower may take a checkpoint that is older than the one that raft-rs waits for. The log goes on from it.
+        let first = self.raw.store().first.0;
+        for id in self.awaited(|progress| progress.matched >= first) {
+            self.raw.report_snapshot(id, SnapshotStatus::Failure);
+        }
     }
 
     fn has(&self, snapshot: &Snapshot) -> bool {
         let (log, metadata) = (&self.raw.raft.raft_log, snapshot.get_metadata());
         metadata.index <= log.committed || log.match_term(metadata.index, metadata.term)
+    }
+
+    /// The followers that raft-rs sends nothing until it hears that they have a checkpoint, those of a kind.
+    fn awaited(&self, kind: impl Fn(&raft::Progress) -> bool) -> BTreeSet<u64> {
+        let waits = |progress: &raft::Progress| progress.state == ProgressState::Snapshot && kind(progress);
+        self.raw.raft.prs().iter().filter(|(_, progress)| waits(progress)).map(|(id, _)| *id).collect()
     }
 
     /// Lets raft-rs look again at followers that were told long ago that they need a checkpoint: it sends them
