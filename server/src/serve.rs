@@ -31,7 +31,7 @@ const TRY_EVERY: Duration = Duration::from_millis(100);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// A second signal means now: the shell's code for an interrupted program.
-const EXIT_AT_ONCE: i32 = 130;
+pub const EXIT_AT_ONCE: i32 = 130;
 
 /// Something to do once the server answers, before it is announced: `demo` fills its shop.
 pub type Prelude = Box<dyn FnOnce(SocketAddr) -> Result<(), Failure> + Send>;
@@ -109,7 +109,10 @@ async fn serve_node(
             if settings.cluster.is_none() {
                 announce(address, settings)?;
             }
-            explain_empty(address, database).await;
+            // A program that starts servers needs no advice.
+            if !settings.until_input_ends {
+                explain_empty(address, database).await;
+            }
         }
         (Ok(()), None) => {}
         (Err(_), _) => {

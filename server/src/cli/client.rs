@@ -106,6 +106,12 @@ impl Client {
         self.post("/graphql", body, idempotency_key)
     }
 
+    /// Whether the server says that it can answer requests.
+    pub fn is_ready(&self) -> bool {
+        let answer = self.agent.get(format!("{}/health/ready", self.base)).call();
+        answer.is_ok_and(|response| response.status().as_u16() == 200)
+    }
+
     fn post(&self, path: &str, body: &[u8], idempotency_key: Option<&str>) -> Result<Answer, Failure> {
         let mut request = self
             .agent

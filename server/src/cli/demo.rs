@@ -1,4 +1,7 @@
-//! `vivarium demo`: `serve` with a small shop, declared and filled on the first start.
+//! `vivarium demo`: `serve` with a small shop, declared and filled on the first start; on several nodes when asked.
+
+mod cluster;
+mod process;
 
 use super::{Client, Exit, Failure};
 use crate::config::{Flags, Settings};
@@ -13,6 +16,8 @@ use vivarium_schema::sdl;
 
 /// The shop keeps to itself: a `serve` in the same place has its own folder.
 const DATA_DEFAULT: &str = "./vivarium-demo";
+/// Several nodes have a folder each in this one.
+const CLUSTER_DATA_DEFAULT: &str = "./vivarium-demo-cluster";
 
 const SCHEMA: &str = include_str!("../../../examples/shop/schema.graphql");
 
@@ -31,6 +36,9 @@ const RECORDS: &[(&str, &str)] = &[
 pub struct Demo {
     #[command(flatten)]
     flags: Flags,
+    /// Start so many nodes, each a process of its own, with ports from that of --listen on
+    #[arg(long, value_name = "NODES", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=7))]
+    nodes: u16,
 }
 
 impl Demo {
@@ -44,6 +52,14 @@ impl Demo {
                 Exit::Usage,
                 "The demo brings its own schema. Use `vivarium serve --schema FILE`.",
             ));
+        }
+        if self.nodes > 1 {
+            let settings = Settings::resolve(self.flags, CLUSTER_DATA_DEFAULT)?;
+            if settings.cluster.is_some() {
+                let message = "With --nodes the demo gives its nodes their addresses. Leave --cluster-listen out.";
+                return Err(Failure::new(Exit::Usage, message));
+            }
+            return cluster::run(&settings, self.nodes);
         }
         let settings = Settings::resolve(self.flags, DATA_DEFAULT)?;
         let schema = SchemaFile { name: "the shop's schema".to_owned(), sdl: SCHEMA.to_owned(), only_first: true };

@@ -49,7 +49,7 @@ impl Cluster {
 }
 
 /// What a person should do about a folder, or about a cluster that it cannot join.
-fn failure(dir: &Path, error: &Error) -> Failure {
+pub fn failure(dir: &Path, error: &Error) -> Failure {
     match error {
         Error::Refused(reason) => Failure::new(Exit::Refused, sentence(reason)),
         Error::Peer { address, reason } => {
