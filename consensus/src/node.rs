@@ -280,9 +280,13 @@ impl Inner {
     /// # Errors
     /// Those of [`Node::begin`].
     pub async fn begin(self: Arc<Inner>, consistency: Consistency, deadline: Instant) -> Result<Transaction> {
+        let mut is_newest = consistency == Consistency::Strong;
         match consistency {
             Consistency::Strong => self.reach_newest(deadline).await?,
-            Consistency::Stale => self.progress.check()?,
+            Consistency::Stale => {
+                self.progress.check()?;
+                is_newest = self.progress.leads_alone();
+            }
             Consistency::Within(age) if self.progress.is_fresh(age) => self.progress.check()?,
             Consistency::Within(_) => self.reach_newest(deadline).await?,
             Consistency::At(version) => return self.begin_at(version, deadline).await,
@@ -290,7 +294,7 @@ impl Inner {
         }
         let snapshot = self.store.snapshot();
         let version = snapshot.version();
-        Ok(Transaction::new(self, snapshot, version))
+        Ok(Transaction::new(self, snapshot, version, is_newest))
     }
 
     async fn begin_at(self: Arc<Inner>, version: Version, deadline: Instant) -> Result<Transaction> {
@@ -304,7 +308,7 @@ impl Inner {
         if version < oldest {
             return Err(Error::VersionGone { version, oldest });
         }
-        Ok(Transaction::new(self, snapshot, version))
+        Ok(Transaction::new(self, snapshot, version, false))
     }
 
     fn status(&self) -> Status {
@@ -507,6 +511,15 @@ impl Node {
         let inner = self.inner()?;
         inner.reach_newest(deadline).await?;
         let remembered = outcome::find(&inner.store.snapshot(), key)?;
+        Ok(remembered.map(|remembered| remembered.outcome))
+    }
+
+    /// As [`Node::outcome`], as far as this node has applied the log: none does not mean that there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` while the node is opened again, `Stopped`, `Storage`.
+    pub fn outcome_here(&self, key: &IdempotencyKey) -> Result<Option<Outcome>> {
+        let remembered = outcome::find(&self.inner()?.store.snapshot(), key)?;
         Ok(remembered.map(|remembered| remembered.outcome))
     }
 

@@ -67,6 +67,7 @@ pub struct Transaction {
     node: Arc<Inner>,
     snapshot: Arc<Snapshot>,
     version: Version,
+    is_newest: bool,
     writes: Overlay,
     footprint: Footprint,
     recording: bool,
@@ -76,11 +77,12 @@ impl Transaction {
     /// The version of cells that this transaction wrote itself and that are not committed yet.
     pub const OWN: Version = Version(u64::MAX);
 
-    pub(crate) fn new(node: Arc<Inner>, snapshot: Arc<Snapshot>, version: Version) -> Transaction {
+    pub(crate) fn new(node: Arc<Inner>, snapshot: Arc<Snapshot>, version: Version, is_newest: bool) -> Transaction {
         Transaction {
             node,
             snapshot,
             version,
+            is_newest,
             writes: Overlay::default(),
             footprint: Footprint::default(),
             recording: true,
@@ -90,6 +92,13 @@ impl Transaction {
     /// The version that it reads.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// True when its snapshot is known to be no older than any commit acknowledged before it began. One that is not
+    /// may commit all the same: then the leader has seen that nothing that it read was written since. But what it
+    /// read counts for nothing unless it commits a write.
+    pub fn is_newest(&self) -> bool {
+        self.is_newest
     }
 
     /// The commit that last changed the catalog of `database`, as of the snapshot. Joins the footprint, so

@@ -158,18 +158,48 @@ fn consistency(request: &Request, ready: &Ready) -> Result<Consistency, Failure>
 
 type Begun = Result<(Ready, Transaction), (bool, Vec<Failure>)>;
 
+/// An operation prepared against the catalog of some version, or what is wrong with it.
+type Drafted = (Result<Ready, Vec<Failure>>, Version);
+
 async fn try_begin(database: &Database, request: &Request, deadline: Instant) -> Result<Begun, Abort> {
-    // Most requests meet a catalog that is known: their plan says how fresh they want to read.
-    let current = database.inner.serving.load_full();
-    let current_version = current.version;
-    let ready = Ready::new(database, current, request);
-    let consistency = match ready.as_ref().map_or(Ok(Consistency::Strong), |ready| consistency(request, ready)) {
-        Ok(consistency) => consistency,
-        Err(failure) => return Ok(Err((false, vec![failure]))),
+    let mut drafted = draft(database, request);
+    if matches!(&drafted, (Ok(ready), _) if ready.plan.mutation) {
+        // A mutation need not ask the others for the newest snapshot: the leader checks what it read when it
+        // commits. What it is refused for on the way counts only at the newest.
+        let begun = begin_at(database, request, drafted, Consistency::Stale, deadline).await?;
+        if begun.is_ok() {
+            return Ok(begun);
+        }
+        drafted = draft(database, request);
+    }
+    let consistency = match &drafted {
+        (Ok(ready), _) => match consistency(request, ready) {
+            Ok(consistency) => consistency,
+            Err(failure) => return Ok(Err((false, vec![failure]))),
+        },
+        (Err(_), _) => Consistency::Strong,
     };
+    begin_at(database, request, drafted, consistency, deadline).await
+}
+
+/// Most requests meet a catalog that is known: their plan says how fresh they want to read.
+fn draft(database: &Database, request: &Request) -> Drafted {
+    let current = database.inner.serving.load_full();
+    let version = current.version;
+    (Ready::new(database, current, request), version)
+}
+
+/// Begins at a snapshot, and prepares anew what was prepared against another catalog than the snapshot's.
+async fn begin_at(
+    database: &Database,
+    request: &Request,
+    (ready, drafted_version): Drafted,
+    consistency: Consistency,
+    deadline: Instant,
+) -> Result<Begun, Abort> {
     let mut transaction = database.node().begin(consistency, deadline).await?;
     let serving = database.serving(&mut transaction).await?;
-    let ready = if serving.version == current_version { ready } else { Ready::new(database, serving, request) };
+    let ready = if serving.version == drafted_version { ready } else { Ready::new(database, serving, request) };
     let ready = match ready {
         Ok(ready) => ready,
         Err(failures) => return Ok(Err((is_mutation(&request.query), failures))),
