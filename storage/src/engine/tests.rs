@@ -541,3 +541,22 @@ fn ranges_far_and_near_are_walked_through_alike() {
         assert_eq!(snapshot.scan_many(Space::Index, &scans, Version(1)).unwrap(), one_by_one);
     }
 }
+
+#[tokio::test]
+async fn a_store_is_closed_when_the_last_who_reads_it_is_gone() {
+    let dir = scratch();
+    let store = open(dir.path());
+    applied(&store, 1, 20);
+    let (closed, snapshot, other) = (store.closed(), store.snapshot(), store.clone());
+    let mut closed = std::pin::pin!(closed);
+    for held in [Box::new(store) as Box<dyn std::any::Any>, Box::new(other), Box::new(snapshot)] {
+        let early = crate::runtime::timeout(std::time::Duration::from_millis(5), closed.as_mut()).await;
+        assert!(early.is_err(), "somebody has it still");
+        drop(held);
+    }
+    closed.await;
+    // Nothing of it goes on: its folder can be moved and opened elsewhere.
+    let moved = dir.path().join("moved");
+    std::fs::rename(dir.path().join("store"), &moved).unwrap();
+    assert_eq!(Store::open(&moved, options()).unwrap().position().index, 20);
+}

@@ -86,6 +86,25 @@ async fn a_task_is_joined_or_let_go() {
 }
 
 #[tokio::test]
+async fn a_task_that_is_ended_is_gone_with_all_that_it_held() {
+    let ended = Arc::new(AtomicU32::new(0));
+    for running in [false, true] {
+        let held = Counted(ended.clone());
+        let task = spawn("sleeper", async move {
+            let _held = held;
+            sleep(Duration::from_secs(3600)).await;
+        });
+        if running {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let before = now();
+        task.end().await;
+        assert_eq!(ended.load(Ordering::SeqCst), 1 + u32::from(running));
+        assert!(now() - before < Duration::from_secs(60));
+    }
+}
+
+#[tokio::test]
 async fn what_is_late_is_dropped() {
     assert_eq!(timeout(Duration::from_secs(10), async { 7 }).await.unwrap(), 7);
     let before = now();
