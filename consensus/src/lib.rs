@@ -26,3 +26,4 @@ pub use raft::Follower;
 pub use transaction::{
     CommitOptions, Consistency, IDEMPOTENCY_MINUTES, IdempotencyKey, Outcome, TRANSACTION_BYTES_MAX, Transaction,
 };
+pub use transport::PeerTls;

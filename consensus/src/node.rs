@@ -395,6 +395,7 @@ impl Node {
             node: identity.node,
             secret,
             listen: cluster.listen.clone(),
+            tls: cluster.tls.clone(),
             runtime: options.runtime.clone(),
         };
         let transport = Transport::start(listen, desk.clone()).await?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vivarium_consensus::{ClusterOptions, NodeOptions};
+use vivarium_consensus::{ClusterOptions, NodeOptions, PeerTls};
 use vivarium_schema::plan::Limits;
 use vivarium_storage::runtime::Runtime;
 use vivarium_storage::{StoreOptions, WalOptions};
@@ -17,6 +17,48 @@ const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 
 /// What we say ourselves; of the libraries below what a person should act on.
 const LOG_FILTER_DEFAULT: &str = "info,fjall=warn,lsm_tree=warn,poem=warn";
+
+/// The files for TLS between nodes: all three, or none.
+#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PeerTlsFiles {
+    /// TLS between nodes: this node's certificate (PEM), for the host under which the others reach it
+    #[arg(long = "cluster-certificate", env = "VIVARIUM_CLUSTER_CERTIFICATE", value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+    /// TLS between nodes: the private key of the certificate (PEM)
+    #[arg(long = "cluster-key", env = "VIVARIUM_CLUSTER_KEY", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// TLS between nodes: the authorities that sign the certificates of all nodes (PEM)
+    #[arg(long = "cluster-authority", env = "VIVARIUM_CLUSTER_AUTHORITY", value_name = "FILE")]
+    pub authority: Option<PathBuf>,
+}
+
+impl PeerTlsFiles {
+    /// These, and those of the file for what is missing.
+    fn or(self, file: PeerTlsFiles) -> PeerTlsFiles {
+        PeerTlsFiles {
+            certificate: self.certificate.or(file.certificate),
+            key: self.key.or(file.key),
+            authority: self.authority.or(file.authority),
+        }
+    }
+
+    /// # Errors
+    /// One or two of the three, or a file that cannot be read.
+    pub fn read(&self) -> Result<Option<PeerTls>, Failure> {
+        let read = |path: &PathBuf| std::fs::read(path).map_err(|error| Failure::file("read", path, &error));
+        match (&self.certificate, &self.key, &self.authority) {
+            (None, None, None) => Ok(None),
+            (Some(certificate), Some(key), Some(authority)) => {
+                Ok(Some(PeerTls { certificate: read(certificate)?, key: read(key)?, authority: read(authority)? }))
+            }
+            _ => Err(Failure::new(
+                Exit::Usage,
+                "TLS between nodes needs three files: --cluster-certificate, --cluster-key and --cluster-authority.",
+            )),
+        }
+    }
+}
 
 /// What the command line and the environment say; clap has already put the first before the second.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -33,6 +75,9 @@ pub struct Flags {
     /// Where other nodes reach this one, as HOST:PORT [default: where it listens for them]
     #[arg(long, env = "VIVARIUM_ADVERTISE", value_name = "ADDRESS")]
     pub advertise: Option<String>,
+    /// How this node's connections with other nodes are kept private
+    #[command(flatten)]
+    pub peer_tls: PeerTlsFiles,
     /// A schema to apply before serving; a breaking change is refused
     #[arg(long, env = "VIVARIUM_SCHEMA", value_name = "FILE")]
     pub schema: Option<PathBuf>,
@@ -84,6 +129,7 @@ struct File {
 struct ClusterFile {
     listen: Option<String>,
     advertise: Option<String>,
+    tls: PeerTlsFiles,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -270,7 +316,11 @@ impl Settings {
         let settings = Settings {
             data: flags.data.or(file.data).unwrap_or_else(|| PathBuf::from(data_default)),
             listen,
-            cluster: cluster(flags.cluster_listen.or(file.cluster.listen), flags.advertise.or(file.cluster.advertise))?,
+            cluster: cluster(
+                flags.cluster_listen.or(file.cluster.listen),
+                flags.advertise.or(file.cluster.advertise),
+                &flags.peer_tls.or(file.cluster.tls),
+            )?,
             schema: flags.schema.or(file.schema),
             dev: flags.dev || file.dev.unwrap_or(false),
             until_input_ends: flags.until_input_ends,
@@ -361,8 +411,12 @@ fn parse_address(text: &str) -> Result<SocketAddr, Failure> {
 /// How a node meets others: it must listen for them, and say where they reach it when they cannot tell.
 ///
 /// # Errors
-/// An address that is none, or one that nobody else could use.
-pub fn cluster(listen: Option<String>, advertise: Option<String>) -> Result<Option<ClusterOptions>, Failure> {
+/// An address that is none, or one that nobody else could use; files for TLS that are missing.
+pub fn cluster(
+    listen: Option<String>,
+    advertise: Option<String>,
+    tls: &PeerTlsFiles,
+) -> Result<Option<ClusterOptions>, Failure> {
     let Some(listen) = listen else {
         return match advertise {
             None => Ok(None),
@@ -386,7 +440,7 @@ pub fn cluster(listen: Option<String>, advertise: Option<String>) -> Result<Opti
             }
         }
     }
-    Ok(Some(ClusterOptions { listen, advertise }))
+    Ok(Some(ClusterOptions { listen, advertise, tls: tls.read()? }))
 }
 
 /// A name or a number and a port: who resolves it finds out the rest.
@@ -462,7 +516,10 @@ mod tests {
             ..Flags::default()
         };
         let settings = with_file("[cluster]\nlisten = \"db-1:4100\"", Flags::default()).unwrap();
-        assert_eq!(settings.cluster.unwrap(), ClusterOptions { listen: "db-1:4100".into(), advertise: None });
+        assert_eq!(
+            settings.cluster.unwrap(),
+            ClusterOptions { listen: "db-1:4100".into(), advertise: None, tls: None }
+        );
         let settings = Settings::resolve(flags("0.0.0.0:4100", Some("db-1:4100")), "./data").unwrap();
         assert_eq!(settings.node().cluster.unwrap().advertise.as_deref(), Some("db-1:4100"));
         assert!(Settings::resolve(flags("127.0.0.1:0", None), "./data").unwrap().cluster.is_some());
@@ -470,6 +527,12 @@ mod tests {
             let failure = Settings::resolve(flags(listen, advertise), "./data").unwrap_err();
             assert_eq!(failure.exit, Exit::Usage, "{failure}");
         }
+        let half = PeerTlsFiles { key: Some("key.pem".into()), ..PeerTlsFiles::default() };
+        let failure = Settings::resolve(Flags { peer_tls: half, ..flags("db-1:4100", None) }, "./data").unwrap_err();
+        assert!(failure.message.contains("needs three files"), "{failure}");
+        let text = "[cluster]\nlisten = \"db-1:4100\"\n[cluster.tls]\ncertificate = \"/none\"\nkey = \"/none\"\nauthority = \"/none\"";
+        let failure = with_file(text, Flags::default()).unwrap_err();
+        assert!(failure.exit == Exit::File && failure.message.contains("/none"), "{failure}");
         let alone = Flags { advertise: Some("db-1:4100".into()), ..Flags::default() };
         assert!(Settings::resolve(alone, "./data").unwrap_err().message.contains("--cluster-listen"));
     }

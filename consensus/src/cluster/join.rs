@@ -4,7 +4,7 @@
 
 use super::question::{Question, Reply};
 use super::{ClusterOptions, Token};
-use crate::transport::{self, Secret};
+use crate::transport::{self, Secret, Stranger};
 use crate::{Error, Result, recovery};
 use std::path::Path;
 use vivarium_storage::runtime::{Instant, Runtime, now};
@@ -82,7 +82,9 @@ pub async fn join(
     let address = options.advertise.as_ref().unwrap_or(&options.listen).clone();
     let question = Question::Join { card, address };
     let body = question.encode(deadline.saturating_duration_since(now()));
-    let answer = transport::ask(member, token.cluster, &token.secret, body, deadline, runtime).await?;
+    let Token { cluster, secret } = token;
+    let stranger = Stranger { cluster: *cluster, secret, tls: options.tls.as_ref(), runtime };
+    let answer = transport::ask(stranger, member, body, deadline).await?;
     let reply =
         Reply::decode(&answer).map_err(|error| Error::Refused(format!("the answer cannot be read: {error}")))?;
     let Reply::Number { node, peers } = reply.checked()? else {

@@ -23,6 +23,7 @@ pub(crate) use pull::pull;
 pub(crate) use question::Question;
 pub use token::Token;
 
+use crate::transport::PeerTls;
 use serde::Serialize;
 
 /// How a node meets the others of its cluster.
@@ -32,6 +33,8 @@ pub struct ClusterOptions {
     pub listen: String,
     /// The address under which the others reach it; where it listens unless given.
     pub advertise: Option<String>,
+    /// TLS between the nodes.
+    pub tls: Option<PeerTls>,
 }
 
 /// A node of a cluster, as another one sees it.

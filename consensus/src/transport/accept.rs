@@ -118,9 +118,15 @@ pub(super) async fn listen(accepted: Arc<Accepted>, listener: TcpListener) {
 async fn serve(accepted: Arc<Accepted>, number: u64, stream: TcpStream, remote: SocketAddr) {
     // Without it answers are late, not wrong.
     let _ = stream.set_nodelay(true);
-    let stream: Box<dyn Duplex> = Box::new(stream);
-    let (mut incoming, mut outgoing) = halves(stream);
     let us = &accepted.us;
+    let stream: Box<dyn Duplex> = match &us.tls {
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => stream,
+            Err(ending) => return accepted.tell(0, remote, &ending),
+        },
+        None => Box::new(stream),
+    };
+    let (mut incoming, mut outgoing) = halves(stream);
     let from = match take(us, &mut incoming, &mut outgoing).await {
         Ok(from) => from,
         Err(ending) => return accepted.tell(0, remote, &ending),

@@ -147,12 +147,16 @@ fn pause(failures: u32, chance: u64) -> Duration {
 }
 
 async fn dialled(us: &Identity, peer: &Peer) -> Result<(Incoming, Outgoing), Ending> {
-    let connecting = timeout(CONNECT_MAX, TcpStream::connect(peer.address())).await;
+    let address = peer.address();
+    let connecting = timeout(CONNECT_MAX, TcpStream::connect(&*address)).await;
     let unreachable = |error: std::io::Error| Ending::Unreachable(error.to_string());
     let stream = connecting.map_err(|_| Ending::Late("connection", CONNECT_MAX))?.map_err(unreachable)?;
     // A batch is one write: nothing is gained by waiting for more.
     stream.set_nodelay(true).map_err(unreachable)?;
-    let stream: Box<dyn Duplex> = Box::new(stream);
+    let stream: Box<dyn Duplex> = match &us.tls {
+        Some(tls) => tls.dial(&address, stream).await?,
+        None => Box::new(stream),
+    };
     let (mut incoming, mut outgoing) = halves(stream);
     open(us, peer.node, &mut incoming, &mut outgoing).await?;
     Ok((incoming, outgoing))

@@ -24,6 +24,11 @@ pub(super) enum Ending {
         "the other side does not speak Vivarium's peer protocol, it began with {0}: give the peer address of a node"
     )]
     Foreign(String),
+    #[error(
+        "TLS: {0}; all nodes of a cluster have TLS or none, and each has a certificate of one authority for the host \
+         that is dialled"
+    )]
+    Tls(String),
     #[error("the other side sent {0}")]
     Garbled(#[from] Garbled),
     #[error("the other side sent {0} out of turn")]
@@ -56,6 +61,7 @@ impl Ending {
             Ending::Broken(_) => "broken",
             Ending::Silent(_) => "silent",
             Ending::Foreign(_) => "foreign",
+            Ending::Tls(_) => "TLS",
             Ending::Garbled(_) => "garbled",
             Ending::OutOfTurn(what) => what,
             Ending::Refused(key, _) => key,

@@ -6,6 +6,7 @@
 use super::Secret;
 use super::ending::{Ending, refusal};
 use super::frame::{Challenge, Frame, Hello, MAGIC, PROTOCOLS, Reason, STRANGER_BYTES_MAX};
+use super::tls::Tls;
 use super::wire::{Incoming, Outgoing};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -17,12 +18,12 @@ use vivarium_storage::runtime::{Runtime, sometimes, timeout};
 pub(super) const HANDSHAKE_MAX: Duration = Duration::from_secs(2);
 
 /// Who we are, and what we prove with.
-#[derive(Clone)]
 pub(super) struct Identity {
     pub cluster: Uuid,
     /// 0 for somebody who is no member yet.
     pub node: u64,
     pub secret: Secret,
+    pub tls: Option<Tls>,
     pub runtime: Runtime,
 }
 
@@ -205,7 +206,7 @@ mod tests {
 
     fn identity(node: u64, secret: u8) -> Identity {
         let runtime = Runtime::seeded(node);
-        Identity { cluster: Uuid::from_u128(7), node, secret: Secret([secret; 32]), runtime }
+        Identity { cluster: Uuid::from_u128(7), node, secret: Secret([secret; 32]), tls: None, runtime }
     }
 
     #[test]

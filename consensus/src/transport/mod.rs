@@ -15,6 +15,8 @@ mod queue;
 pub(crate) mod switchboard;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(madsim, path = "tls_simulated.rs")]
+mod tls;
 mod wire;
 
 pub(crate) use outbox::Outbox;
@@ -29,6 +31,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tls::Tls;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 use vivarium_storage::runtime::{Fate, Instant, Runtime, Task, fate, now, sleep, spawn, timeout};
@@ -44,6 +47,23 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What a node shows to the others, and whom it believes: PEM, as files hold it. Both directions use the same.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PeerTls {
+    /// The certificate, for the host that other nodes dial, with those between it and the authority.
+    pub certificate: Vec<u8>,
+    /// Its private key.
+    pub key: Vec<u8>,
+    /// The authorities that sign the certificates of the cluster's nodes.
+    pub authority: Vec<u8>,
+}
+
+impl fmt::Debug for PeerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PeerTls(..)")
+    }
+}
+
 /// Who we are and where we listen.
 #[derive(Clone, Debug)]
 pub(crate) struct TransportOptions {
@@ -55,6 +75,8 @@ pub(crate) struct TransportOptions {
     pub secret: Secret,
     /// `host:port`; port 0 takes a free one.
     pub listen: String,
+    /// TLS, when the network is not private. All nodes of a cluster have it, or none.
+    pub tls: Option<PeerTls>,
     /// Nonces and the jitter between attempts.
     pub runtime: Runtime,
 }
@@ -131,12 +153,13 @@ impl Transport {
     /// # Errors
     /// `Listen` when the address cannot be bound.
     pub async fn start(options: TransportOptions, receiver: Arc<dyn Receiver>) -> Result<Transport> {
-        let TransportOptions { cluster, node, secret, listen, runtime } = options;
+        let TransportOptions { cluster, node, secret, listen, tls, runtime } = options;
         assert!(node != 0, "a node that listens has a number");
+        let tls = certified(&listen, tls.as_ref())?;
         let failed = |error: std::io::Error| Error::Listen { address: listen.clone(), reason: error.to_string() };
         let listener = TcpListener::bind(&*listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?.to_string();
-        let us = Arc::new(Identity { cluster, node, secret, runtime });
+        let us = Arc::new(Identity { cluster, node, secret, tls, runtime });
         let said = Arc::new(Said::default());
         let accepted = Arc::new(Accepted::new(us.clone(), receiver, said.clone()));
         let listening = Some(spawn("peer listener", accept::listen(accepted.clone(), listener)));
@@ -271,21 +294,30 @@ fn not_known(node: u64) -> RequestError {
     RequestError::NotSent(format!("node {node} is not in the address book"))
 }
 
+/// Reads what TLS needs.
+fn certified(address: &str, tls: Option<&PeerTls>) -> Result<Option<Tls>> {
+    let unusable = |reason| Error::Listen { address: address.to_owned(), reason: format!("TLS, {reason}") };
+    tls.map(Tls::new).transpose().map_err(unusable)
+}
+
+/// Somebody who is no member yet, and where it asks.
+pub(crate) struct Stranger<'a> {
+    pub cluster: Uuid,
+    pub secret: &'a Secret,
+    pub tls: Option<&'a PeerTls>,
+    pub runtime: &'a Runtime,
+}
+
 /// One request to an address, by somebody who is no member yet.
 ///
 /// # Errors
-/// `Peer` when it surely did not arrive, `UnknownOutcome` when it may have.
-pub(crate) async fn ask(
-    address: &str,
-    cluster: Uuid,
-    secret: &Secret,
-    body: Vec<u8>,
-    deadline: Instant,
-    runtime: &Runtime,
-) -> Result<Vec<u8>> {
-    let stranger = Identity { cluster, node: 0, secret: secret.clone(), runtime: runtime.clone() };
-    let peer = Peer::new(0, address.to_owned(), &stranger);
-    dial::ask(&stranger, &peer, body, deadline).await.map_err(|error| match error {
+/// `Peer` when it surely did not arrive, `UnknownOutcome` when it may have, `Listen` when TLS cannot be used.
+pub(crate) async fn ask(stranger: Stranger<'_>, address: &str, body: Vec<u8>, deadline: Instant) -> Result<Vec<u8>> {
+    let Stranger { cluster, secret, tls, runtime } = stranger;
+    let tls = certified(address, tls)?;
+    let us = Identity { cluster, node: 0, secret: secret.clone(), tls, runtime: runtime.clone() };
+    let peer = Peer::new(0, address.to_owned(), &us);
+    dial::ask(&us, &peer, body, deadline).await.map_err(|error| match error {
         RequestError::Unknown => Error::UnknownOutcome,
         error => Error::Peer { address: address.to_owned(), reason: error.to_string() },
     })

@@ -3,6 +3,7 @@
 use super::ending::Ending;
 use super::frame::{Frame, MAGIC, STRANGER_BYTES_MAX};
 use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
@@ -18,6 +19,8 @@ const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
 const READ_BYTES: usize = 64 << 10;
 /// Room for one read of a large frame: memory grows with what has arrived, not with what is announced.
 const READ_BYTES_MAX: usize = 1 << 20;
+/// How a TLS connection begins: a handshake's record.
+const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 /// What is read and thrown away before a connection is closed, so that the other side can read why.
 const DRAIN_BYTES_MAX: usize = 64 << 10;
 /// How long that may take.
@@ -81,6 +84,9 @@ impl Incoming {
         }
         if !self.buffer.starts_with(&MAGIC) {
             let shown = &self.buffer[..self.buffer.len().min(16)];
+            if shown.starts_with(&TLS_HANDSHAKE) {
+                return Err(Ending::Tls("the other side has it, this node has not".to_owned()));
+            }
             return Err(Ending::Foreign(format!("\"{}\"", shown.escape_ascii())));
         }
         self.start = MAGIC.len();
@@ -115,6 +121,8 @@ impl Incoming {
             match timeout(until.saturating_duration_since(now()), self.half.read_buf(&mut self.buffer)).await {
                 Ok(Ok(0)) => return Err(Ending::Closed),
                 Ok(Ok(_)) => break,
+                // TLS is told when a connection ends without a word.
+                Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => return Err(Ending::Closed),
                 Ok(Err(error)) => return Err(Ending::Broken(error.to_string())),
                 // What was written meanwhile moved the limit.
                 Err(_) if now() < self.pulse.limit().1 => {}

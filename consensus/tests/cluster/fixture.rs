@@ -65,7 +65,7 @@ impl Cluster {
             store: StoreOptions::default(),
             wal: WalOptions { segment_bytes: self.segment_bytes, ..WalOptions::default() },
             runtime: Runtime::seeded(number),
-            cluster: Some(ClusterOptions { listen: self.addresses[&number].clone(), advertise: None }),
+            cluster: Some(ClusterOptions { listen: self.addresses[&number].clone(), advertise: None, tls: None }),
         }
     }
 
@@ -91,7 +91,7 @@ impl Cluster {
     pub async fn admit(&mut self) -> u64 {
         let path = self.dir.path().join("joining");
         let listen = free_address();
-        let options = ClusterOptions { listen: listen.clone(), advertise: None };
+        let options = ClusterOptions { listen: listen.clone(), advertise: None, tls: None };
         let runtime = Runtime::seeded(99);
         let number = join(&path, &options, &self.token, &self.address(), &runtime, soon()).await.unwrap();
         std::fs::rename(path, self.path(number)).unwrap();

@@ -6,6 +6,8 @@ mod costs;
 mod refusals;
 #[cfg(madsim)]
 mod simulated;
+#[cfg(not(madsim))]
+mod tls;
 
 use super::*;
 use std::time::Duration;
@@ -57,7 +59,7 @@ const CLUSTER: Uuid = Uuid::from_u128(0xc105);
 
 fn options(node: u64, listen: &str) -> TransportOptions {
     let (secret, runtime) = (Secret([9; 32]), Runtime::seeded(node));
-    TransportOptions { cluster: CLUSTER, node, secret, listen: listen.to_owned(), runtime }
+    TransportOptions { cluster: CLUSTER, node, secret, listen: listen.to_owned(), tls: None, runtime }
 }
 
 async fn started(options: TransportOptions) -> (Transport, Arc<Recorder>) {
@@ -227,19 +229,20 @@ async fn a_peer_that_moved_is_found_at_its_new_address() {
 #[tokio::test]
 async fn a_stranger_with_the_secret_may_ask_once() {
     let (one, heard) = start(1).await;
-    let (secret, runtime) = (Secret([9; 32]), Runtime::seeded(3));
-    let asked = ask(one.address(), CLUSTER, &secret, b"join".to_vec(), soon(), &runtime).await;
+    let (secret, other, runtime) = (Secret([9; 32]), Secret([8; 32]), Runtime::seeded(3));
+    let stranger = |secret| Stranger { cluster: CLUSTER, secret, tls: None, runtime: &runtime };
+    let asked = ask(stranger(&secret), one.address(), b"join".to_vec(), soon()).await;
     assert_eq!(asked.unwrap(), b"answer to join");
     assert_eq!(*heard.asked.lock().unwrap(), [(0, b"join".to_vec())]);
     let late = now() + Duration::from_millis(200);
-    let asked = ask(one.address(), CLUSTER, &secret, b"never".to_vec(), late, &runtime).await;
+    let asked = ask(stranger(&secret), one.address(), b"never".to_vec(), late).await;
     assert!(matches!(asked, Err(Error::UnknownOutcome)), "{asked:?}");
+    let asked = ask(stranger(&other), one.address(), b"join".to_vec(), soon()).await;
+    assert!(matches!(asked, Err(Error::Peer { .. })), "{asked:?}");
     let address = one.address().to_owned();
     one.close().await;
-    let asked = ask(&address, CLUSTER, &secret, b"join".to_vec(), soon(), &runtime).await.unwrap_err();
+    let asked = ask(stranger(&secret), &address, b"join".to_vec(), soon()).await.unwrap_err();
     assert!(asked.to_string().starts_with(&format!("the node at {address} cannot be reached: ")), "{asked}");
-    let asked = ask(&address, CLUSTER, &Secret([8; 32]), b"join".to_vec(), soon(), &runtime).await;
-    assert!(matches!(asked, Err(Error::Peer { .. })));
 }
 
 #[tokio::test]

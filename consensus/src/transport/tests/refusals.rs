@@ -90,7 +90,7 @@ async fn something_else_at_the_address_is_named() {
 async fn connected(two: &Transport) -> (Incoming, Outgoing) {
     let stream: Box<dyn Duplex> = Box::new(TcpStream::connect(two.address()).await.unwrap());
     let (mut incoming, mut outgoing) = halves(stream);
-    let us = Identity { cluster: CLUSTER, node: 1, secret: Secret([9; 32]), runtime: Runtime::seeded(1) };
+    let us = Identity { cluster: CLUSTER, node: 1, secret: Secret([9; 32]), tls: None, runtime: Runtime::seeded(1) };
     open(&us, 2, &mut incoming, &mut outgoing).await.unwrap();
     (incoming, outgoing)
 }
@@ -147,7 +147,7 @@ async fn a_stranger_sends_no_messages() {
     let (two, heard) = start(2).await;
     let stream: Box<dyn Duplex> = Box::new(TcpStream::connect(two.address()).await.unwrap());
     let (mut incoming, mut outgoing) = halves(stream);
-    let us = Identity { cluster: CLUSTER, node: 0, secret: Secret([9; 32]), runtime: Runtime::seeded(1) };
+    let us = Identity { cluster: CLUSTER, node: 0, secret: Secret([9; 32]), tls: None, runtime: Runtime::seeded(1) };
     open(&us, 0, &mut incoming, &mut outgoing).await.unwrap();
     outgoing.write(&Frame::Messages(vec![(GroupId(1), b"x".to_vec())]).bytes()).await.unwrap();
     assert_eq!(told(&mut incoming).await, Reason::Garbled);

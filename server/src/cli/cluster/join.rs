@@ -24,6 +24,8 @@ pub struct Join {
     /// Where the others reach it, as HOST:PORT [default: where it listens for them]
     #[arg(long, env = "VIVARIUM_ADVERTISE", value_name = "ADDRESS")]
     advertise: Option<String>,
+    #[command(flatten)]
+    tls: config::PeerTlsFiles,
     /// Any node of the cluster: the address that it listens on for other nodes
     #[arg(long, value_name = "HOST:PORT")]
     member: String,
@@ -42,8 +44,8 @@ impl Join {
     /// A wrong token, a member that cannot be reached or refuses, a folder that holds something.
     pub fn run(self) -> Result<(), Failure> {
         let token = self.read_token()?;
-        let options =
-            config::cluster(Some(self.cluster_listen.clone()), self.advertise.clone())?.expect("it listens somewhere");
+        let options = config::cluster(Some(self.cluster_listen.clone()), self.advertise.clone(), &self.tls)?
+            .expect("it listens somewhere");
         if options.advertise.is_none() && options.listen.ends_with(":0") {
             let message =
                 "Port 0 is another one at every start: say with --cluster-listen which one this node will have.";
