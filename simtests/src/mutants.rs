@@ -1,6 +1,7 @@
 //! The planted bugs: a harness that does not catch them proves nothing.
 
 use crate::plan::Profile;
+use crate::workload::Workload;
 use serde::Deserialize;
 
 /// One planted bug.
@@ -13,6 +14,9 @@ pub struct Mutant {
     pub what: String,
     /// The profile in which it must be caught.
     pub profile: Profile,
+    /// The workload in which it must be caught.
+    #[serde(default)]
+    pub workload: Workload,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use super::{Violation, dump};
 use crate::history::Known;
 use crate::house::Door;
 use crate::trace;
-use crate::workload::{Action, Reply};
+use crate::workload::{Action, Reply, Workload};
 use std::collections::BTreeMap;
 use vivarium_schema::Request;
 
@@ -20,7 +20,7 @@ pub enum Audited {
 /// The request for an action.
 pub fn request(action: &Action, key: Option<&str>) -> Request {
     Request {
-        query: action.document().to_owned(),
+        query: action.document().into_owned(),
         variables: Some(action.variables().to_string()),
         idempotency_key: key.map(str::to_owned),
         ..Request::default()
@@ -80,7 +80,7 @@ async fn read_all(
     door: &Door,
     interrupted: &impl Fn() -> bool,
 ) -> Result<Option<(u64, super::model::State)>, Violation> {
-    let request = Request { query: dump::DOCUMENT.into(), ..Request::default() };
+    let request = Request { query: dump::document(Workload::Mixed).into_owned(), ..Request::default() };
     let reply = door.execute(request).await;
     if interrupted() {
         return Ok(None);

@@ -5,6 +5,7 @@
 use super::Violation;
 use super::model::State;
 use crate::history::{Call, End, History};
+use crate::workload::task::Task;
 use crate::workload::{Action, Reply};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -98,8 +99,11 @@ fn committed(history: &History) -> Result<BTreeMap<u64, &Call>, Violation> {
     Ok(by_version)
 }
 
-/// An answer without what the server makes up.
+/// An answer without what the server makes up; of a transaction over lists, the lists that it read.
 fn comparable(action: &Action, data: &Value) -> Value {
+    if let Action::Task(task @ Task::Transact { .. }) = action {
+        return task.lists(data).map_or_else(Value::String, |lists| lists.into());
+    }
     let mut data = data.clone();
     if let Value::Object(fields) = &mut data {
         for (_, payload) in fields.iter_mut() {

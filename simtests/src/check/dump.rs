@@ -1,11 +1,14 @@
 //! Everything in the database, read through the API at one snapshot, from both sides of every relation.
 
 use super::model::{Item, State, Ticket};
+use super::task_model::{self, TaskState};
+use crate::workload::Workload;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Reads all collections in one operation. `first` is above what the workload ever makes.
-pub const DOCUMENT: &str = "query {
+/// Reads all collections of the mixed workload in one operation. `first` is above what the workload ever makes.
+const DOCUMENT: &str = "query {
   items(first: 100) { totalCount nodes {
     tag kind rank note price marks size { width height } box { tag }
     labels(first: 20) { nodes { slug } } tickets(first: 100) { nodes { text } }
@@ -35,12 +38,24 @@ fn names<C: FromIterator<String>>(connection: &Value, name: &str) -> Result<C, S
     nodes(connection)?.iter().map(|node| text(&node[name])).collect()
 }
 
-/// The `data` of [`DOCUMENT`] as a state.
+/// The document that reads everything that a workload works on.
+pub fn document(workload: Workload) -> Cow<'static, str> {
+    match workload {
+        Workload::Mixed => Cow::Borrowed(DOCUMENT),
+        Workload::Append | Workload::Bank | Workload::Register | Workload::Set => Cow::Owned(task_model::document()),
+    }
+}
+
+/// The `data` of [`document`] as a state.
 ///
 /// # Errors
 /// When the two sides of a relation disagree, or something is there twice.
 pub fn state(data: &Value) -> Result<State, String> {
     let mut state = State::default();
+    if data.get("items").is_none() {
+        state.tasks = TaskState::parse(data)?;
+        return Ok(state);
+    }
     let mut tickets_of = BTreeMap::new();
     for node in nodes(&data["items"])? {
         let tag = text(&node["tag"])?;

@@ -7,13 +7,15 @@ pub mod dump;
 pub mod elle;
 pub mod linear;
 pub mod model;
+pub mod oracles;
+pub mod task_model;
 
 use serde::{Deserialize, Serialize};
 
 /// Something that must never happen did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// Who says so: durability, state, verify, certificate, recovery, liveness, panic.
+    /// Who says so: durability, state, verify, certificate, elle, linear, bank, set, recovery, liveness, panic.
     pub checker: String,
     /// What kind it is.
     pub class: String,

@@ -2,6 +2,7 @@
 //!
 //! No planner, no index, no history, no concurrency: too simple to have the bugs that it looks for.
 
+use super::task_model::TaskState;
 use crate::workload::{Action, BoxLink, ItemChange, NewItem};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,8 @@ pub struct State {
     pub labels: BTreeSet<String>,
     /// By text.
     pub tickets: BTreeMap<String, Ticket>,
+    /// Of the workloads with checkers of their own.
+    pub tasks: TaskState,
 }
 
 /// The operation cannot be done: the codes that may say so.
@@ -60,6 +63,12 @@ impl State {
     /// # Errors
     /// [`Refusal`]; the state is then as it was.
     pub fn run(&mut self, action: &Action) -> Result<Value, Refusal> {
+        if let Action::Task(task) = action {
+            let mut next = self.tasks.clone();
+            let answer = next.run(task)?;
+            self.tasks = next;
+            return Ok(answer);
+        }
         if action.is_mutation() {
             let mut next = self.clone();
             let answer = next.write(action)?;
@@ -318,5 +327,6 @@ impl State {
             .or_else(|| compare("box", &self.boxes, &found.boxes, PartialEq::eq))
             .or_else(|| compare("label", &unit(&self.labels), &unit(&found.labels), PartialEq::eq))
             .or_else(|| compare("ticket", &self.tickets, &found.tickets, same_ticket))
+            .or_else(|| self.tasks.difference(&found.tasks))
     }
 }

@@ -1,9 +1,11 @@
 //! One thing that a client does, as data, as a GraphQL request, and what came back.
 //!
-//! The documents are constant and everything else is a variable, so that the plan cache is used as an application uses it.
+//! The documents are few and everything else is a variable, so that the plan cache is used as an application uses it.
 
+use super::task::Task;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// The fields of an item that answers show.
 macro_rules! item_parts {
@@ -117,12 +119,21 @@ pub enum Action {
     ReadBox { tag: String },
     ReadLabel { slug: String },
     CountItems,
+    Task(Task),
 }
 
 impl Action {
     /// True when it writes.
     pub fn is_mutation(&self) -> bool {
         self.document().starts_with("mutation")
+    }
+
+    /// What comes next when this was answered so, and its idempotency key: the page after this one, or what a task needs.
+    pub fn next(&self, reply: &Reply) -> Option<(Option<String>, Action)> {
+        match self {
+            Action::Task(task) => task.next(reply).map(|(key, task)| (Some(key), Action::Task(task))),
+            _ => self.next_page(reply).map(|page| (None, page)),
+        }
     }
 
     /// The page after this one, when the answer says that there is one.
@@ -136,8 +147,9 @@ impl Action {
     }
 
     /// The GraphQL document.
-    pub fn document(&self) -> &'static str {
-        match self {
+    pub fn document(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Action::Task(task) => return task.document(),
             Action::CreateItem { .. } => concat!(
                 "mutation($data: ItemCreate!) { createItem(data: $data) { item { ",
                 item_parts!(),
@@ -210,7 +222,7 @@ impl Action {
             Action::CountItems => {
                 "query { items { totalCount } boxes { totalCount } labels { totalCount } tickets { totalCount } }"
             }
-        }
+        })
     }
 
     /// The variables of the document.
@@ -235,6 +247,7 @@ impl Action {
             Action::ListByMark { mark } => json!({ "mark": mark }),
             Action::ListByRank { least, most } => json!({ "least": least, "most": most }),
             Action::CountItems => json!({}),
+            Action::Task(task) => task.variables(),
         }
     }
 }

@@ -3,13 +3,16 @@
 //! Steps are drawn before the run and independently of what was written, so many of them are refused: that is checked too.
 
 mod action;
+mod kind;
+pub mod task;
 
 use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, BoxLink, ItemChange, NewItem, PagePlace, Reply};
+pub use kind::Workload;
 
-/// The schema of all runs.
+/// The schema of the mixed workload.
 pub const SCHEMA: &str = include_str!("schema.graphql");
 
 /// Names are drawn from pools of these sizes: small enough that clients meet.
@@ -53,7 +56,7 @@ pub enum Sent {
     Twice,
 }
 
-/// The steps of a client.
+/// The steps of a client of the mixed workload.
 pub fn draw(client: u64, count: u64, rng: &mut Rng) -> Vec<Step> {
     let mut steps = Vec::new();
     for number in 1..=count {

@@ -1,0 +1,153 @@
+//! Which workload a run has: its schema, and how the steps of its clients are drawn.
+
+use super::task::{Part, Task};
+use super::{Action, Sent, Step};
+use crate::rng::Rng;
+use serde::{Deserialize, Serialize};
+
+/// Lists that are in use at the same time: few, so that transactions meet.
+const LISTS: u64 = 3;
+/// Steps of each client after which other lists are used.
+const LIST_STEPS: u64 = 12;
+/// Accounts of the bank.
+const ACCOUNTS: u64 = 4;
+/// What is on each account at first.
+pub const BALANCE: i64 = 100;
+/// Registers.
+const REGISTERS: u64 = 3;
+/// What registers hold: few values, so that swaps often fit.
+const VALUES: u64 = 4;
+/// More than the steps of a client: values of different clients differ.
+const STEPS_MAX: u64 = 1000;
+/// Above the shelves that steps use.
+const PROBE_SHELF: i64 = 1000;
+/// Above the values that steps use.
+const PROBE_VALUE: u64 = 1_000_000;
+/// More than the parts of a transaction.
+const PARTS_MAX: u64 = 10;
+
+/// What clients do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Workload {
+    /// One of everything, checked by the certificate.
+    #[default]
+    Mixed,
+    /// Transactions of appends to lists and reads of them, checked for cycles too.
+    Append,
+    /// Transfers between accounts: all reads have one sum.
+    Bank,
+    /// Registers with compare-and-set, checked for linearizability too.
+    Register,
+    /// A set that grows: what was added stays.
+    Set,
+}
+
+impl Workload {
+    /// The schema that it works on.
+    pub fn schema(self) -> &'static str {
+        match self {
+            Workload::Mixed => super::SCHEMA,
+            Workload::Append | Workload::Bank | Workload::Register | Workload::Set => include_str!("tasks.graphql"),
+        }
+    }
+
+    /// The steps of a client.
+    pub fn draw(self, client: u64, count: u64, rng: &mut Rng) -> Vec<Step> {
+        if self == Workload::Mixed {
+            return super::draw(client, count, rng);
+        }
+        let opening = if client == 1 { self.opening() } else { Vec::new() };
+        let opening = opening.into_iter().map(|task| (0, task));
+        let mut all: Vec<(u64, Task)> = opening.collect();
+        for number in 1..=count {
+            let task = match self {
+                Workload::Append => transact(client, number, rng),
+                Workload::Bank => bank(format!("c{client}-{number}-then"), rng),
+                Workload::Register => register((client, number), rng),
+                Workload::Mixed | Workload::Set => set(client, number, rng),
+            };
+            all.push((rng.spread(1, 6_000), task));
+        }
+        let step = |(number, (pause_micros, task)): (u64, (u64, Task))| {
+            let action = Action::Task(task);
+            let key = action.is_mutation().then(|| format!("c{client}-{number}"));
+            let often = [Sent::Once, Sent::Once, Sent::Once, Sent::Again, Sent::Twice];
+            let sent = if key.is_some() { *rng.pick(&often) } else { Sent::Once };
+            Step { pause_micros, key, sent, action }
+        };
+        (1..).zip(all).map(step).collect()
+    }
+
+    /// A mutation that no step makes: to see whether a node still writes.
+    pub fn probe(self, number: u64) -> Action {
+        match self {
+            Workload::Mixed => {
+                let shelf = i64::try_from(number).expect("probes are few") + PROBE_SHELF;
+                Action::CreateBox { tag: format!("probe{number}"), room: "RED".into(), shelf }
+            }
+            Workload::Append | Workload::Bank | Workload::Register | Workload::Set => {
+                Action::Task(Task::AddMember { value: number + PROBE_VALUE })
+            }
+        }
+    }
+
+    /// What the first client does before all else.
+    fn opening(self) -> Vec<Task> {
+        let accounts = || (0..ACCOUNTS).map(|number| Task::OpenAccount { name: account(number), balance: BALANCE });
+        let registers = || (0..REGISTERS).map(|number| Task::OpenRegister { name: format!("r{number}") });
+        match self {
+            Workload::Append => vec![Task::OpenGate],
+            Workload::Bank => accounts().collect(),
+            Workload::Register => registers().collect(),
+            Workload::Mixed | Workload::Set => Vec::new(),
+        }
+    }
+}
+
+fn transact(client: u64, number: u64, rng: &mut Rng) -> Task {
+    let first = number / LIST_STEPS * LISTS;
+    let part = |place: u64| {
+        let list = first + rng.below(LISTS);
+        let value = (client * STEPS_MAX + number) * PARTS_MAX + place;
+        if rng.chance(1, 2) { Part::Append { list, value } } else { Part::Read { list } }
+    };
+    Task::Transact { parts: (0..1 + number % 4).map(part).collect() }
+}
+
+fn account(number: u64) -> String {
+    format!("a{number}")
+}
+
+fn bank(key: String, rng: &mut Rng) -> Task {
+    match rng.below(8) {
+        0 | 1 => Task::ReadAccounts,
+        2 => Task::ReadAccountsByBalance,
+        _ => {
+            let from = rng.below(ACCOUNTS);
+            let to = (from + rng.between(1, ACCOUNTS - 1)) % ACCOUNTS;
+            Task::ReadPair { from: account(from), to: account(to), amount: rng.between(1, BALANCE as u64) as i64, key }
+        }
+    }
+}
+
+fn register((client, number): (u64, u64), rng: &mut Rng) -> Task {
+    let name = format!("r{}", rng.below(REGISTERS));
+    let (value, from) = (rng.below(VALUES) as i64, rng.below(VALUES) as i64);
+    // A value that nobody else writes tells more.
+    let own = (client * STEPS_MAX + number) as i64;
+    match rng.below(10) {
+        0..=2 => Task::ReadRegister { name },
+        3 => Task::WriteRegister { name, value },
+        4 => Task::WriteRegister { name, value: own },
+        5..=6 => Task::SwapRegister { name, from, to: value },
+        _ => Task::ReadToSwap { name, to: own, key: format!("c{client}-{number}-then") },
+    }
+}
+
+fn set(client: u64, number: u64, rng: &mut Rng) -> Task {
+    match rng.below(3) {
+        0 => Task::ReadMembers,
+        _ => Task::AddMember { value: client * STEPS_MAX + number },
+    }
+}
