@@ -79,6 +79,7 @@ async fn answer(node: &Arc<Inner>, from: u64, question: Question, deadline: Inst
             Ok(Reply::Committed { version: outcome.version.0, answer: outcome.answer })
         }
         Question::Join { card, address } => {
+            become_known(node, deadline).await?;
             let number = directory::admit(node, card, &address, deadline).await?;
             let directory = node.book.directory();
             let peers = directory.present().filter(|(other, _)| *other != number);
@@ -111,6 +112,23 @@ pub(crate) async fn answer_here(node: &Inner, question: &Question, deadline: Ins
         }
     }
     Ok(Reply::Done)
+}
+
+/// Waits until the directory says where this node and its leader are: who joins reaches nobody else at first, and a
+/// node that just started has yet to write it down.
+async fn become_known(node: &Inner, deadline: Instant) -> Result<()> {
+    loop {
+        let directory = node.book.directory();
+        let known = |number| directory.get(number).is_some_and(|row| !row.left);
+        if known(node.identity.node) && node.standing.load().leader.is_some_and(known) {
+            return Ok(());
+        }
+        if now() + LOOK_EVERY >= deadline {
+            return Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER });
+        }
+        node.progress.check()?;
+        runtime::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Sees that a node may go without costing the majority. The directory is written by who was asked.

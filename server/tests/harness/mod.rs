@@ -4,6 +4,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "every test file uses a part of it, and a test may panic")]
 
+pub mod cluster;
+
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -36,7 +38,19 @@ type Tag @collection { id: ID! slug: String! @unique notes: [Note!]! @relation(i
 /// The binary under test.
 pub fn vivarium() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vivarium"));
-    for name in ["DATA", "LISTEN", "SCHEMA", "CONFIG", "DEV", "LOG", "LOG_FILTER", "URL"] {
+    for name in [
+        "DATA",
+        "LISTEN",
+        "SCHEMA",
+        "CONFIG",
+        "DEV",
+        "LOG",
+        "LOG_FILTER",
+        "URL",
+        "CLUSTER_LISTEN",
+        "ADVERTISE",
+        "TOKEN",
+    ] {
         command.env_remove(format!("VIVARIUM_{name}"));
     }
     command

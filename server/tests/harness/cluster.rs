@@ -1,0 +1,321 @@
+//! A cluster of real processes on this machine, and a client of it that goes on with another node when one fails it.
+
+use super::{NOTES, Place, Reply, Server, request, succeed, vivarium};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, RwLock};
+use std::time::{Duration, Instant};
+
+/// Nothing here takes this long unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A client that hears nothing for so long tries another node.
+const ANSWER_TIME_MAX: Duration = Duration::from_millis(1500);
+/// Between two looks at a condition.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A port that was free a moment ago.
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// Waits until `condition` gives something.
+#[expect(clippy::disallowed_methods, reason = "a pause between two looks at a condition of other processes")]
+pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// A request and its answer, within `patience`.
+pub fn post(
+    address: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &Value,
+    patience: Duration,
+) -> std::io::Result<Reply> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(patience))?;
+    let headers = [&[("content-type", "application/json")], headers].concat();
+    stream.write_all(&request("POST", path, &headers, body.to_string().as_bytes()))?;
+    Reply::read(stream)
+}
+
+/// Nodes by their numbers, which begin at 1 and have no gaps here.
+pub struct Cluster {
+    pub place: Place,
+    pub token: String,
+    nodes: RwLock<Vec<Node>>,
+}
+
+struct Node {
+    listen: String,
+    server: Option<Server>,
+}
+
+impl Cluster {
+    /// So many nodes, all of which vote, with the notes' schema.
+    pub fn start(nodes: usize) -> Cluster {
+        let place = Place::new();
+        let token = succeed(&["cluster", "init", "--data", &place.text("node-1")]).trim().to_owned();
+        place.write("schema.graphql", NOTES);
+        let first = Node { listen: free_address(), server: None };
+        let cluster = Cluster { place, token, nodes: RwLock::new(vec![first]) };
+        cluster.serve(1);
+        for number in 2..=nodes {
+            assert_eq!(cluster.join(1), number);
+            cluster.serve(number);
+        }
+        let all: BTreeSet<String> = (1..=nodes).map(|number| number.to_string()).collect();
+        until("all vote", || (cluster.voters(1) == all).then_some(()));
+        cluster.with(1, |server| {
+            let body = json!({ "query": "mutation ($sdl: String!) { applySchema(sdl: $sdl) { __typename } }", "variables": { "sdl": NOTES } });
+            let reply = server.request("POST", "/admin/graphql", &[("content-type", "application/json")], body.to_string().as_bytes());
+            assert_eq!(reply.json()["data"]["applySchema"]["__typename"], "AppliedSchema", "{}", reply.text());
+        });
+        for number in 1..=nodes {
+            cluster.ready(number);
+        }
+        cluster
+    }
+
+    /// Joins one more node through `member`, with a new folder. Its number.
+    pub fn join(&self, member: usize) -> usize {
+        let listen = free_address();
+        let number = self.nodes.read().unwrap().len() + 1;
+        let output = self.try_join(&format!("node-{number}"), &listen, member, &self.token);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.nodes.write().unwrap().push(Node { listen, server: None });
+        String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    }
+
+    /// What `cluster join` says.
+    pub fn try_join(&self, folder: &str, listen: &str, member: usize, token: &str) -> Output {
+        let folder = self.place.text(folder);
+        let arguments =
+            ["cluster", "join", "--data", &folder, "--cluster-listen", listen, "--member", &self.listen(member)];
+        vivarium().args(arguments).env("VIVARIUM_TOKEN", token).output().unwrap()
+    }
+
+    /// Starts a node's process.
+    pub fn serve(&self, number: usize) {
+        let arguments = ["--data", &self.data(number), "--cluster-listen", &self.listen(number)];
+        let server = Server::start(&arguments);
+        self.nodes.write().unwrap()[number - 1].server = Some(server);
+    }
+
+    /// A node's folder.
+    pub fn data(&self, number: usize) -> String {
+        self.place.text(&format!("node-{number}"))
+    }
+
+    /// Where a node listens for others.
+    pub fn listen(&self, number: usize) -> String {
+        self.nodes.read().unwrap()[number - 1].listen.clone()
+    }
+
+    /// Does something with the process of a node that runs.
+    pub fn with<T>(&self, number: usize, act: impl FnOnce(&Server) -> T) -> T {
+        act(self.nodes.read().unwrap()[number - 1].server.as_ref().expect("the node runs"))
+    }
+
+    /// Takes the process of a node, to end it.
+    pub fn take(&self, number: usize) -> Server {
+        self.nodes.write().unwrap()[number - 1].server.take().expect("the node runs")
+    }
+
+    /// Waits until a node says that it is ready.
+    pub fn ready(&self, number: usize) {
+        until("the node is ready", || {
+            self.with(number, |server| (server.request("GET", "/health/ready", &[], b"").status == 200).then_some(()))
+        });
+    }
+
+    /// The cluster as a node knows it.
+    pub fn view(&self, number: usize) -> Value {
+        let address = self.with(number, |server| server.address.clone());
+        let query = "{ cluster { node leader members { node part matchedIndex lag reachable } } }";
+        let reply = post(&address, "/admin/graphql", &[], &json!({ "query": query }), PATIENCE).unwrap();
+        reply.json()["data"]["cluster"].take()
+    }
+
+    /// The nodes that vote, as a node knows it.
+    pub fn voters(&self, number: usize) -> BTreeSet<String> {
+        let view = self.view(number);
+        let members = view["members"].as_array().cloned().unwrap_or_default();
+        let voters = members.iter().filter(|member| member["part"] == "VOTER");
+        voters.map(|member| member["node"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Who leads, when these nodes agree on one of them.
+    pub fn leader(&self, among: &[usize]) -> usize {
+        until("one leads", || {
+            let heard: BTreeSet<String> =
+                among.iter().filter_map(|number| self.view(*number)["leader"].as_str().map(str::to_owned)).collect();
+            let leader: usize = heard.first()?.parse().ok()?;
+            (heard.len() == 1 && among.contains(&leader)).then_some(leader)
+        })
+    }
+
+    /// Waits until a node has all that the leader had when it was asked.
+    pub fn caught_up(&self, number: usize, leader: usize) {
+        until("it has caught up", || {
+            let view = self.view(leader);
+            let members = view["members"].as_array()?;
+            let member = members.iter().find(|member| member["node"] == number.to_string())?;
+            (member["part"] == "VOTER" && member["lag"].as_str()?.parse::<u64>().ok()? < 50).then_some(())
+        });
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        let nodes = self.nodes.read().unwrap();
+        nodes.iter().filter_map(|node| Some(node.server.as_ref()?.address.clone())).collect()
+    }
+
+    /// Every number that is there, read through a node.
+    pub fn numbers(&self, number: usize) -> BTreeSet<i64> {
+        self.with(number, |server| {
+            let mut found = BTreeSet::new();
+            let mut after = Value::Null;
+            loop {
+                let query = "query ($after: String) { notes(first: 1000, after: $after) { nodes { number } pageInfo { hasNextPage endCursor } } }";
+                let page = server.data(query, json!({ "after": after }))["notes"].take();
+                for node in page["nodes"].as_array().unwrap() {
+                    assert!(found.insert(node["number"].as_i64().unwrap()), "{node} is there twice");
+                }
+                if page["pageInfo"]["hasNextPage"] != true {
+                    return found;
+                }
+                after = page["pageInfo"]["endCursor"].clone();
+            }
+        })
+    }
+
+    /// Ends all nodes in order and looks through their folders.
+    pub fn stop_and_check(self, numbers: &[usize]) {
+        for number in numbers {
+            self.with(*number, |server| server.signal("TERM"));
+        }
+        for number in numbers {
+            let (status, words) = self.take(*number).end();
+            assert!(status.success(), "node {number}: {status}: {words}");
+            assert!(!words.contains("panicked"), "{words}");
+        }
+        for number in numbers {
+            succeed(&["check", "--data", &self.data(*number)]);
+        }
+    }
+}
+
+/// An acknowledged write.
+#[derive(Clone, Copy, Debug)]
+pub struct Acknowledged {
+    pub number: i64,
+    pub began: Instant,
+    pub ended: Instant,
+}
+
+/// Writers that note what was acknowledged.
+pub struct Load<'a> {
+    cluster: &'a Cluster,
+    next: AtomicI64,
+    acknowledged: Mutex<Vec<Acknowledged>>,
+    enough: AtomicBool,
+}
+
+impl<'a> Load<'a> {
+    pub fn new(cluster: &'a Cluster) -> Load<'a> {
+        Load { cluster, next: AtomicI64::new(0), acknowledged: Mutex::default(), enough: AtomicBool::new(false) }
+    }
+
+    /// Writes with so many writers while `act` runs.
+    pub fn during(&self, writers: i64, act: impl FnOnce()) {
+        self.enough.store(false, Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            for _ in 0..writers {
+                scope.spawn(|| {
+                    while !self.enough.load(Ordering::Relaxed) {
+                        let number = self.next.fetch_add(1, Ordering::Relaxed);
+                        self.write(number, number as usize);
+                    }
+                });
+            }
+            // Also when it panics, or the writers would go on for ever.
+            let _end = Enough(&self.enough);
+            act();
+        });
+    }
+
+    /// Writes one note, first through the node at `first`, then through others, until it is acknowledged.
+    pub fn write(&self, number: i64, first: usize) {
+        let query = "mutation ($n: Int!) { createNote(data: { number: $n, text: \"text\" }) { note { number } } }";
+        let body = json!({ "query": query, "variables": { "n": number } });
+        let key = format!("note-{number}");
+        let began = Instant::now();
+        let mut attempt = first;
+        until("a write is acknowledged", || {
+            let addresses = self.cluster.addresses();
+            let address = &addresses[attempt % addresses.len()];
+            attempt += 1;
+            let reply = post(address, "/graphql", &[("idempotency-key", &key)], &body, ANSWER_TIME_MAX).ok()?;
+            // A process that is killed may leave half an answer.
+            let answer: Value = serde_json::from_slice(&reply.body).ok()?;
+            if answer.get("errors").is_none() {
+                assert_eq!(answer["data"]["createNote"]["note"]["number"], number, "{answer}");
+                return Some(());
+            }
+            let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default();
+            let again = ["UNAVAILABLE", "TRANSACTION_CONFLICT", "DEADLINE_EXCEEDED"].contains(&code);
+            assert!(again, "only what may be sent again fails: {answer}");
+            None
+        });
+        self.acknowledged.lock().unwrap().push(Acknowledged { number, began, ended: Instant::now() });
+    }
+
+    /// Waits until so many more are acknowledged that were begun from now on, and says how long the first took.
+    pub fn resumes(&self, count: usize) -> Duration {
+        let since = Instant::now();
+        let ended = until("writes are acknowledged", || {
+            let acknowledged = self.acknowledged.lock().unwrap();
+            let after = acknowledged.iter().filter(|each| each.began >= since).map(|each| each.ended);
+            let ended: BTreeSet<Instant> = after.collect();
+            (ended.len() >= count).then(|| ended.first().copied()).flatten()
+        });
+        ended - since
+    }
+
+    /// All numbers that were acknowledged.
+    pub fn acknowledged(&self) -> BTreeSet<i64> {
+        self.acknowledged.lock().unwrap().iter().map(|each| each.number).collect()
+    }
+
+    /// Every acknowledged number is there, through every one of these nodes, and all have the same.
+    pub fn assert_kept(&self, nodes: &[usize]) {
+        let acknowledged = self.acknowledged();
+        for node in nodes {
+            let found = self.cluster.numbers(*node);
+            let lost: Vec<_> = acknowledged.difference(&found).collect();
+            assert!(lost.is_empty(), "acknowledged and not on node {node}: {lost:?}");
+            // Each writer goes on with a number until it is acknowledged.
+            let more: Vec<_> = found.difference(&acknowledged).collect();
+            assert!(more.is_empty(), "on node {node} and never acknowledged: {more:?}");
+        }
+    }
+}
+
+struct Enough<'a>(&'a AtomicBool);
+
+impl Drop for Enough<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
