@@ -119,10 +119,12 @@ impl Queue {
     pub fn push(&self, group: GroupId, message: Vec<u8>) {
         let mut state = self.locked();
         let bytes = state.message_bytes + message.len() + MESSAGE_EXTRA;
-        let too_large = message.len() + MESSAGE_EXTRA >= frame::FRAME_BYTES_MAX;
-        if too_large || state.messages.len() >= MESSAGES_MAX || bytes > MESSAGE_BYTES_MAX || state.closed.is_some() {
-            state.dropped += 1;
+        let full = state.messages.len() >= MESSAGES_MAX || bytes > MESSAGE_BYTES_MAX;
+        if full {
             sometimes("the queue to a peer was full");
+        }
+        if full || message.len() + MESSAGE_EXTRA >= frame::FRAME_BYTES_MAX || state.closed.is_some() {
+            state.dropped += 1;
             return;
         }
         state.message_bytes = bytes;

@@ -16,6 +16,8 @@ use vivarium_storage::runtime::set_network;
 struct Machines {
     ids: BTreeMap<u64, NodeId>,
     running: Arc<Mutex<BTreeMap<u64, (Transport, Arc<Recorder>)>>>,
+    /// Of all lives of all machines.
+    recorders: Arc<Mutex<Vec<(u64, Arc<Recorder>)>>>,
 }
 
 fn address(node: u64) -> String {
@@ -25,14 +27,16 @@ fn address(node: u64) -> String {
 impl Machines {
     fn start(nodes: std::ops::RangeInclusive<u64>) -> Machines {
         let running: Arc<Mutex<BTreeMap<u64, (Transport, Arc<Recorder>)>>> = Arc::default();
+        let recorders: Arc<Mutex<Vec<(u64, Arc<Recorder>)>>> = Arc::default();
         let peers: BTreeMap<u64, String> = nodes.clone().map(|node| (node, address(node))).collect();
         let ids = nodes.map(|node| {
-            let (running, peers) = (running.clone(), peers.clone());
+            let (running, recorders, peers) = (running.clone(), recorders.clone(), peers.clone());
             let life = move || {
-                let (running, peers) = (running.clone(), peers.clone());
+                let (running, recorders, peers) = (running.clone(), recorders.clone(), peers.clone());
                 async move {
                     let (transport, recorder) = started(options(node, &address(node))).await;
                     transport.set_peers(peers);
+                    recorders.lock().unwrap().push((node, recorder.clone()));
                     running.lock().unwrap().insert(node, (transport, recorder));
                     std::future::pending::<()>().await;
                 }
@@ -41,7 +45,7 @@ impl Machines {
             let machine = Handle::current().create_node().name(format!("node-{node}")).ip(ip).init(life).build();
             (node, machine.id())
         });
-        Machines { ids: ids.collect(), running }
+        Machines { ids: ids.collect(), running, recorders }
     }
 
     /// The transport of a machine, once it is there.
@@ -174,6 +178,82 @@ fn messages_meet_their_fates() {
         assert_eq!(machines.request(22, 23, b"x", 5_000).await, Err(RequestError::Unknown));
         assert_eq!(machines.request(21, 23, b"x", 5_000).await.unwrap(), ANSWERED);
     });
+}
+
+/// Asks and sends whatever comes, for half a minute of cuts and kills. Says what came of each request.
+async fn endure(machines: &Machines, chance: &Runtime) -> BTreeMap<u64, std::result::Result<Vec<u8>, RequestError>> {
+    let outcomes = Arc::new(Mutex::new(BTreeMap::new()));
+    let mut askers = Vec::new();
+    let end = now() + Duration::from_secs(30);
+    while now() < end {
+        let (number, draw) = (askers.len() as u64 + 1, chance.random());
+        let (node, other) = (1 + draw % 3, 1 + (draw + 1 + (draw >> 8) % 2) % 3);
+        match (draw >> 16) % 100 {
+            0..6 => machines.cut(node, other),
+            6..9 => (1..=3).for_each(|from| (1..=3).for_each(|to| machines.heal(from, to))),
+            9 => machines.kill(node),
+            10..15 => {
+                if !machines.running.lock().unwrap().contains_key(&node) {
+                    Handle::current().kill(machines.ids[&node]);
+                    Handle::current().restart(machines.ids[&node]);
+                }
+            }
+            _ => {}
+        }
+        let running = machines.running.lock().unwrap().get(&node).cloned();
+        if let Some((transport, _)) = running {
+            transport.send(other, GroupId(1), number.to_be_bytes().to_vec());
+            let (outcomes, deadline) = (outcomes.clone(), now() + Duration::from_millis((draw >> 32) % 1_500));
+            askers.push(spawn("asker", async move {
+                let body = [&b"x"[..], &number.to_be_bytes()].concat();
+                let outcome = transport.request(other, body, deadline).await;
+                outcomes.lock().unwrap().insert(number, outcome);
+            }));
+        }
+        sleep(Duration::from_millis((draw >> 48) % 20)).await;
+    }
+    for asker in askers {
+        asker.join().await;
+    }
+    std::mem::take(&mut outcomes.lock().unwrap())
+}
+
+#[test]
+fn what_is_said_about_a_request_is_true() {
+    let mut totals = [0; 3];
+    for seed in 0..20 {
+        simulate(seed, || async {
+            let (machines, chance) = (Machines::start(1..=3), Runtime::seeded(seed));
+            let outcomes = endure(&machines, &chance).await;
+            (1..=3).for_each(|from| (1..=3).for_each(|to| machines.heal(from, to)));
+            // What is still on its way arrives now, if it ever does.
+            sleep(Duration::from_secs(30)).await;
+            let mut arrivals: BTreeMap<u64, u32> = BTreeMap::new();
+            for (node, recorder) in &*machines.recorders.lock().unwrap() {
+                for (_, body) in &*recorder.asked.lock().unwrap() {
+                    *arrivals.entry(u64::from_be_bytes(body[1..].try_into().unwrap())).or_default() += 1;
+                }
+                for from in 1..=3 {
+                    let heard = recorder.heard.lock().unwrap();
+                    let numbers: Vec<_> =
+                        heard.iter().filter(|(sender, ..)| *sender == from).map(|(.., number)| number).collect();
+                    assert!(numbers.is_sorted_by(|one, next| one < next), "seed {seed}: {from} to {node}: {numbers:?}");
+                }
+            }
+            for (number, outcome) in outcomes {
+                let arrived = arrivals.get(&number).copied().unwrap_or(0);
+                let (kind, true_said) = match outcome {
+                    Ok(_) => (0, arrived == 1),
+                    Err(RequestError::NotSent(_)) => (1, arrived == 0),
+                    Err(RequestError::Unknown) => (2, arrived <= 1),
+                    Err(_) => panic!("{outcome:?}"),
+                };
+                assert!(true_said, "seed {seed}: request {number} arrived {arrived} times, and was told {outcome:?}");
+                totals[kind] += 1;
+            }
+        });
+    }
+    assert!(totals.iter().all(|total| *total > 500), "{totals:?} answered, not sent, unknown");
 }
 
 /// What three nodes live through in half a minute: who is asked when, and what comes of it.
