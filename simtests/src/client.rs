@@ -6,10 +6,11 @@ use crate::check::Violation;
 use crate::check::audit::request;
 use crate::history::{End, History, Moment};
 use crate::house::Door;
+use crate::rng::Rng;
 use crate::simfs::interpose;
 use crate::trace;
 use crate::workload::{Action, Reply, Sent, Step};
-use madsim::time::sleep;
+use madsim::time::{sleep, timeout};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,8 @@ use std::time::Duration;
 const KNOCK: Duration = Duration::from_millis(1);
 /// Pages of one walk: more than the workload ever fills.
 const PAGES_MAX: usize = 30;
+/// How often a client of several nodes tries a call again.
+const ATTEMPTS_MAX: u32 = 12;
 /// Codes that say that nothing was written, beside those that the model knows.
 const SURELY_NOT: [&str; 4] = ["TRANSACTION_CONFLICT", "UNIQUE_VIOLATION", "NOT_FOUND", "REFERENCE_VIOLATION"];
 /// Codes that say that the request itself is wrong: the workload makes none such.
@@ -98,61 +101,153 @@ impl Shared {
     }
 }
 
-/// Does the steps of one client.
-pub async fn run(shared: Shared, client: u64, steps: Vec<Step>) {
-    for step in steps {
-        sleep(Duration::from_micros(step.pause_micros)).await;
-        match step.sent {
-            Sent::Once => walk(&shared, client, step).await,
-            // A repetition must be answered as the first one was, whether that answer arrived or not.
-            Sent::Again => {
-                if call_any(&shared, client, &step).await.is_some() {
-                    call_any(&shared, client, &step).await;
+/// One client.
+#[derive(Clone)]
+pub struct Client {
+    shared: Shared,
+    number: u64,
+    /// What it does when a node does not answer; of a node that is alone nobody expects more.
+    manners: Option<Manners>,
+}
+
+/// How a client of several nodes behaves.
+#[derive(Clone)]
+struct Manners {
+    rng: Rng,
+    /// How many nodes there are.
+    nodes: u64,
+    /// The node that it speaks to, from 0.
+    at: usize,
+}
+
+impl Client {
+    /// A client of a node that is alone.
+    pub fn of_one(shared: Shared, number: u64) -> Client {
+        Client { shared, number, manners: None }
+    }
+
+    /// A client of `nodes` nodes.
+    pub fn of_several(shared: Shared, number: u64, nodes: u64, seed: u64) -> Client {
+        let mut rng = Rng::stream(seed, &format!("client/c{number}"));
+        let at = rng.below(nodes) as usize;
+        Client { shared, number, manners: Some(Manners { rng, nodes, at }) }
+    }
+
+    /// Does the steps of one client.
+    pub async fn run(mut self, steps: Vec<Step>) {
+        for step in steps {
+            sleep(Duration::from_micros(step.pause_micros)).await;
+            match step.sent {
+                Sent::Once => self.walk(step).await,
+                // A repetition must be answered as the first one was, whether that answer arrived or not.
+                Sent::Again => {
+                    if self.call_any(&step).await.is_some() {
+                        self.call_any(&step).await;
+                    }
+                }
+                Sent::Twice => {
+                    let (mut twin, twins_step) = (self.twin(), step.clone());
+                    let twin = madsim::task::spawn(async move { twin.call_any(&twins_step).await });
+                    self.call_any(&step).await;
+                    let _ = twin.await;
                 }
             }
-            Sent::Twice => {
-                let (shared, step) = (shared.clone(), step.clone());
-                let twin = madsim::task::spawn({
-                    let (shared, step) = (shared.clone(), step.clone());
-                    async move { call_any(&shared, client, &step).await }
-                });
-                call_any(&shared, client, &step).await;
-                let _ = twin.await;
+        }
+        self.shared.inner().finished += 1;
+    }
+
+    /// The same client once more, perhaps at another node.
+    fn twin(&mut self) -> Client {
+        let mut twin = self.clone();
+        if let (Some(mine), Some(twins)) = (&mut self.manners, &mut twin.manners) {
+            twins.rng = Rng::stream(mine.rng.next(), "twin");
+            twins.at = mine.rng.below(mine.nodes) as usize;
+        }
+        twin
+    }
+
+    /// Makes one call and, when it is a page, those for the pages after it.
+    async fn walk(&mut self, mut step: Step) {
+        for _ in 0..PAGES_MAX {
+            let Some(number) = self.call_any(&step).await else { return };
+            let next = self.shared.with_history(|history| match &history.calls[number].end {
+                End::Done { reply, .. } => step.action.next_page(reply),
+                _ => None,
+            });
+            match next {
+                Some(action) => step.action = action,
+                None => return,
             }
         }
     }
-    shared.inner().finished += 1;
-}
 
-/// Makes one call and, when it is a page, those for the pages after it.
-async fn walk(shared: &Shared, client: u64, mut step: Step) {
-    for _ in 0..PAGES_MAX {
-        let Some(number) = call_any(shared, client, &step).await else { return };
-        let next = shared.with_history(|history| match &history.calls[number].end {
-            End::Done { reply, .. } => step.action.next_page(reply),
-            _ => None,
-        });
-        match next {
-            Some(action) => step.action = action,
-            None => return,
+    /// Makes one call through whatever door is open. `None` when it was surely not done.
+    ///
+    /// With several nodes it tries again at another one, under the same key, as long as it does not know.
+    async fn call_any(&mut self, step: &Step) -> Option<usize> {
+        for attempt in 0.. {
+            let door = self.open_door().await;
+            let patience = self.manners.as_mut().map(Manners::patience);
+            let call = call(&self.shared, door, self.number, step, patience).await;
+            match self.shared.with_history(|history| history.calls[call].end.clone()) {
+                End::Refused(_) => return None,
+                End::Lost(_) if attempt < ATTEMPTS_MAX && self.manners.is_some() => {
+                    if let Some(manners) = &mut self.manners {
+                        sleep(manners.turn_away()).await;
+                    }
+                }
+                _ => return Some(call),
+            }
+        }
+        None
+    }
+
+    async fn open_door(&mut self) -> Door {
+        loop {
+            let at = self.manners.as_mut().map_or(0, Manners::choose);
+            let door = self.shared.inner().doors.get(&at).cloned();
+            match door {
+                Some(door) if !door.is_off() && door.stopped().is_none() => return door,
+                _ => sleep(KNOCK).await,
+            }
+            if let Some(manners) = &mut self.manners {
+                manners.at = manners.rng.below(manners.nodes) as usize;
+            }
         }
     }
 }
 
-/// Makes one call through whatever door is open. `None` when it was surely not done.
-async fn call_any(shared: &Shared, client: u64, step: &Step) -> Option<usize> {
-    let door = open_door(shared).await;
-    let call = call(shared, door, client, step).await;
-    let refused = shared.with_history(|history| matches!(history.calls[call].end, End::Refused(_)));
-    (!refused).then_some(call)
+impl Manners {
+    /// Mostly the node that answered last.
+    fn choose(&mut self) -> usize {
+        if self.rng.chance(1, 8) {
+            self.at = self.rng.below(self.nodes) as usize;
+        }
+        self.at
+    }
+
+    /// How long it waits for an answer.
+    fn patience(&mut self) -> Duration {
+        Duration::from_millis(self.rng.spread(100, 40_000))
+    }
+
+    /// Goes to another node. How long it waits before.
+    fn turn_away(&mut self) -> Duration {
+        self.at = self.rng.below(self.nodes) as usize;
+        Duration::from_millis(self.rng.spread(1, 1000))
+    }
 }
 
 /// Makes one call: its number in the history.
-pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step) -> usize {
+pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step, patience: Option<Duration>) -> usize {
     let begun = shared.moment();
     let call = shared.with_history(|history| history.begin(client, step.key.clone(), step.action.clone(), begun));
     trace::event(&format!("c{client}"), &format!("call {call} {:?}", step.action), &[]);
-    let reply = door.execute(request(&step.action, step.key.as_deref())).await;
+    let asked = door.execute(request(&step.action, step.key.as_deref()));
+    let (reply, gave_up) = match patience {
+        Some(patience) => timeout(patience, asked).await.map_or((None, true), |reply| (reply, false)),
+        None => (asked.await, false),
+    };
     let still_on = !door.is_off();
     let end = match reply {
         Some(Ok(reply)) if still_on => judge(shared, &door, &step.action, reply),
@@ -162,7 +257,7 @@ pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step) -> usiz
         }
         Some(Ok(_)) => End::Lost("the power was off".into()),
         None => {
-            if still_on && door.stopped().is_none() && !door.is_troubled() {
+            if still_on && !gave_up && door.stopped().is_none() && !door.is_troubled() {
                 let detail = format!("{:?} was not answered", step.action);
                 shared.accuse(Violation::new("liveness", "hangs", detail));
             }
@@ -183,16 +278,6 @@ pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step) -> usiz
     let ended = shared.moment();
     shared.with_history(|history| history.end(call, ended, end));
     call
-}
-
-async fn open_door(shared: &Shared) -> Door {
-    loop {
-        let door = shared.inner().doors.get(&0).cloned();
-        match door {
-            Some(door) if !door.is_off() && door.stopped().is_none() => return door,
-            _ => sleep(KNOCK).await,
-        }
-    }
 }
 
 /// What an answer means.

@@ -2,19 +2,21 @@
 //!
 //! Everything behind the door dies with the simulated machine; the door then answers nothing.
 
+use crate::check::replica::Dump;
 use crate::plan::Knobs;
 use crate::simfs::Drive;
+use crate::trace;
 use crate::workload::{Reply, SCHEMA};
-use madsim::time::timeout;
+use madsim::time::{sleep, timeout};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use vivarium_consensus::{Node, NodeOptions};
+use vivarium_consensus::{ClusterOptions, Node, NodeOptions, Status, Token};
 use vivarium_schema::database::{ApplyOptions, VerifyReport};
 use vivarium_schema::plan::Limits;
 use vivarium_schema::{Database, Request, Response, Session};
-use vivarium_storage::runtime::Runtime;
+use vivarium_storage::runtime::{Runtime, now};
 use vivarium_storage::{DatabaseId, StoreOptions, WalOptions};
 
 /// The one database of a simulated node.
@@ -23,6 +25,11 @@ const DATABASE: DatabaseId = DatabaseId(1);
 const QUEUE_BYTES_MAX: usize = 8 << 20;
 /// After so much virtual time without an answer something hangs.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How often a node says how it stands.
+const STANDING_TIME: Duration = Duration::from_millis(5);
+/// Between two attempts to open the database of a node that cannot read yet.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// How a node is opened.
 #[derive(Clone, Debug)]
@@ -39,7 +46,12 @@ pub struct Opening {
     pub start: Start,
     /// The record of its folder, if there is one.
     pub drive: Option<Drive>,
+    /// Where the node says how it stands, while it lives.
+    pub standing: Standing,
 }
+
+/// How a node stands, looked up again and again; nothing while it does not run.
+pub type Standing = Arc<Mutex<Option<Status>>>;
 
 /// What a node is to become.
 #[derive(Clone, Debug)]
@@ -49,12 +61,42 @@ pub enum Start {
         /// Declares the schema when there is none.
         declares: bool,
     },
+    /// The first node of a new cluster.
+    Founder {
+        /// Where it listens for others.
+        address: String,
+    },
+    /// A new node of a cluster that is there.
+    Newcomer {
+        /// Where it listens for others.
+        address: String,
+        /// What it shows.
+        token: Token,
+        /// Whom it asks.
+        member: String,
+    },
+    /// A node that has its place in a cluster.
+    Member {
+        /// Where it listens for others.
+        address: String,
+    },
+}
+
+impl Start {
+    fn address(&self) -> Option<&String> {
+        match self {
+            Start::Alone { .. } => None,
+            Start::Founder { address } | Start::Newcomer { address, .. } | Start::Member { address } => Some(address),
+        }
+    }
 }
 
 /// One request to a node.
 enum Ask {
     Execute(Box<Request>, oneshot::Sender<Response>),
     Verify(oneshot::Sender<Result<VerifyReport, String>>),
+    Declare(oneshot::Sender<Result<(), String>>),
+    Dump(oneshot::Sender<Result<Dump, String>>),
     Close(oneshot::Sender<Result<(), String>>),
     Skew(i64),
 }
@@ -67,6 +109,8 @@ pub struct Door {
     drive: Option<Drive>,
     /// False when the database has no schema yet.
     pub declared: bool,
+    /// What others need to join, of the first node of a new cluster.
+    pub token: Option<Token>,
     /// The store was found damaged and built anew from the log: no crash should come to that.
     pub rebuilt: bool,
 }
@@ -75,21 +119,27 @@ pub struct Door {
 pub async fn live(opening: Opening, ready: oneshot::Sender<Result<Door, String>>) {
     let runtime = Runtime::seeded(opening.seed);
     runtime.skew(opening.skew_micros);
-    let (database, declared) = match open(&opening, runtime).await {
-        Ok(opened) => opened,
+    match open(&opening, runtime).await {
+        Ok(opened) => serve(opened, &opening, ready).await,
         Err(reason) => {
             let _ = ready.send(Err(reason));
-            return;
         }
-    };
+    }
+}
+
+/// What was opened.
+struct Opened {
+    database: Database,
+    declared: bool,
+    token: Option<Token>,
+    stopped: Arc<Mutex<Option<String>>>,
+}
+
+async fn serve(opened: Opened, opening: &Opening, ready: oneshot::Sender<Result<Door, String>>) {
+    let Opened { database, declared, token, stopped } = opened;
     let (asks, mut inbox) = mpsc::unbounded_channel();
-    let stopped = Arc::new(Mutex::new(None));
-    let (node, noted) = (database.node().clone(), Arc::clone(&stopped));
-    madsim::task::spawn(async move {
-        let reason = node.stopped().await;
-        *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
-    });
-    let _ = ready.send(Ok(Door { asks, stopped, drive: opening.drive, declared, rebuilt: is_rebuilt(&opening.dir) }));
+    let rebuilt = is_rebuilt(&opening.dir);
+    let _ = ready.send(Ok(Door { asks, stopped, drive: opening.drive, declared, token, rebuilt }));
     while let Some(ask) = inbox.recv().await {
         let database = database.clone();
         madsim::task::spawn(async move {
@@ -99,6 +149,12 @@ pub async fn live(opening: Opening, ready: oneshot::Sender<Result<Door, String>>
                 }
                 Ask::Verify(answer) => {
                     let _ = answer.send(database.verify().await.map_err(|error| error.to_string()));
+                }
+                Ask::Declare(answer) => {
+                    let _ = answer.send(declare(&database).await);
+                }
+                Ask::Dump(answer) => {
+                    let _ = answer.send(Dump::of(database.node()).await.map_err(|error| error.to_string()));
                 }
                 Ask::Close(answer) => {
                     let _ = answer.send(database.node().close().await.map_err(|error| error.to_string()));
@@ -114,9 +170,11 @@ fn is_rebuilt(dir: &Path) -> bool {
     entries.into_iter().any(|entry| entry.file_name().to_string_lossy().contains(".damaged"))
 }
 
-async fn open(opening: &Opening, runtime: Runtime) -> Result<(Database, bool), String> {
+async fn open(opening: &Opening, runtime: Runtime) -> Result<Opened, String> {
     let knobs = opening.knobs;
     let bytes = |bytes: u64| usize::try_from(bytes).expect("knobs are small");
+    let cluster = opening.start.address().map(|address| ClusterOptions { listen: address.clone(), advertise: None });
+    let token = take_part(opening, &runtime).await?;
     let options = NodeOptions {
         dir: opening.dir.clone(),
         store: StoreOptions { workers: 0, cache_bytes: knobs.cache_bytes, memtable_bytes: knobs.memtable_bytes },
@@ -126,17 +184,64 @@ async fn open(opening: &Opening, runtime: Runtime) -> Result<(Database, bool), S
             queue_bytes_max: QUEUE_BYTES_MAX,
         },
         runtime,
-        cluster: None,
+        cluster,
     };
     let node = Node::open(options).await.map_err(|error| format!("the node does not open: {error}"))?;
+    let stopped = Arc::new(Mutex::new(None));
+    let (watched, noted) = (node.clone(), Arc::clone(&stopped));
+    madsim::task::spawn(async move {
+        let reason = watched.stopped().await;
+        *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    });
+    let Start::Alone { declares } = opening.start else {
+        madsim::task::spawn(stand(node.clone(), Arc::clone(&opening.standing)));
+        // Its database opens when the others let it read.
+        let database = loop {
+            match Database::open(node.clone(), DATABASE, Limits::default()).await {
+                Ok(database) => break database,
+                Err(error) => trace::event("house", &format!("the database does not open yet: {error}"), &[]),
+            }
+            sleep(RETRY).await;
+        };
+        return Ok(Opened { database, declared: true, token, stopped });
+    };
     let database = Database::open(node, DATABASE, Limits::default()).await;
     let database = database.map_err(|error| format!("the database does not open: {error}"))?;
-    if matches!(opening.start, Start::Alone { declares: true }) {
-        let applied = database.apply_schema(SCHEMA, ApplyOptions::default()).await;
-        applied.map_err(|error| format!("the schema is not applied: {error:?}"))?;
+    if declares {
+        declare(&database).await?;
     }
     let (_, version) = database.schema().await.map_err(|error| format!("the schema is not read: {error}"))?;
-    Ok((database, version > 0))
+    Ok(Opened { database, declared: version > 0, token, stopped })
+}
+
+/// Makes the folder a node of a cluster, if it is to become one. The token of a new cluster.
+async fn take_part(opening: &Opening, runtime: &Runtime) -> Result<Option<Token>, String> {
+    match &opening.start {
+        Start::Founder { .. } => {
+            let token = vivarium_consensus::initialise(&opening.dir, runtime);
+            token.map(Some).map_err(|error| format!("no cluster begins: {error}"))
+        }
+        Start::Newcomer { address, token, member } => {
+            let options = ClusterOptions { listen: address.clone(), advertise: None };
+            let deadline = now() + ANSWER_TIME_MAX;
+            let joined = vivarium_consensus::join(&opening.dir, &options, token, member, runtime, deadline).await;
+            joined.map(|_| None).map_err(|error| format!("the node does not join: {error}"))
+        }
+        Start::Alone { .. } | Start::Member { .. } => Ok(None),
+    }
+}
+
+/// Says how the node stands, again and again.
+async fn stand(node: Node, standing: Standing) {
+    loop {
+        *standing.lock().unwrap_or_else(PoisonError::into_inner) = Some(node.status());
+        sleep(STANDING_TIME).await;
+    }
+}
+
+async fn declare(database: &Database) -> Result<(), String> {
+    let applied = database.apply_schema(SCHEMA, ApplyOptions::default()).await;
+    applied.map(|_| ()).map_err(|error| format!("the schema is not applied: {error:?}"))
 }
 
 impl Door {
@@ -155,6 +260,16 @@ impl Door {
     /// Compares indexes and documents. `None` when no answer came.
     pub async fn verify(&self) -> Option<Result<VerifyReport, String>> {
         self.ask(Ask::Verify).await
+    }
+
+    /// Declares the schema. `None` when no answer came.
+    pub async fn declare(&self) -> Option<Result<(), String>> {
+        self.ask(Ask::Declare).await
+    }
+
+    /// All cells of the store. `None` when no answer came.
+    pub async fn dump(&self) -> Option<Result<Dump, String>> {
+        self.ask(Ask::Dump).await
     }
 
     /// Closes the node in good order. `None` when no answer came.

@@ -5,6 +5,8 @@
 pub mod check;
 #[cfg(madsim)]
 pub mod client;
+#[cfg(madsim)]
+pub mod cluster;
 pub mod driver;
 pub mod history;
 #[cfg(madsim)]
@@ -14,8 +16,13 @@ pub mod lone;
 #[cfg(madsim)]
 pub mod machine;
 pub mod mutants;
+pub mod nemesis;
+#[cfg(madsim)]
+pub mod network;
 pub mod plan;
 pub mod rng;
+#[cfg(madsim)]
+pub mod seat;
 pub mod simfs;
 pub mod trace;
 pub mod verdict;

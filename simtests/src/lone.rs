@@ -2,9 +2,9 @@
 
 use crate::check::audit::{Audited, audit};
 use crate::check::{Violation, certificate};
-use crate::client::{self, Shared};
+use crate::client::{self, Client, Shared};
 use crate::history::{End, Known};
-use crate::house::{self, Door, Opening, Start};
+use crate::house::{self, Door, Opening, Standing, Start};
 use crate::machine::{Machine, Make, Opened};
 use crate::plan::{Incident, Plan, Trouble};
 use crate::rng::Rng;
@@ -59,7 +59,8 @@ impl Lone {
     async fn run(&mut self) -> Result<(), Violation> {
         for (number, client) in self.plan.clients.iter().enumerate() {
             let machine = self.handle.create_node().name(format!("client-{}", number + 1)).build();
-            machine.spawn(client::run(self.shared.clone(), number as u64 + 1, client.steps.clone()));
+            let client_of_one = Client::of_one(self.shared.clone(), number as u64 + 1);
+            machine.spawn(client_of_one.run(client.steps.clone()));
         }
         let mut door = self.start_until_open(None).await?;
         for incident in self.plan.incidents.clone() {
@@ -190,7 +191,7 @@ impl Lone {
         let shelf = i64::try_from(generation).expect("starts are few") + 1000;
         let probe = Action::CreateBox { tag: format!("probe{generation}"), room: "RED".into(), shelf };
         let step = Step { pause_micros: 0, key: Some(format!("probe-{generation}")), sent: Sent::Once, action: probe };
-        let call = client::call(&self.shared, door.clone(), 0, &step).await;
+        let call = client::call(&self.shared, door.clone(), 0, &step, None).await;
         let done = self.shared.with_history(|history| matches!(history.calls[call].end, End::Done { .. }));
         if done {
             let detail = "an fsync failed, and afterwards the node answered a mutation";
@@ -275,6 +276,7 @@ impl Lone {
             skew_micros: self.machine.skew_micros(),
             start: Start::Alone { declares: false },
             drive: None,
+            standing: Standing::default(),
         };
         let (ready, opened) = oneshot::channel();
         machine.spawn(house::live(opening, ready));

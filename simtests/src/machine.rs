@@ -3,7 +3,7 @@
 //! A power failure is: the record ends, the image is drawn, then the machine dies. Its dying cannot touch the image.
 
 use crate::check::Violation;
-use crate::house::{self, Door, Opening, Start};
+use crate::house::{self, Door, Opening, Standing, Start};
 use crate::plan::{Knobs, Trouble};
 use crate::rng::Rng;
 use crate::simfs::image::Policy;
@@ -16,7 +16,12 @@ use madsim::runtime::Handle;
 use madsim::task::NodeId;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
+use vivarium_consensus::Status;
+
+/// Where nodes listen for each other.
+const PORT: u16 = 7000;
 
 /// What a machine is made of.
 #[derive(Clone, Debug)]
@@ -44,6 +49,7 @@ pub struct Machine {
     generation: u64,
     skew_micros: i64,
     images: Rng,
+    standing: Standing,
     /// What its lives left.
     pub recordings: Vec<Recording>,
     /// What it met.
@@ -85,6 +91,7 @@ impl Machine {
             drive: None,
             generation: 0,
             skew_micros: 0,
+            standing: Standing::default(),
             recordings: Vec::new(),
             met: Met::default(),
         }
@@ -93,6 +100,11 @@ impl Machine {
     /// What its events in the trace are about.
     pub fn name(&self) -> String {
         format!("n{}", self.make.number)
+    }
+
+    /// Its number, from 1.
+    pub fn number(&self) -> u64 {
+        self.make.number
     }
 
     /// How often it was started before.
@@ -108,6 +120,27 @@ impl Machine {
     /// The recorded disk of this life.
     pub fn drive(&self) -> Option<Drive> {
         self.drive
+    }
+
+    /// Its number in the simulation, where links between machines are cut.
+    pub fn id(&self) -> NodeId {
+        self.node
+    }
+
+    /// How its node stands, while it runs.
+    pub fn standing(&self) -> Option<Status> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its address for other nodes.
+    pub fn address(&self) -> String {
+        self.make.ip.map_or_else(String::new, |ip| format!("{ip}:{PORT}"))
+    }
+
+    /// Puts another disk in, between two lives.
+    pub fn put(&mut self, disk: Disk) {
+        assert!(self.drive.is_none(), "disks are changed while the machine is down");
+        self.disk = disk;
     }
 
     /// How far its wall clock is off.
@@ -145,6 +178,7 @@ impl Machine {
             skew_micros: self.skew_micros,
             start,
             drive: Some(drive),
+            standing: Arc::clone(&self.standing),
         };
         let (ready, opened) = oneshot::channel();
         self.handle.restart(self.node);
@@ -173,6 +207,7 @@ impl Machine {
         };
         trace::event(&self.name(), &what, &[]);
         self.handle.kill(self.node);
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let _ = std::fs::remove_dir_all(self.dir());
         self.met.changes += recording.ops.len() as u64;
         self.recordings.push(recording);

@@ -56,6 +56,15 @@ pub struct Met {
     pub images: u64,
     /// Changes of the disk.
     pub changes: u64,
+    /// Times that nodes did not hear each other.
+    #[serde(default)]
+    pub partitions: u64,
+    /// Raft messages that did not simply go their way, and connections that broke.
+    #[serde(default)]
+    pub messages: u64,
+    /// Terms in which a node of a cluster led.
+    #[serde(default)]
+    pub terms: u64,
 }
 
 impl Met {

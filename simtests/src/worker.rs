@@ -4,6 +4,7 @@
 
 use crate::check::Violation;
 use crate::client::Shared;
+use crate::cluster;
 use crate::lone;
 use crate::plan::Plan;
 use crate::trace;
@@ -74,7 +75,10 @@ fn simulate(plan: Plan, base: PathBuf, history: Option<PathBuf>) -> Result<(u64,
             }
             let mut met = Met::default();
             let shared = Shared::default();
-            let result = lone::run(plan, base, &mut met, shared.clone()).await;
+            let result = match plan.cluster.clone() {
+                Some(several) => cluster::run(plan, several, base, &mut met, shared.clone()).await,
+                None => lone::run(plan, base, &mut met, shared.clone()).await,
+            };
             met.acknowledged = shared.with_history(|history| history.answered());
             let result = result.and(keep(&shared, history));
             *MET.lock().unwrap_or_else(PoisonError::into_inner) = Some(met);

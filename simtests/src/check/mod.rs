@@ -8,6 +8,10 @@ pub mod elle;
 pub mod linear;
 pub mod model;
 pub mod oracles;
+#[cfg(madsim)]
+pub mod replica;
+#[cfg(madsim)]
+pub mod standing;
 pub mod task_model;
 
 use serde::{Deserialize, Serialize};

@@ -13,6 +13,8 @@ pub struct Drive(u64);
 /// What was recorded between [`Drive::start`] and [`Drive::stop`].
 #[derive(Clone, Debug)]
 pub struct Recording {
+    /// The moment at which the recording began.
+    pub began: u64,
     /// The disk when the recording began.
     pub before: Disk,
     /// The disk when it ended, or when the power was cut.
@@ -47,6 +49,7 @@ impl Drive {
             registry.worlds.remove(&self.0)
         })?;
         Some(Recording {
+            began: world.began,
             before: world.before,
             after: world.disk,
             ops: world.ops,

@@ -16,6 +16,8 @@ pub struct World {
     pub subject: String,
     /// Where it is.
     pub root: PathBuf,
+    /// The moment at which the recording began.
+    pub began: u64,
     /// The disk when the recording began.
     pub before: Disk,
     /// The disk now.
@@ -51,6 +53,7 @@ impl World {
             drive,
             subject: subject.to_owned(),
             root,
+            began: registry::stamp(),
             before: disk.clone(),
             disk,
             ops: Vec::new(),

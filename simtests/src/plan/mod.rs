@@ -2,6 +2,10 @@
 //!
 //! A plan is a text that can be kept, edited and played again; nothing else decides what happens in a run.
 
+mod cluster;
+
+pub use cluster::{Cluster, Disturbance, Messages, Mischief, Shape, Who};
+
 use crate::rng::Rng;
 use crate::simfs::faults::{Fault, Files, Kind, Reason};
 use crate::simfs::image::Policy;
@@ -12,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
-    /// Whatever the seed says: each of the others.
+    /// Whatever the seed says: each of the others of one node.
     Mix,
     /// No trouble at all.
     Calm,
@@ -20,6 +24,14 @@ pub enum Profile {
     Crash,
     /// Errors and full disks, and power cuts beside them.
     Disk,
+    /// Several nodes without trouble.
+    ClusterCalm,
+    /// Several nodes that crash.
+    ClusterCrash,
+    /// Several nodes that do not always hear each other.
+    Partition,
+    /// Several nodes; each kind of trouble is there or not.
+    Cluster,
 }
 
 /// Sizes that make rare paths common.
@@ -36,6 +48,9 @@ pub struct Knobs {
     /// Virtual milliseconds between two rounds of flushing and compacting.
     pub maintain_ms: u64,
 }
+
+/// Crash images of a cluster are images of all its disks, and take that much longer to open.
+const CLUSTER_IMAGES_PART: u64 = 20;
 
 /// Something that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +128,10 @@ pub struct Plan {
     pub knobs: Knobs,
     /// Crash images.
     pub images: Images,
-    /// What goes wrong, in order.
+    /// The nodes, when they form a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
+    /// What goes wrong with a node that is alone, in order.
     #[serde(default)]
     pub incidents: Vec<Incident>,
     /// Who works meanwhile.
@@ -141,10 +159,15 @@ impl Plan {
         };
         let clients = rng.between(1, 5);
         let steps = rng.between(15, 45);
+        let cluster = cluster::draw(profile, seed);
         let clients: Vec<_> = (1..=clients)
             .map(|client| {
                 let mut rng = Rng::stream(seed, &format!("workload/c{client}"));
-                Client { steps: workload::draw(client, steps, &mut rng) }
+                let mut steps = workload::draw(client, steps, &mut rng);
+                if cluster.is_some() {
+                    spread_out(&mut steps, &mut rng);
+                }
+                Client { steps }
             })
             .collect();
         let total = clients.iter().map(|client| client.steps.len() as u64).sum::<u64>();
@@ -154,7 +177,8 @@ impl Plan {
             mutants: wish.mutants.clone(),
             acknowledged_min: (total / 8).max(2),
             knobs: draw_knobs(&mut Rng::stream(seed, "knobs")),
-            images: Images { places: wish.images },
+            images: Images { places: wish.images / if cluster.is_some() { CLUSTER_IMAGES_PART } else { 1 } },
+            cluster,
             incidents: draw_incidents(profile, &mut Rng::stream(seed, "troubles")),
             clients,
         }
@@ -174,6 +198,16 @@ impl Plan {
     }
 }
 
+/// Elections take seconds: a client of a cluster works for about that long, now and then without a pause.
+fn spread_out(steps: &mut [Step], rng: &mut Rng) {
+    let longer = rng.spread(1, 64);
+    for step in steps {
+        if rng.chance(3, 4) {
+            step.pause_micros *= longer;
+        }
+    }
+}
+
 fn draw_knobs(rng: &mut Rng) -> Knobs {
     Knobs {
         segment_bytes: rng.spread(16 << 10, 256 << 10).next_multiple_of(4096),
@@ -188,6 +222,7 @@ fn draw_incidents(profile: Profile, rng: &mut Rng) -> Vec<Incident> {
     let count = match profile {
         Profile::Calm => 0,
         Profile::Mix | Profile::Crash | Profile::Disk => rng.between(2, 7),
+        Profile::ClusterCalm | Profile::ClusterCrash | Profile::Partition | Profile::Cluster => 0,
     };
     (0..count).map(|_| Incident { wait_ms: rng.spread(1, 300), trouble: draw_trouble(profile, rng) }).collect()
 }
@@ -222,7 +257,11 @@ mod tests {
     use super::*;
 
     fn wish() -> Wish {
-        Wish { profile: Profile::Mix, mutants: vec!["idx-01".into()], images: 10 }
+        of(Profile::Mix)
+    }
+
+    fn of(profile: Profile) -> Wish {
+        Wish { profile, mutants: vec!["idx-01".into()], images: 10 }
     }
 
     #[test]
@@ -234,8 +273,10 @@ mod tests {
     #[test]
     fn a_plan_survives_being_kept_as_text() {
         for seed in 0..200 {
-            let plan = Plan::draw(seed, &wish());
-            assert_eq!(Plan::parse(&plan.print()).unwrap(), plan, "seed {seed}");
+            for profile in [Profile::Mix, Profile::Cluster] {
+                let plan = Plan::draw(seed, &of(profile));
+                assert_eq!(Plan::parse(&plan.print()).unwrap(), plan, "seed {seed}");
+            }
         }
     }
 }
