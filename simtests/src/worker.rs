@@ -12,6 +12,9 @@ use crate::verdict::{Met, Report, Verdict};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tracing_subscriber::filter::LevelFilter as Level;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use vivarium_storage::runtime;
 
 /// No run takes so long in virtual time: one that does will never end.
@@ -32,6 +35,11 @@ pub fn run(plan: &Plan, print_trace: bool, history: Option<PathBuf>) -> Report {
             hook(info);
         }
     }));
+    if print_trace {
+        // The product's own words go between the events. They are not part of the trace.
+        let log = tracing_subscriber::fmt().with_timer(VirtualTime).with_max_level(Level::DEBUG).with_ansi(false);
+        log.init();
+    }
     let base = PathBuf::from(DISKS).join(format!("vivarium-sim-{}", std::process::id()));
     trace::begin(print_trace, &base);
     let ended = simulate(plan.clone(), base.clone(), history);
@@ -61,6 +69,16 @@ pub fn run(plan: &Plan, print_trace: bool, history: Option<PathBuf>) -> Report {
         last: if passed { Vec::new() } else { trace::last() },
         marks: runtime::marks().into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         mutants: runtime::reached(),
+    }
+}
+
+/// Log lines say the virtual time.
+struct VirtualTime;
+
+impl FormatTime for VirtualTime {
+    fn format_time(&self, line: &mut Writer<'_>) -> std::fmt::Result {
+        let micros = trace::micros();
+        write!(line, "{:>4}.{:06}", micros / 1_000_000, micros % 1_000_000)
     }
 }
 
