@@ -80,8 +80,17 @@ pub async fn run(
         .collect();
     let network = Network::new(seats.iter().map(|seat| seat.machine.id()).collect(), plan.seed);
     let standings = Standings::default();
-    let mut run =
-        Cluster { plan, cluster, shared, seats, network, standings, mends: Vec::new(), set_up_at: 0, met: Met::default() };
+    let mut run = Cluster {
+        plan,
+        cluster,
+        shared,
+        seats,
+        network,
+        standings,
+        mends: Vec::new(),
+        set_up_at: 0,
+        met: Met::default(),
+    };
     let result = run.run(&handle).await;
     *met = run.met();
     result
@@ -416,8 +425,7 @@ impl Cluster {
         let lives: Vec<_> = self.seats.iter_mut().map(|seat| std::mem::take(&mut seat.machine.recordings)).collect();
         let last = interpose::stamp();
         let mut rng = Rng::stream(self.plan.seed, "images");
-        let mut moments: Vec<u64> =
-            (0..self.plan.images.places).map(|_| rng.between(self.set_up_at, last)).collect();
+        let mut moments: Vec<u64> = (0..self.plan.images.places).map(|_| rng.between(self.set_up_at, last)).collect();
         moments.sort_unstable();
         let shared = std::mem::take(&mut self.shared);
         for moment in moments {

@@ -12,7 +12,7 @@ use crate::verdict::{Met, Report, Verdict};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tracing_subscriber::filter::LevelFilter as Level;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use vivarium_storage::runtime;
@@ -21,6 +21,9 @@ use vivarium_storage::runtime;
 const VIRTUAL_TIME_MAX: Duration = Duration::from_secs(3600);
 /// Where runs keep their disks: a tmpfs, so that the kernel adds no pace of its own.
 const DISKS: &str = "/dev/shm";
+
+/// What the product says while a trace is printed.
+const LOG: &str = "warn,raft=debug,vivarium_consensus=debug,vivarium_schema=debug,vivarium_storage=debug";
 
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 static MET: Mutex<Option<Met>> = Mutex::new(None);
@@ -37,8 +40,8 @@ pub fn run(plan: &Plan, print_trace: bool, history: Option<PathBuf>) -> Report {
     }));
     if print_trace {
         // The product's own words go between the events. They are not part of the trace.
-        let log = tracing_subscriber::fmt().with_timer(VirtualTime).with_max_level(Level::DEBUG).with_ansi(false);
-        log.init();
+        let log = tracing_subscriber::fmt().with_timer(VirtualTime).with_ansi(false);
+        log.with_env_filter(EnvFilter::new(LOG)).init();
     }
     let base = PathBuf::from(DISKS).join(format!("vivarium-sim-{}", std::process::id()));
     trace::begin(print_trace, &base);
