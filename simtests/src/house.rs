@@ -173,7 +173,8 @@ fn is_rebuilt(dir: &Path) -> bool {
 async fn open(opening: &Opening, runtime: Runtime) -> Result<Opened, String> {
     let knobs = opening.knobs;
     let bytes = |bytes: u64| usize::try_from(bytes).expect("knobs are small");
-    let cluster = opening.start.address().map(|address| ClusterOptions { listen: address.clone(), advertise: None });
+    let cluster =
+        opening.start.address().map(|address| ClusterOptions { listen: address.clone(), advertise: None, tls: None });
     let token = take_part(opening, &runtime).await?;
     let options = NodeOptions {
         dir: opening.dir.clone(),
@@ -222,7 +223,7 @@ async fn take_part(opening: &Opening, runtime: &Runtime) -> Result<Option<Token>
             token.map(Some).map_err(|error| format!("no cluster begins: {error}"))
         }
         Start::Newcomer { address, token, member } => {
-            let options = ClusterOptions { listen: address.clone(), advertise: None };
+            let options = ClusterOptions { listen: address.clone(), advertise: None, tls: None };
             let deadline = now() + ANSWER_TIME_MAX;
             let joined = vivarium_consensus::join(&opening.dir, &options, token, member, runtime, deadline).await;
             joined.map(|_| None).map_err(|error| format!("the node does not join: {error}"))
