@@ -319,6 +319,7 @@ pub(crate) async fn ask(stranger: Stranger<'_>, address: &str, body: Vec<u8>, de
     let peer = Peer::new(0, address.to_owned(), &us);
     dial::ask(&us, &peer, body, deadline).await.map_err(|error| match error {
         RequestError::Unknown => Error::UnknownOutcome,
+        RequestError::NotSent(reason) => Error::Peer { address: address.to_owned(), reason },
         error => Error::Peer { address: address.to_owned(), reason: error.to_string() },
     })
 }

@@ -19,8 +19,8 @@ const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
 const READ_BYTES: usize = 64 << 10;
 /// Room for one read of a large frame: memory grows with what has arrived, not with what is announced.
 const READ_BYTES_MAX: usize = 1 << 20;
-/// How a TLS connection begins: a handshake's record.
-const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
+/// How a TLS record begins: who dials sends a handshake first, who was dialled an alert to what is none.
+const TLS_RECORDS: [[u8; 2]; 2] = [[0x16, 0x03], [0x15, 0x03]];
 /// What is read and thrown away before a connection is closed, so that the other side can read why.
 const DRAIN_BYTES_MAX: usize = 64 << 10;
 /// How long that may take.
@@ -84,7 +84,7 @@ impl Incoming {
         }
         if !self.buffer.starts_with(&MAGIC) {
             let shown = &self.buffer[..self.buffer.len().min(16)];
-            if shown.starts_with(&TLS_HANDSHAKE) {
+            if TLS_RECORDS.iter().any(|record| shown.starts_with(record)) {
                 return Err(Ending::Tls("the other side has it, this node has not".to_owned()));
             }
             return Err(Ending::Foreign(format!("\"{}\"", shown.escape_ascii())));

@@ -79,6 +79,19 @@ fn soon() -> Instant {
     now() + Duration::from_secs(20)
 }
 
+/// What the status of the only peer says, once an attempt has failed.
+async fn trouble(transport: &Transport) -> String {
+    let said = async {
+        loop {
+            if let Some(error) = &transport.peers()[0].last_error {
+                return error.clone();
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), said).await.unwrap()
+}
+
 #[tokio::test]
 async fn messages_keep_their_order_and_requests_are_answered() {
     let ((one, heard_one), (two, heard_two)) = (start(1).await, start(2).await);

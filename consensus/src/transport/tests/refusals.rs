@@ -7,19 +7,6 @@ use crate::transport::wire::{Duplex, Incoming, Outgoing, halves};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What the status of the only peer says, once an attempt has failed.
-async fn trouble(transport: &Transport) -> String {
-    let said = async {
-        loop {
-            if let Some(error) = &transport.peers()[0].last_error {
-                return error.clone();
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(Duration::from_secs(20), said).await.unwrap()
-}
-
 async fn refused(options: TransportOptions, to: u64) -> String {
     let ((one, _), (two, _)) = (started(options).await, start(2).await);
     one.set_peers(book([(to, two.address())]));
