@@ -26,7 +26,8 @@ impl Cluster {
 
     /// Waits until all nodes are at the same place, and compares all that they have.
     async fn agree(&self) {
-        let deadline = soon();
+        // Whole stores may have to come, one after the other.
+        let deadline = runtime::now() + Duration::from_secs(60);
         let positions =
             || -> Vec<_> { self.nodes.values().map(|node| node.store().ok().map(|store| store.position())).collect() };
         loop {
@@ -166,4 +167,64 @@ async fn a_leader_that_goes_in_the_middle_is_followed_by_another_checkpoint() {
     assert_eq!(read(&cluster.nodes[&away], "a").await.as_deref(), Some(&b"after"[..]));
     cluster.switchboard.heal();
     cluster.agree().await;
+}
+
+/// Nodes fall behind and come back, leaders change, and every fifth request for a part of a checkpoint is lost.
+async fn survives(rounds: u64, seed: u64) {
+    let chance = Runtime::seeded(seed);
+    let lossy = {
+        let chance = chance.clone();
+        move |_: &Switchboard, deliver: Deliver| {
+            let answer = deliver();
+            if chance.random().is_multiple_of(5) { Err(RequestError::Unknown) } else { answer }
+        }
+    };
+    let cluster = Cluster::with(SEGMENT_BYTES, lossy).await;
+    cluster.leader(None).await;
+    let (stop, nodes) = (Arc::new(AtomicU64::new(0)), cluster.nodes.clone());
+    let stopped = stop.clone();
+    let writers = JoinSet::from_iter((0..3).map(move |writer| {
+        let (nodes, stop) = (nodes.clone(), stopped.clone());
+        async move {
+            let mut acknowledged = BTreeMap::new();
+            let mut nth = 0;
+            while stop.load(Ordering::Relaxed) == 0 {
+                for node in nodes.values().filter(|node| node.status().role == Role::Leader) {
+                    nth += 1;
+                    let (text, value) = (format!("{writer}/{}", nth % 40), format!("{nth:010}{}", "v".repeat(20_000)));
+                    let deadline = runtime::now() + Duration::from_millis(500);
+                    let Ok(mut transaction) = node.begin(Consistency::Strong, deadline).await else { continue };
+                    transaction.put(Space::Index, key(&text), value.clone().into());
+                    if transaction.commit(CommitOptions::default(), deadline).await.is_ok() {
+                        acknowledged.insert(text, value);
+                    }
+                }
+                runtime::sleep(Duration::from_millis(2)).await;
+            }
+            acknowledged
+        }
+    }));
+    for _ in 0..rounds {
+        let away = 1 + chance.random() % 3;
+        cluster.switchboard.cut_off(away);
+        runtime::sleep(Duration::from_millis(500 + chance.random() % 2_500)).await;
+        cluster.switchboard.heal();
+        runtime::sleep(Duration::from_millis(chance.random() % 3_000)).await;
+    }
+    stop.store(1, Ordering::Relaxed);
+    let acknowledged = writers.join_all().await;
+    cluster.leader(None).await;
+    cluster.agree().await;
+    let count: usize = acknowledged.iter().map(BTreeMap::len).sum();
+    assert!(count > 0);
+    // A later write without an answer may have overwritten an acknowledged one, an earlier one never.
+    for (text, value) in acknowledged.into_iter().flatten() {
+        let found = read(&cluster.nodes[&1], &text).await.unwrap_or_else(|| panic!("{text} is lost"));
+        assert!(found[..10] >= value.as_bytes()[..10], "{text} is older than what was acknowledged");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_nodes_fall_behind_again_and_again() {
+    survives(4, 1).await;
 }
