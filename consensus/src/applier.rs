@@ -102,6 +102,16 @@ impl Applier {
         sentinel.dismiss();
     }
 
+    /// Applies entries that no driver handed over.
+    ///
+    /// # Errors
+    /// Those of the store; `Corrupt` for an entry that is no command.
+    pub fn replay(mut self, works: Vec<Work>) -> Result<()> {
+        let bytes = works.iter().map(Work::bytes).sum();
+        self.parts.progress.queue(bytes);
+        self.apply(works, bytes)
+    }
+
     fn apply(&mut self, batch: Vec<Work>, bytes: usize) -> Result<()> {
         let snapshot = self.parts.store.snapshot();
         let mut outcomes = Overlay::default();

@@ -19,7 +19,7 @@ mod transaction;
 mod transport;
 mod window;
 
-pub use cluster::{ClusterOptions, Connection, Member, Part, Token, initialise, join, token};
+pub use cluster::{ClusterOptions, Connection, Member, Part, RecoveryReport, Token, initialise, join, recover, token};
 pub use error::{Error, Result};
 pub use node::{Node, NodeOptions, Role, Status};
 pub use raft::Follower;

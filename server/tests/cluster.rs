@@ -148,6 +148,50 @@ fn leadership_moves_and_a_dead_node_is_replaced() {
 }
 
 #[test]
+fn a_lost_majority_is_given_up_only_by_force_and_in_words() {
+    let _turn = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let cluster = Cluster::start(3);
+    let load = Load::new(&cluster);
+    load.during(WRITERS, || {
+        load.resumes(50);
+    });
+    let leader = cluster.leader(&[1, 2, 3]);
+    let survivor = if leader == 2 { 3 } else { 2 };
+    harness::cluster::until("the survivor has everything", || {
+        let view = cluster.view(leader);
+        let members = view["members"].as_array()?;
+        members.iter().any(|member| member["node"] == survivor.to_string() && member["lag"] == "0").then_some(())
+    });
+    for number in [1, 2, 3] {
+        cluster.take(number).kill();
+    }
+    let data = cluster.data(survivor);
+    let asked = harness::run(&["cluster", "recover", "--data", &data]);
+    let words = String::from_utf8(asked.stderr).unwrap();
+    assert!(asked.status.success(), "{words}");
+    for text in ["Nothing was changed", "1, 2, 3", "What may be lost", "must be deleted"] {
+        assert!(words.contains(text), "{text}: {words}");
+    }
+    let done: serde_json::Value =
+        serde_json::from_str(&succeed(&["cluster", "recover", "--data", &data, "--force", "--json"])).unwrap();
+    assert_eq!(done["forced"], true, "{done}");
+    let words = fail(4, &["cluster", "recover", "--data", &data, "--force"]);
+    assert!(words.contains("nothing to recover"), "{words}");
+
+    cluster.serve(survivor);
+    cluster.ready(survivor);
+    load.assert_kept(&[survivor]);
+    let new = cluster.join(survivor);
+    cluster.serve(new);
+    cluster.caught_up(new, survivor);
+    cluster.ready(new);
+    load.write(2_000_000, 0);
+    load.assert_kept(&[survivor, new]);
+    assert_eq!(cluster.voters(new), [survivor.to_string(), new.to_string()].into());
+    cluster.stop_and_check(&[survivor, new]);
+}
+
+#[test]
 fn strangers_and_slips_are_refused_with_words_that_help() {
     let _turn = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let cluster = Cluster::start(2);

@@ -2,6 +2,7 @@
 //!
 //! Numbers ascend and are never given again, so a row stays when its node goes.
 
+use crate::command::{Draft, Write};
 use crate::node::Inner;
 use crate::{CommitOptions, Consistency, Error, Result, Transaction};
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use vivarium_storage::engine::Scan;
 use vivarium_storage::runtime::Instant;
-use vivarium_storage::{Key, KeyRange, Snapshot, Space};
+use vivarium_storage::{Key, KeyRange, Snapshot, Space, Version};
 
 /// The first byte of the rows' keys in [`Space::Meta`]; the node's number follows, big-endian.
 pub(crate) const DIRECTORY: u8 = 7;
@@ -94,6 +95,16 @@ impl Directory {
     /// True when the node was told to go.
     pub fn has_left(&self, node: u64) -> bool {
         self.rows.get(&node).is_some_and(|row| row.left)
+    }
+
+    /// The commit, on a snapshot, that says that all but one node have left.
+    pub fn without_others(&self, own: u64, snapshot: Version) -> Draft {
+        let gone = self.present().filter(|(node, _)| *node != own);
+        let rows: Vec<(Key, Vec<u8>)> =
+            gone.map(|(node, row)| (key(node), Registration { left: true, ..row.clone() }.encode())).collect();
+        let writes: Vec<Write<'_>> =
+            rows.iter().map(|(key, row)| Write { space: Space::Meta, key, value: Some(row) }).collect();
+        Draft::commit(snapshot, &writes, None)
     }
 
     /// A directory of nodes that are there, or have left.

@@ -10,6 +10,7 @@ mod join;
 mod members;
 mod pull;
 mod question;
+mod recover;
 mod token;
 
 pub(crate) use book::Book;
@@ -21,6 +22,7 @@ pub use join::{initialise, join, token};
 pub(crate) use members::{announce, members, remove, transfer};
 pub(crate) use pull::pull;
 pub(crate) use question::Question;
+pub use recover::{RecoveryReport, recover};
 pub use token::Token;
 
 use crate::transport::PeerTls;

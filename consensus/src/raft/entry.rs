@@ -51,9 +51,25 @@ pub(super) fn from_log(index: u64, term: u64, mut payload: Vec<u8>) -> Entry {
     entry
 }
 
+/// What the entry with these bytes of the log asks for.
+pub(crate) fn payload(mut bytes: Vec<u8>) -> Payload {
+    match bytes.first() {
+        None => Payload::Nothing,
+        Some(&CONFIGURATION) => Payload::Configuration(bytes.split_off(1)),
+        Some(_) => Payload::Command(bytes),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_entry_asks_for_is_in_its_first_byte() {
+        assert_eq!(payload(vec![]), Payload::Nothing);
+        assert_eq!(payload(vec![1, 0, 7]), Payload::Command(vec![1, 0, 7]));
+        assert_eq!(payload(vec![CONFIGURATION, 9]), Payload::Configuration(vec![9]));
+    }
 
     #[test]
     fn entries_survive_the_log() {

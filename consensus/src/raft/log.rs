@@ -153,6 +153,35 @@ pub(crate) fn raised(before: Option<&[u8]>, term: u64, commit: u64) -> Result<Ve
     Ok(encode_hard_state(&state))
 }
 
+/// The term of a hard state; 0 before the first.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn term_of(hard_state: Option<&[u8]>) -> Result<u64, String> {
+    Ok(hard_state.map_or(Ok(HardState::default()), decode_hard_state)?.term)
+}
+
+/// The voters and the learners of a configuration, in ascending order. While it changes, all that vote before or after.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn members_of(configuration: &[u8]) -> Result<(Vec<u64>, Vec<u64>), String> {
+    let state = ConfState::parse_from_bytes(configuration).map_err(|error| error.to_string())?;
+    let ascending = |mut nodes: Vec<u64>| {
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    };
+    let voters = state.voters.iter().chain(&state.voters_outgoing).copied().collect();
+    let learners = state.learners.iter().chain(&state.learners_next).copied().collect();
+    Ok((ascending(voters), ascending(learners)))
+}
+
+/// The configuration in which these nodes vote and nobody else belongs to the group.
+pub(crate) fn configuration_of(voters: Vec<u64>) -> Vec<u8> {
+    ConfState::from((voters, vec![])).write_to_bytes().expect("a configuration is encoded in memory")
+}
+
 fn decode_hard_state(bytes: &[u8]) -> Result<HardState, String> {
     if bytes.len() != HARD_STATE_BYTES || bytes[0] != HARD_STATE_FORMAT {
         return Err(format!("a hard state of {} bytes in format {:?}", bytes.len(), bytes.first()));

@@ -9,7 +9,7 @@ mod logger;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use entry::{Committed, Payload};
+pub(crate) use entry::{Committed, Payload, payload};
 pub use group::Follower;
 pub(crate) use group::{Broken, Change, Effects, Event, Group, GroupOptions, Message, Place};
-pub(crate) use log::raised;
+pub(crate) use log::{configuration_of, members_of, raised, term_of};

@@ -306,7 +306,7 @@ impl History {
 }
 
 /// Microseconds since 1970 as RFC 3339 in UTC (Howard Hinnant's civil-from-days).
-fn instant(micros: &str) -> String {
+pub fn instant(micros: &str) -> String {
     let micros: i64 = micros.parse().unwrap_or_default();
     let seconds = micros.div_euclid(1_000_000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));

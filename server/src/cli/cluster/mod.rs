@@ -3,6 +3,7 @@
 
 mod init;
 mod join;
+mod recover;
 mod remove;
 mod status;
 mod token;
@@ -29,6 +30,8 @@ pub enum Cluster {
     TransferLeader(transfer::Transfer),
     /// Print what others need to join the cluster of a folder
     Token(token::Token),
+    /// After the majority was lost for good: make one survivor the only voter of its cluster
+    Recover(recover::Recover),
 }
 
 impl Cluster {
@@ -44,6 +47,7 @@ impl Cluster {
             Cluster::Remove(remove) => remove.run(),
             Cluster::TransferLeader(transfer) => transfer.run(),
             Cluster::Token(token) => token.run(),
+            Cluster::Recover(recover) => recover.run(),
         }
     }
 }

@@ -1,0 +1,189 @@
+//! Forced recovery from a lost majority: one survivor becomes the only voter of its cluster, and says what that costs.
+//!
+//! Why it is done so: docs/decisions/0008. Before the checkpoint record is in the log nothing has changed; afterwards all has.
+
+use super::Directory;
+use crate::applier::{self, Applier, Work};
+use crate::driver::{GROUP, mailbox};
+use crate::progress::Progress;
+use crate::raft::{self, Payload};
+use crate::recovery::{self, Recovery};
+use crate::{Error, NodeOptions, Result};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use vivarium_storage::engine::Position;
+use vivarium_storage::wal::Record;
+use vivarium_storage::{DataFolder, Error as StorageError, Store, Version, Wal};
+
+/// Bytes of entries that are read from the log at once.
+const READ_BYTES_MAX: u64 = 4 << 20;
+
+/// What a forced recovery starts from, or came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RecoveryReport {
+    /// The cluster's id, which stays.
+    pub cluster: String,
+    /// The survivor.
+    pub node: u64,
+    /// Who voted, as far as the survivor knows.
+    pub voters: Vec<u64>,
+    /// The nodes that the cluster does without from then on.
+    pub others: Vec<u64>,
+    /// The last entry in the survivor's store.
+    pub applied_index: u64,
+    /// The last entry in its log. Those after the one in its store are applied by the recovery.
+    pub last_index: u64,
+    /// The newest commit in the survivor's store: before the recovery, or after it when it was done. Versions are
+    /// microseconds since 1970.
+    pub version: Version,
+    /// Whether it was done.
+    pub forced: bool,
+}
+
+/// Makes the node in a folder that no process has open the only voter of its cluster, when `force` is true; else only
+/// says what that would mean. Whatever only the others acknowledged is lost. They must never run again with what they
+/// have: two of them together would still be the old majority.
+///
+/// # Errors
+/// `Refused` when the folder holds no node, or one that decides alone already; those of the folder, the log, the store.
+pub async fn recover(options: &NodeOptions, force: bool) -> Result<RecoveryReport> {
+    let folder = DataFolder::open(&options.dir)?;
+    let Some(identity) = folder.identity()? else {
+        return Err(Error::Refused(format!("the folder {} holds no node", options.dir.display())));
+    };
+    let found = recovery::recover(&folder, options)?;
+    let snapshot = found.store.snapshot();
+    let directory = Directory::read(&snapshot)?;
+    let known = applier::stored_configuration(&snapshot)?.or_else(|| found.recovered.checkpoint.clone());
+    let (voters, learners) = match known {
+        Some(bytes) => raft::members_of(&bytes).map_err(|detail| corrupt(&found.store, detail))?,
+        None => (vec![recovery::FIRST_NODE], Vec::new()),
+    };
+    let registered = directory.present().map(|(node, _)| node);
+    let others: BTreeSet<u64> =
+        voters.iter().chain(&learners).copied().chain(registered).filter(|node| *node != identity.node).collect();
+    if others.is_empty() && voters == [identity.node] {
+        return Err(Error::Refused(format!(
+            "node {} is the only one of its cluster and decides alone: there is nothing to recover, start it",
+            identity.node
+        )));
+    }
+    let mut report = RecoveryReport {
+        cluster: identity.cluster.to_string(),
+        node: identity.node,
+        voters,
+        others: others.into_iter().collect(),
+        applied_index: snapshot.position().index,
+        last_index: found.recovered.last.0,
+        version: snapshot.version(),
+        forced: false,
+    };
+    drop(snapshot);
+    if force {
+        let position = become_alone(&folder, found, options, identity.node).await?;
+        // The same step that any start takes after a decision: it puts the new store in place.
+        let recovered = recovery::recover(&folder, options)?;
+        assert!(recovered.store.position() == position, "what was decided is installed");
+        recovered.wal.close();
+        report.forced = true;
+        report.version = position.version;
+    }
+    Ok(report)
+}
+
+/// Makes the store that the node goes on with, beside the present one, and decides it in the log.
+async fn become_alone(folder: &DataFolder, found: Recovery, options: &NodeOptions, own: u64) -> Result<Position> {
+    let Recovery { store, wal, recovered } = found;
+    let hard_state = recovered.hard_state.as_deref();
+    let term = raft::term_of(hard_state).map_err(|detail| corrupt(&store, detail))?.max(recovered.last.1) + 1;
+    let mut chunks = store.snapshot().export();
+    let incoming = Store::restore(&folder.incoming(), options.store.clone(), &mut chunks)?;
+    drop(chunks);
+    apply_log(&incoming, &wal, recovered.last.0, options)?;
+    let configuration = raft::configuration_of(vec![own]);
+    let position = strike_others(&incoming, &wal, options, Alone { own, term, configuration: &configuration })?;
+    incoming.persist()?;
+    let closed = [store.closed(), incoming.closed()];
+    drop((store, incoming));
+    for store in closed {
+        store.await;
+    }
+    let raised = raft::raised(hard_state, term, position.index).expect("its term was read from it");
+    let records = vec![
+        Record::Checkpoint { index: position.index, term: position.term, payload: configuration },
+        Record::HardState { payload: raised },
+    ];
+    let (done, durable) = oneshot::channel();
+    // This function waits for it, unless it is dropped: then the next one finds what is there.
+    wal.append(GROUP, records, Box::new(move |written| drop(done.send(written))));
+    let written = durable.await;
+    wal.close();
+    written.map_err(|_| Error::Stopped("the log has ended".to_owned()))??;
+    Ok(position)
+}
+
+/// Applies what the log has and the store has not, but for changes of the configuration: they would bring the others
+/// back.
+fn apply_log(store: &Store, wal: &Wal, last: u64, options: &NodeOptions) -> Result<()> {
+    let mut next = store.position().index + 1;
+    while next <= last {
+        let entries = wal.entries(GROUP, next..last + 1, READ_BYTES_MAX)?;
+        assert!(entries.first().is_some_and(|(index, ..)| *index == next), "the log holds what the store lacks");
+        next += entries.len() as u64;
+        let works = entries.into_iter().map(|(index, term, bytes)| {
+            let payload = match raft::payload(bytes) {
+                Payload::Configuration(_) => Payload::Nothing,
+                payload => payload,
+            };
+            Work { index, term, payload, ticket: None }
+        });
+        applier(store, wal, options).replay(works.collect())?;
+    }
+    Ok(())
+}
+
+/// What the survivor is from here on.
+struct Alone<'a> {
+    own: u64,
+    term: u64,
+    configuration: &'a [u8],
+}
+
+/// Two more entries, which are in no log: the others have left, and this node votes alone.
+fn strike_others(store: &Store, wal: &Wal, options: &NodeOptions, alone: Alone<'_>) -> Result<Position> {
+    let Position { index, version, .. } = store.position();
+    let Alone { own, term, configuration } = alone;
+    let draft = Directory::read(&store.snapshot())?.without_others(own, version);
+    let version = Version(options.runtime.now_micros().max(version.0 + 1));
+    let works = vec![
+        Work { index: index + 1, term, payload: Payload::Command(draft.finish(version)), ticket: None },
+        Work { index: index + 2, term, payload: Payload::Configuration(configuration.to_vec()), ticket: None },
+    ];
+    applier(store, wal, options).replay(works)?;
+    Ok(store.position())
+}
+
+/// An applier that no driver feeds.
+fn applier(store: &Store, wal: &Wal, options: &NodeOptions) -> Applier {
+    let (mailbox, _) = mailbox();
+    let (_, queue) = mpsc::unbounded_channel();
+    Applier::new(applier::Parts {
+        store: store.clone(),
+        wal: wal.clone(),
+        progress: Arc::new(Progress::new(store.position())),
+        mailbox,
+        book: Arc::new(super::Book::alone()),
+        queue,
+        segment_bytes: options.wal.segment_bytes,
+        maintains: options.store.workers == 0,
+    })
+}
+
+fn corrupt(store: &Store, detail: String) -> Error {
+    StorageError::Corrupt { what: "configuration", path: store.dir().into(), detail }.into()
+}
+
+#[cfg(test)]
+mod tests;
