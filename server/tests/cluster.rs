@@ -4,9 +4,11 @@
 
 mod harness;
 
-use harness::cluster::{Cluster, Load, free_address};
+use harness::cluster::{Cluster, Load, free_address, member, post, until};
 use harness::{Place, Server, fail, succeed};
 use serde_json::json;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -118,10 +120,9 @@ fn leadership_moves_and_a_dead_node_is_replaced() {
     let dead = if heir == 3 { 2 } else { 3 };
     let alive: Vec<usize> = [1, 2, 3].into_iter().filter(|node| *node != dead).collect();
     cluster.take(dead).kill();
-    harness::cluster::until("the leader misses it", || {
+    until("the leader misses it", || {
         let view = cluster.view(heir);
-        let members = view["members"].as_array()?;
-        members.iter().any(|member| member["node"] == dead.to_string() && member["reachable"] == false).then_some(())
+        (member(&view, dead)?["reachable"] == false).then_some(())
     });
     let words = fail(4, &["cluster", "remove", &alive[0].to_string(), "--url", &url(alive[1])]);
     assert!(words.contains("bring others back first"), "{words}");
@@ -157,10 +158,9 @@ fn a_lost_majority_is_given_up_only_by_force_and_in_words() {
     });
     let leader = cluster.leader(&[1, 2, 3]);
     let survivor = if leader == 2 { 3 } else { 2 };
-    harness::cluster::until("the survivor has everything", || {
+    until("the survivor has everything", || {
         let view = cluster.view(leader);
-        let members = view["members"].as_array()?;
-        members.iter().any(|member| member["node"] == survivor.to_string() && member["lag"] == "0").then_some(())
+        (member(&view, survivor)?["lag"] == "0").then_some(())
     });
     for number in [1, 2, 3] {
         cluster.take(number).kill();
@@ -255,7 +255,7 @@ fn strangers_and_slips_are_refused_with_words_that_help() {
     assert!(said.contains("--cluster-listen"), "{said}");
 
     // One of two: it answers, says why it is not ready, and refuses in time.
-    harness::cluster::until("the other is missed", || {
+    until("the other is missed", || {
         let reply = cluster.with(1, |server| server.request("GET", "/health/ready", &[], b""));
         (reply.status == 503 && reply.text().contains("no leader is known")).then_some(())
     });
@@ -265,4 +265,65 @@ fn strangers_and_slips_are_refused_with_words_that_help() {
     cluster.ready(2);
     cluster.ready(1);
     cluster.stop_and_check(&[1, 2]);
+}
+
+/// A port after which as many are free as the demo takes.
+fn free_ports() -> u16 {
+    until("ports are free", || {
+        let base: u16 = free_address().rsplit(':').next()?.parse().ok()?;
+        let all = [0, 1, 2, 100, 101, 102].map(|above| base.checked_add(above));
+        let held: Option<Vec<_>> =
+            all.into_iter().map(|port| std::net::TcpListener::bind(("127.0.0.1", port?)).ok()).collect();
+        held.map(|_| base)
+    })
+}
+
+#[test]
+fn the_demo_starts_nodes_that_can_be_killed_and_leaves_none_behind() {
+    let _turn = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = Place::new();
+    let base = free_ports();
+    let mut demo = harness::vivarium()
+        .args(["demo", "--nodes", "3", "--data", &place.text("demo"), "--listen", &format!("127.0.0.1:{base}")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let words = BufReader::new(demo.stderr.take().unwrap());
+    let words = std::thread::spawn(move || words.lines().map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+    let lines = BufReader::new(demo.stdout.take().unwrap()).lines().take(3).map_while(Result::ok);
+    let nodes: Vec<(String, String)> = lines
+        .map(|line| {
+            let parts: Vec<&str> = line.split_whitespace().collect();
+            (parts[2].trim_start_matches("http://").to_owned(), parts[4].to_owned())
+        })
+        .collect();
+    assert_eq!(nodes.len(), 3);
+    let signal = |name: &str, process: &str| {
+        assert!(Command::new("kill").args([name, process]).status().unwrap().success());
+    };
+    signal("-KILL", &nodes[0].1);
+    let query = json!({ "query": "mutation { createCustomer(data: { name: \"Ada\", email: \"ada@example.org\" }) { customer { name } } }" });
+    until("the others write", || {
+        let reply =
+            post(&nodes[1].0, "/graphql", &[("idempotency-key", "ada")], &query, Duration::from_secs(3)).ok()?;
+        (reply.json()["data"]["createCustomer"]["customer"]["name"] == "Ada").then_some(())
+    });
+    let query =
+        json!({ "query": "{ products { totalCount } customers(where: { name: { eq: \"Ada\" } }) { totalCount } }" });
+    until("the others read", || {
+        let reply = post(&nodes[2].0, "/graphql", &[], &query, Duration::from_secs(3)).ok()?;
+        let data = &reply.json()["data"];
+        (data["products"]["totalCount"] == 62 && data["customers"]["totalCount"] == 1).then_some(())
+    });
+    signal("-INT", &demo.id().to_string());
+    assert!(demo.wait().unwrap().success());
+    let words = words.join().unwrap();
+    for text in ["Any node takes any request", "kill -9 ", "cluster status --url", "Node 1 ended"] {
+        assert!(words.contains(text), "{text}: {words}");
+    }
+    for (address, _) in nodes {
+        assert!(std::net::TcpStream::connect(address).is_err(), "its nodes have ended");
+    }
 }

@@ -50,6 +50,12 @@ pub fn post(
     Reply::read(stream)
 }
 
+/// A node in a view of the cluster.
+pub fn member(view: &Value, number: usize) -> Option<&Value> {
+    let number = number.to_string();
+    view["members"].as_array()?.iter().find(|member| member["node"].as_str() == Some(&number))
+}
+
 /// Nodes by their numbers, which begin at 1 and have no gaps here.
 pub struct Cluster {
     pub place: Place,
@@ -170,8 +176,7 @@ impl Cluster {
     pub fn caught_up(&self, number: usize, leader: usize) {
         until("it has caught up", || {
             let view = self.view(leader);
-            let members = view["members"].as_array()?;
-            let member = members.iter().find(|member| member["node"] == number.to_string())?;
+            let member = member(&view, number)?;
             (member["part"] == "VOTER" && member["lag"].as_str()?.parse::<u64>().ok()? < 50).then_some(())
         });
     }

@@ -79,6 +79,9 @@ impl Process {
             .args(["--until-input-ends", "--log-filter", LOG_FILTER])
             // What this process was told is meant for one node, not for each.
             .env_remove("VIVARIUM_ADVERTISE")
+            .env_remove("VIVARIUM_CLUSTER_AUTHORITY")
+            .env_remove("VIVARIUM_CLUSTER_CERTIFICATE")
+            .env_remove("VIVARIUM_CLUSTER_KEY")
             .env_remove("VIVARIUM_CONFIG")
             .env_remove("VIVARIUM_DEV")
             // The terminal's Ctrl-C is for this process, which then stops its nodes in order.
