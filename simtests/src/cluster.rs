@@ -138,7 +138,7 @@ impl Cluster {
         }
         met.partitions = self.network.split;
         met.messages = self.network.troubled();
-        met.terms = self.standings.terms_led();
+        met.terms = met.terms.max(self.standings.terms_led());
         met
     }
 
@@ -192,7 +192,8 @@ impl Cluster {
             self.network.mend(partition);
         }
         for place in 0..self.seats.len() {
-            if let Some(status) = self.seats[place].machine.standing() {
+            let is_on = self.seats[place].machine.drive().is_some_and(|drive| !drive.is_cut());
+            if let Some(status) = self.seats[place].machine.standing().filter(|_| is_on) {
                 self.standings.see(self.seats[place].machine.generation(), &status)?;
             }
             self.seats[place].tend(&self.shared)?;
@@ -422,6 +423,7 @@ impl Cluster {
 
     /// Starts the cluster from what a power failure of all nodes would have left at many moments, and audits it.
     async fn audit_images(&mut self) -> Result<(), Violation> {
+        self.met.terms = self.standings.terms_led();
         let lives: Vec<_> = self.seats.iter_mut().map(|seat| std::mem::take(&mut seat.machine.recordings)).collect();
         let last = interpose::stamp();
         let mut rng = Rng::stream(self.plan.seed, "images");

@@ -163,6 +163,11 @@ impl Machine {
         let subject = if self.make.ip.is_some() { format!("disk {}", self.make.number) } else { "disk".to_owned() };
         let drive = Drive::start(&subject, &dir, self.disk.clone());
         self.drive = Some(drive);
+        if self.make.ip.is_some() {
+            // Others must not hear a word of what it does after that: none of it is on its disk.
+            let (handle, node) = (self.handle.clone(), self.node);
+            drive.when_cut(move || handle.kill(node));
+        }
         if let Some(trouble) = early {
             self.arm(trouble);
         }

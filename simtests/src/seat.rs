@@ -171,7 +171,12 @@ impl Seat {
                     shared.set_door(self.place(), Some(door.clone()));
                     self.state = State::Up(door);
                 }
-                Opened::Not => {}
+                Opened::Not => {
+                    if let Some(reason) = self.machine.standing().and_then(|standing| standing.stopped) {
+                        let detail = format!("{name} without a fault, while it opened: {reason}");
+                        return Err(Violation::new("liveness", "stopped", detail));
+                    }
+                }
                 Opened::Cut | Opened::Failed => self.fall(shared),
             },
             State::Up(door) => {

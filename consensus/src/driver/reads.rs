@@ -5,6 +5,7 @@ use crate::raft::{Broken, Event, Group};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
+use vivarium_storage::runtime::mutant;
 
 type Reader = oneshot::Sender<Result<u64>>;
 
@@ -81,6 +82,11 @@ impl Reads {
         self.next_round += 1;
         let round = Round { readers: std::mem::take(&mut self.waiting), began: self.ticks };
         self.rounds.insert(self.next_round, round);
+        // A planted bug: nobody is asked whether another node leads by now.
+        if mutant("raft-06") {
+            self.answer(self.next_round, group.committed_index());
+            return Ok(true);
+        }
         group.step(Event::ReadIndex(self.next_round))?;
         Ok(true)
     }

@@ -134,6 +134,9 @@ pub struct Determinism {
     /// Runs at the same time.
     #[arg(long, short, default_value_t = 2)]
     pub jobs: usize,
+    /// What the runs are about.
+    #[arg(long, value_enum, default_value = "mix")]
+    pub profile: Profile,
     /// Crash images after each run.
     #[arg(long, default_value_t = 10)]
     pub images: u64,

@@ -48,6 +48,9 @@ impl Sum {
         self.met.faults += met.faults;
         self.met.kills += met.kills;
         self.met.closes += met.closes;
+        self.met.partitions += met.partitions;
+        self.met.messages += met.messages;
+        self.met.terms += met.terms;
         self.points += met.power_failure_points();
         self.virtual_ms += report.virtual_ms;
         for (name, count) in &report.marks {
@@ -68,6 +71,15 @@ impl Sum {
             self.virtual_ms / 1000,
             began.elapsed().as_secs()
         ));
+        self.say_network();
+    }
+
+    /// What runs of several nodes met besides; nothing when there were none.
+    fn say_network(&self) {
+        let Met { partitions, messages, terms, .. } = self.met;
+        if terms > 0 {
+            say(&format!("clusters: {partitions} partitions, {messages} messages in trouble, {terms} terms led"));
+        }
     }
 
     fn is_green(&self) -> bool {
@@ -196,7 +208,7 @@ pub fn regress(regress: &Regress) -> Result<bool, String> {
 /// Runs each seed twice, in two processes: the traces must be the same.
 pub fn determinism(determinism: &Determinism) -> Result<bool, String> {
     let began = Instant::now();
-    let wish = wish(Profile::Mix, &[], determinism.images);
+    let wish = wish(determinism.profile, &[], determinism.images);
     let seeds = determinism.from..determinism.from + determinism.seeds;
     let plans = seeds.flat_map(|seed| [seed, seed]).map(move |seed| Plan::draw(seed, &wish));
     let mut first: BTreeMap<u64, Report> = BTreeMap::new();
@@ -223,8 +235,10 @@ pub fn determinism(determinism: &Determinism) -> Result<bool, String> {
                 say_failure(&report, &keep(plan, Path::new("sim-failures")));
             }
             say(&format!(
-                "  compare  vivarium-sim replay --seed {} --images {} --trace full",
-                plan.seed, determinism.images
+                "  compare  vivarium-sim replay --seed {} --profile {} --images {} --trace full",
+                plan.seed,
+                determinism.profile.word(),
+                determinism.images
             ));
         }
         true

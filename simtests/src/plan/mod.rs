@@ -34,6 +34,13 @@ pub enum Profile {
     Cluster,
 }
 
+impl Profile {
+    /// Its name on the command line.
+    pub fn word(self) -> String {
+        clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
 /// Sizes that make rare paths common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Knobs {

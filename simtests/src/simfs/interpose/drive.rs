@@ -66,13 +66,18 @@ impl Drive {
 
     /// Cuts the power now: nothing after this moment reaches the record.
     pub fn cut(self) {
-        self.with(|world| world.cut = true);
+        self.with(World::cut_now);
     }
 
     /// Cuts the power right after the `changes`-th operation from now.
     pub fn cut_after(self, changes: u64) {
         let changes = usize::try_from(changes).unwrap_or(usize::MAX);
         self.with(|world| world.cut_at = Some(world.ops.len().saturating_add(changes)));
+    }
+
+    /// What is to happen at the very moment of a cut. It may not touch any drive.
+    pub fn when_cut(self, act: impl FnOnce() + Send + 'static) {
+        self.with(|world| world.on_cut = Some(Box::new(act)));
     }
 
     /// Takes a cut back that has not come about yet.

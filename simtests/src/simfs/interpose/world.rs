@@ -30,6 +30,8 @@ pub struct World {
     pub cut_at: Option<usize>,
     /// The power is off: nothing is recorded any more.
     pub cut: bool,
+    /// What happens when the power goes.
+    pub on_cut: Option<Box<dyn FnOnce() + Send>>,
     /// What fails.
     pub faults: Faults,
     /// The pages that each file takes.
@@ -60,6 +62,7 @@ impl World {
             stamps: Vec::new(),
             cut_at: None,
             cut: false,
+            on_cut: None,
             faults: Faults::default(),
             space: BTreeMap::new(),
             escaped: Vec::new(),
@@ -73,8 +76,16 @@ impl World {
         self.ops.push(op);
         self.stamps.push(registry::next_stamp());
         if self.cut_at.is_some_and(|at| self.ops.len() >= at) {
-            self.cut = true;
             trace::event(&self.subject, "power cut", &[]);
+            self.cut_now();
+        }
+    }
+
+    /// Cuts the power.
+    pub fn cut_now(&mut self) {
+        self.cut = true;
+        if let Some(act) = self.on_cut.take() {
+            act();
         }
     }
 
