@@ -26,6 +26,8 @@ pub(crate) use shell::Shell;
 
 /// The longest replay: a log of five segments is applied in seconds, on a slow disk in minutes.
 const OPEN_TIME_MAX: Duration = Duration::from_secs(30 * 60);
+/// Between two looks whether a node that was opened again meanwhile has caught up.
+const OPEN_AGAIN_EVERY: Duration = Duration::from_millis(10);
 /// The longest that a leader that stops waits for its heir: an election's time.
 const HAND_OVER_TIME_MAX: Duration = Duration::from_secs(2);
 
@@ -448,12 +450,17 @@ impl Node {
         reachable(&Arc::downgrade(&shell));
         let supervisor = runtime::spawn("supervisor", shell::supervise(Arc::downgrade(&shell)));
         let node = Node { handle: Arc::new(Handle { shell, _supervisor: supervisor }) };
-        let deadline = runtime::now() + OPEN_TIME_MAX;
+        node.caught_up(runtime::now() + OPEN_TIME_MAX).await?;
+        Ok(node)
+    }
+
+    /// Waits until the store has everything that was acknowledged before the node opened.
+    async fn caught_up(&self, deadline: Instant) -> Result<()> {
         loop {
-            match node.handle.shell.settled().await?.catch_up(deadline).await {
-                // A checkpoint came in between.
-                Err(Error::Unavailable { .. }) if runtime::now() < deadline => {}
-                caught_up => return caught_up.map(|()| node),
+            match self.handle.shell.settled().await?.catch_up(deadline).await {
+                // A checkpoint came in between. Whoever opens the node again for it must get its turn.
+                Err(Error::Unavailable { .. }) if runtime::now() < deadline => runtime::sleep(OPEN_AGAIN_EVERY).await,
+                caught_up => return caught_up,
             }
         }
     }

@@ -303,3 +303,17 @@ async fn what_cannot_be_opened_again_stops_the_node_and_says_why() {
     assert!(matches!(node.store(), Err(Error::Stopped(_))));
     assert!(matches!(node.close().await, Err(Error::Stopped(_))));
 }
+
+#[tokio::test]
+async fn a_checkpoint_that_comes_while_a_node_opens_does_not_keep_it_from_opening() {
+    let cluster = Cluster::new().await;
+    let shell = &cluster.nodes[&1].handle.shell;
+    let inner = shell.inner().unwrap();
+    inner.progress.begin_reopening();
+    inner.tell(Letter::Applied);
+    drop(inner);
+    // One thread: whoever waits here must let the others have theirs.
+    let node = &cluster.nodes[&1];
+    node.caught_up(soon()).await.unwrap();
+    assert!(!node.inner().unwrap().progress.reopens());
+}

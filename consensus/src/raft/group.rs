@@ -8,14 +8,14 @@ use super::entry::{self, Committed, Payload};
 use super::log::{self, GroupLog};
 use super::logger;
 use crate::Role;
-use crate::checkpoint::{Need, Origin};
+use crate::checkpoint::Need;
 use protobuf::Message as _;
 use raft::eraftpb::{
-    ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, HardState, MessageType, Snapshot,
+    ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, HardState, MessageType,
 };
-use raft::{Config, ProgressState, RawNode, Ready, SnapshotStatus, StateRole};
+use raft::{Config, RawNode, Ready, StateRole};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use vivarium_storage::wal::{GroupId, Record, Recovered};
 use vivarium_storage::{Store, Wal};
@@ -24,8 +24,6 @@ use vivarium_storage::{Store, Wal};
 const MESSAGE_BYTES_MAX: u64 = 1 << 20;
 /// Messages with entries on their way to a follower.
 const MESSAGES_IN_FLIGHT_MAX: usize = 256;
-/// Ticks after which a follower that needs a checkpoint is told so again: the word, or the answer, may be lost.
-const CHECKPOINT_TICKS_MAX: u32 = 100;
 /// Bytes of committed entries that one [`Effects`] carries: the unit in which a restart replays.
 const COMMITTED_BYTES_MAX: u64 = 4 << 20;
 
@@ -160,17 +158,17 @@ struct Outstanding {
 
 /// One Raft group on this node.
 pub(crate) struct Group {
-    options: GroupOptions,
-    raw: RawNode<GroupLog>,
+    pub(super) options: GroupOptions,
+    pub(super) raw: RawNode<GroupLog>,
     outstanding: VecDeque<Outstanding>,
     /// What raft-rs gave out and has not been told of yet: between [`Group::ready`] and [`Group::advance`].
     handed: Option<Handed>,
     /// A hard state that differs from the written one in its commit index only. It costs no fsync of its own.
     unsaved: Option<HardState>,
     /// A leader's word that has not been taken from here yet.
-    need: Option<Need>,
+    pub(super) need: Option<Need>,
     /// For how many ticks followers that need a checkpoint have not been heard to have one.
-    behind: BTreeMap<u64, u32>,
+    pub(super) behind: BTreeMap<u64, u32>,
     broken: Option<Broken>,
 }
 
@@ -351,40 +349,6 @@ impl Group {
             let change = ConfChangeV2::parse_from_bytes(change).expect("a committed change was encoded by a leader");
             let state = group.raw.apply_conf_change(&change).expect("a leader proposes only changes that can be made");
             state.write_to_bytes().expect("a configuration is encoded in memory")
-        })
-    }
-
-    /// A leader's word that this node needs a checkpoint, unless it was taken already.
-    pub fn take_need(&mut self) -> Option<Need> {
-        self.need.take()
-    }
-
-    /// Offers a checkpoint in the name of the leader that asked for it. True when it is taken: then it is among
-    /// the next effects.
-    ///
-    /// # Errors
-    /// [`Broken`].
-    pub fn offer(&mut self, need: Need, origin: &Origin) -> Result<bool, Broken> {
-        self.contained(|group| {
-            // A leader that was replaced. In raft-rs's words term 0 would even be this node itself.
-            if need.term < group.term() {
-                return false;
-            }
-            let snapshot = match log::snapshot(origin) {
-                Ok(snapshot) => snapshot,
-                Err(reason) => {
-                    tracing::error!(%reason, "a checkpoint has no configuration that can be read");
-                    return false;
-                }
-            };
-            let mut message = raft::eraftpb::Message { from: need.from, term: need.term, ..Default::default() };
-            message.set_msg_type(MessageType::MsgSnapshot);
-            message.to = group.options.node;
-            message.set_snapshot(snapshot);
-            if let Err(error) = group.raw.step(message) {
-                tracing::debug!(%error, "a checkpoint was not taken");
-            }
-            group.raw.snap().is_some()
         })
     }
 
@@ -575,14 +539,7 @@ impl Group {
         if message.get_msg_type() == MessageType::MsgPropose {
             return;
         }
-        // What this node has already is answered at once, so that the leader goes on from there. Otherwise the
-        // data must come first.
-        if message.get_msg_type() == MessageType::MsgSnapshot && !self.has(message.get_snapshot()) {
-            self.need = Some(Need {
-                from: message.from,
-                term: message.term,
-                at_least: message.get_snapshot().get_metadata().index,
-            });
+        if self.is_told_of_a_need(&message) {
             return;
         }
         if let Err(error) = self.raw.step(message) {
@@ -592,39 +549,7 @@ impl Group {
         for (_, progress) in self.raw.raft.mut_prs().iter_mut() {
             progress.next_idx = progress.next_idx.max(progress.matched + 1);
         }
-        // A follower may take a checkpoint that is older than the one that raft-rs waits for. The log goes on from it.
-        let first = self.raw.store().first.0;
-        for id in self.awaited(|progress| progress.matched >= first) {
-            self.raw.report_snapshot(id, SnapshotStatus::Failure);
-        }
-    }
-
-    fn has(&self, snapshot: &Snapshot) -> bool {
-        let (log, metadata) = (&self.raw.raft.raft_log, snapshot.get_metadata());
-        metadata.index <= log.committed || log.match_term(metadata.index, metadata.term)
-    }
-
-    /// The followers that raft-rs sends nothing until it hears that they have a checkpoint, those of a kind.
-    fn awaited(&self, kind: impl Fn(&raft::Progress) -> bool) -> BTreeSet<u64> {
-        let waits = |progress: &raft::Progress| progress.state == ProgressState::Snapshot && kind(progress);
-        self.raw.raft.prs().iter().filter(|(_, progress)| waits(progress)).map(|(id, _)| *id).collect()
-    }
-
-    /// Lets raft-rs look again at followers that were told long ago that they need a checkpoint: it sends them
-    /// nothing until it hears what became of it.
-    fn remind(&mut self) {
-        let needy =
-            |(id, progress): (&u64, &raft::Progress)| (progress.state == ProgressState::Snapshot).then_some(*id);
-        let needy: BTreeSet<u64> = self.raw.raft.prs().iter().filter_map(needy).collect();
-        self.behind.retain(|id, _| needy.contains(id));
-        for id in needy {
-            let ticks = self.behind.entry(id).or_default();
-            *ticks += 1;
-            if *ticks >= CHECKPOINT_TICKS_MAX {
-                self.behind.remove(&id);
-                self.raw.report_snapshot(id, SnapshotStatus::Failure);
-            }
-        }
+        self.go_on_with_the_log();
     }
 
     fn persisted(&mut self, number: u64) -> Vec<Message> {
@@ -645,7 +570,7 @@ impl Group {
     }
 
     /// Runs a step of raft-rs. Its invariants panic; a panic breaks this group and nothing else.
-    fn contained<T>(&mut self, act: impl FnOnce(&mut Group) -> T) -> Result<T, Broken> {
+    pub(super) fn contained<T>(&mut self, act: impl FnOnce(&mut Group) -> T) -> Result<T, Broken> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }

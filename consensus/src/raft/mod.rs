@@ -1,5 +1,6 @@
 //! The only place that names raft-rs. Everything else speaks of a `Group`, its `Effects` and its `Payload`s.
 
+mod behind;
 mod election;
 mod entry;
 mod group;
