@@ -79,9 +79,9 @@ fn a_node_that_sleeps_is_waited_for_by_nobody_and_catches_up() {
     let follower = if leader == 1 { 2 } else { 1 };
     load.during(WRITERS, || {
         load.resumes(20);
-        cluster.with(follower, |server| server.signal("STOP"));
+        cluster.pause(follower);
         load.resumes(50);
-        cluster.with(follower, |server| server.signal("CONT"));
+        cluster.wake(follower);
         cluster.caught_up(follower, leader);
     });
     load.assert_kept(&[1, 2, 3]);
@@ -89,12 +89,12 @@ fn a_node_that_sleeps_is_waited_for_by_nobody_and_catches_up() {
     let leader = cluster.leader(&[1, 2, 3]);
     let others: Vec<usize> = [1, 2, 3].into_iter().filter(|node| *node != leader).collect();
     load.during(WRITERS, || {
-        cluster.with(leader, |server| server.signal("STOP"));
+        cluster.pause(leader);
         let resumed = load.resumes(30);
         println!("writes resumed {} ms after SIGSTOP of the leader", resumed.as_millis());
         assert!(resumed < RESUME_TIME_MAX, "{resumed:?}");
         let heir = cluster.leader(&others);
-        cluster.with(leader, |server| server.signal("CONT"));
+        cluster.wake(leader);
         cluster.caught_up(leader, heir);
     });
     load.assert_kept(&[1, 2, 3]);

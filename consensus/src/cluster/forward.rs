@@ -6,7 +6,7 @@ use crate::driver::{Letter, Proposal, ticket};
 use crate::footprint::Footprint;
 use crate::node::Inner;
 use crate::progress::{RETRY_WITHOUT_LEADER, by};
-use crate::transport::{RequestError, Transport};
+use crate::transport::{Patience, RequestError, Transport};
 use crate::{Error, Outcome, Result, Role};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -15,6 +15,8 @@ use vivarium_storage::{Key, Space, Version};
 
 /// How long a request waits for somebody to lead, before it is refused with a hint when to come again.
 const LEADER_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long the answer of a node is waited for after another one leads: it may be on its way.
+const LATE_ANSWER_TIME_MAX: Duration = Duration::from_millis(500);
 /// Between two looks for a leader.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
@@ -69,7 +71,7 @@ pub(crate) async fn commit(node: &Inner, commission: Commission, deadline: Insta
             Way::There(leader) => {
                 let wait = deadline.saturating_duration_since(now());
                 let Commission { snapshot, footprint, draft, .. } = &commission;
-                ask(node, leader, question::commit(*snapshot, footprint, draft, wait), deadline).await
+                ask_as_leader(node, leader, question::commit(*snapshot, footprint, draft, wait), deadline).await
             }
             Way::Nowhere => Err(Asked::NotDone(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER })),
         };
@@ -156,7 +158,9 @@ pub(crate) async fn ask_leader(node: &Inner, question: &Question, deadline: Inst
             Way::Here => return super::desk::answer_here(node, question, deadline).await,
             Way::Nowhere => Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER },
             Way::There(leader) => {
-                match ask(node, leader, question.encode(deadline.saturating_duration_since(now())), deadline).await {
+                match ask_as_leader(node, leader, question.encode(deadline.saturating_duration_since(now())), deadline)
+                    .await
+                {
                     Ok(reply) => return Ok(reply),
                     Err(Asked::Lost) => Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER },
                     Err(Asked::NotDone(error @ Error::Unavailable { .. })) => error,
@@ -199,8 +203,36 @@ enum Asked {
 }
 
 async fn ask(node: &Inner, to: u64, question: Vec<u8>, deadline: Instant) -> std::result::Result<Reply, Asked> {
+    ask_while(node, to, question, deadline, || Patience::Wait).await
+}
+
+/// Asks a node for as long as it leads: one that is dead or asleep would be waited for until the deadline.
+async fn ask_as_leader(
+    node: &Inner,
+    to: u64,
+    question: Vec<u8>,
+    deadline: Instant,
+) -> std::result::Result<Reply, Asked> {
+    let mut led_until = None;
+    let patience = move || match node.standing.load().leader {
+        Some(leader) if leader == to => Patience::Wait,
+        // It may lead again in a moment, or have answered.
+        None => Patience::OnlyWhenSent,
+        Some(_) if *led_until.get_or_insert_with(now) + LATE_ANSWER_TIME_MAX > now() => Patience::OnlyWhenSent,
+        Some(_) => Patience::GiveUp,
+    };
+    ask_while(node, to, question, deadline, patience).await
+}
+
+async fn ask_while(
+    node: &Inner,
+    to: u64,
+    question: Vec<u8>,
+    deadline: Instant,
+    patience: impl FnMut() -> Patience,
+) -> std::result::Result<Reply, Asked> {
     let transport = node.book.transport().expect("a leader elsewhere is known by the messages that it sends");
-    let asked = node.progress.while_it_runs(transport.request(to, question, deadline)).await;
+    let asked = node.progress.while_it_runs(transport.request_while(to, question, deadline, patience)).await;
     let bytes = match asked.unwrap_or(Err(RequestError::Unknown)) {
         Ok(bytes) => bytes,
         Err(RequestError::Unknown) => return Err(Asked::Lost),

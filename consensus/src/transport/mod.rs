@@ -31,11 +31,15 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tls::Tls;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 use vivarium_storage::runtime::{Fate, Instant, Runtime, Task, fate, now, sleep, spawn, timeout};
 use vivarium_storage::wal::GroupId;
+
+/// Between two looks whether a request is still worth waiting for: a part of an election's time.
+const ASK_PATIENCE_EVERY: Duration = Duration::from_millis(50);
 
 /// The 32 secret bytes of a cluster. Never printed.
 #[derive(Clone)]
@@ -108,6 +112,17 @@ pub(crate) enum RequestError {
     /// The transport has closed. It was not sent.
     #[error("the node is closing")]
     Stopped,
+}
+
+/// How long a request is worth waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Until its deadline.
+    Wait,
+    /// For an answer, when it was written; else it is taken back.
+    OnlyWhenSent,
+    /// No longer.
+    GiveUp,
 }
 
 /// How it stands with one peer.
@@ -229,6 +244,20 @@ impl Transport {
         body: Vec<u8>,
         deadline: Instant,
     ) -> std::result::Result<Vec<u8>, RequestError> {
+        self.request_while(to, body, deadline, || Patience::Wait).await
+    }
+
+    /// As [`Transport::request`], for as long as `patience` says: it is asked again and again.
+    ///
+    /// # Errors
+    /// As [`Transport::request`].
+    pub async fn request_while(
+        &self,
+        to: u64,
+        body: Vec<u8>,
+        deadline: Instant,
+        mut patience: impl FnMut() -> Patience,
+    ) -> std::result::Result<Vec<u8>, RequestError> {
         if self.inner.state().closed {
             return Err(RequestError::Stopped);
         }
@@ -237,11 +266,20 @@ impl Transport {
             return Err(RequestError::NotSent("its deadline has passed".to_owned()));
         }
         let mut pending = peer.queue.ask(body)?;
-        match timeout(deadline.saturating_duration_since(now()), &mut pending.answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(RequestError::Unknown),
-            Err(_) if pending.withdraw() => Err(peer.not_sent()),
-            Err(_) => Err(RequestError::Unknown),
+        loop {
+            let left = deadline.saturating_duration_since(now());
+            match timeout(left.min(ASK_PATIENCE_EVERY), &mut pending.answer).await {
+                Ok(Ok(answer)) => return answer,
+                Ok(Err(_)) => return Err(RequestError::Unknown),
+                Err(_) => {}
+            }
+            let patience = if deadline <= now() { Patience::GiveUp } else { patience() };
+            if patience != Patience::Wait && pending.withdraw() {
+                return Err(peer.not_sent());
+            }
+            if patience == Patience::GiveUp {
+                return Err(RequestError::Unknown);
+            }
         }
     }
 

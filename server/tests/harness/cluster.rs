@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 /// Nothing here takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A client that hears nothing for so long tries another node.
-const ANSWER_TIME_MAX: Duration = Duration::from_millis(1500);
+/// A client that hears nothing for so long tries another node. Longer than an election: a node that lost its leader finds
+/// the next one by itself.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(8);
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -66,6 +67,7 @@ pub struct Cluster {
 struct Node {
     listen: String,
     server: Option<Server>,
+    asleep: bool,
 }
 
 impl Cluster {
@@ -74,7 +76,7 @@ impl Cluster {
         let place = Place::new();
         let token = succeed(&["cluster", "init", "--data", &place.text("node-1")]).trim().to_owned();
         place.write("schema.graphql", NOTES);
-        let first = Node { listen: free_address(), server: None };
+        let first = Node { listen: free_address(), server: None, asleep: false };
         let cluster = Cluster { place, token, nodes: RwLock::new(vec![first]) };
         cluster.serve(1);
         for number in 2..=nodes {
@@ -100,7 +102,7 @@ impl Cluster {
         let number = self.nodes.read().unwrap().len() + 1;
         let output = self.try_join(&format!("node-{number}"), &listen, member, &self.token);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        self.nodes.write().unwrap().push(Node { listen, server: None });
+        self.nodes.write().unwrap().push(Node { listen, server: None, asleep: false });
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     }
 
@@ -132,6 +134,18 @@ impl Cluster {
     /// Does something with the process of a node that runs.
     pub fn with<T>(&self, number: usize, act: impl FnOnce(&Server) -> T) -> T {
         act(self.nodes.read().unwrap()[number - 1].server.as_ref().expect("the node runs"))
+    }
+
+    /// Stops a node's process where it stands. Clients that come from now on go to others.
+    pub fn pause(&self, number: usize) {
+        self.nodes.write().unwrap()[number - 1].asleep = true;
+        self.with(number, |server| server.signal("STOP"));
+    }
+
+    /// Lets a node's process go on.
+    pub fn wake(&self, number: usize) {
+        self.with(number, |server| server.signal("CONT"));
+        self.nodes.write().unwrap()[number - 1].asleep = false;
     }
 
     /// Takes the process of a node, to end it.
@@ -183,7 +197,8 @@ impl Cluster {
 
     fn addresses(&self) -> Vec<String> {
         let nodes = self.nodes.read().unwrap();
-        nodes.iter().filter_map(|node| Some(node.server.as_ref()?.address.clone())).collect()
+        let awake = nodes.iter().filter(|node| !node.asleep);
+        awake.filter_map(|node| Some(node.server.as_ref()?.address.clone())).collect()
     }
 
     /// Every number that is there, read through a node.

@@ -162,6 +162,21 @@ async fn both<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>
 }
 
 #[tokio::test]
+async fn a_request_that_nobody_waits_for_any_more_ends_before_its_deadline() {
+    let (one, _) = start(1).await;
+    let (two, recorder) = start(2).await;
+    one.set_peers(book([(2, two.address()), (3, "127.0.0.1:1")]));
+    let unsent = one.request_while(3, b"x".to_vec(), soon(), || Patience::OnlyWhenSent).await;
+    assert!(matches!(unsent, Err(RequestError::NotSent(_))), "{unsent:?}");
+    let arrived = || !recorder.asked.lock().unwrap().is_empty();
+    let patience = || if arrived() { Patience::GiveUp } else { Patience::Wait };
+    let unanswered = one.request_while(2, b"never".to_vec(), soon(), patience).await;
+    assert_eq!(unanswered, Err(RequestError::Unknown));
+    one.close().await;
+    two.close().await;
+}
+
+#[tokio::test]
 async fn a_request_under_a_lost_connection_is_unknown() {
     let ((one, _), (two, heard_two)) = (start(1).await, start(2).await);
     let address = two.address().to_owned();
