@@ -313,6 +313,15 @@ impl<'a> Load<'a> {
         ended - since
     }
 
+    /// The longest time without an acknowledgement from a moment until now.
+    pub fn longest_pause(&self, since: Instant) -> Duration {
+        let acknowledged = self.acknowledged.lock().unwrap();
+        let mut moments: Vec<Instant> = acknowledged.iter().map(|each| each.ended).filter(|at| *at >= since).collect();
+        moments.extend([since, Instant::now()]);
+        moments.sort_unstable();
+        moments.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+
     /// All numbers that were acknowledged.
     pub fn acknowledged(&self) -> BTreeSet<i64> {
         self.acknowledged.lock().unwrap().iter().map(|each| each.number).collect()
