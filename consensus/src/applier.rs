@@ -152,6 +152,8 @@ impl Applier {
         assert!(index == self.position.index + 1, "entry {index} follows {}", self.position.index);
         let mut position = Position { index, term, version: self.position.version };
         let (mutations, outcome) = match payload {
+            // A planted bug: a new leader, and all others with it, know nothing of earlier outcomes.
+            Payload::Nothing if mutant("txn-07") => (outcome::forget_all(snapshot, outcomes)?, None),
             Payload::Nothing => (Vec::new(), None),
             Payload::Configuration(voters) => (vec![configuration(&voters)], None),
             Payload::Command(bytes) => match Command::decode(&bytes).map_err(|detail| corrupt(index, detail))? {

@@ -103,6 +103,21 @@ pub(crate) fn decide(
     Ok(Decision::First(mutations))
 }
 
+/// A planted bug: whatever is remembered is forgotten.
+///
+/// # Errors
+/// Those of reading.
+pub(crate) fn forget_all(snapshot: &Snapshot, pending: &mut Overlay) -> Result<Vec<Mutation>> {
+    let range = KeyRange { start: [PREFIX].into(), end: [PREFIX + 1].into() };
+    let all = rows(snapshot, pending, Scan { range, reverse: false, limit: usize::MAX })?;
+    let forget = |(key, _): (Bytes, Cell)| {
+        let key: Key = (*key).into();
+        pending.write(Space::Meta, key.clone(), None);
+        Mutation { space: Space::Meta, key, value: None }
+    };
+    Ok(all.into_iter().map(forget).collect())
+}
+
 /// The expired ones among the outcomes that follow `key` in the circle of all. Keys are hashes, so that new
 /// ones fall everywhere and each stretch of the circle is looked at as often as any other.
 fn expired_after(snapshot: &Snapshot, pending: &Overlay, key: &Key, now: Version) -> Result<Vec<Key>> {

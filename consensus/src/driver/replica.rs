@@ -328,12 +328,13 @@ impl Replica {
             self.decides = Some(number);
         }
         let writes = !records.is_empty();
+        let votes = writes && records.iter().all(|record| matches!(record, Record::HardState { .. }));
         if writes {
             let done = self.node.on_persisted(self.id, number);
             self.node.wal.append(self.id, records, done);
         }
         self.group.advance().map_err(fatal)?;
-        if writes && mutant("raft-03") {
+        if (writes && mutant("raft-03")) || (votes && mutant("raft-02")) {
             self.persisted(number)?;
         }
         self.node.outbox.send(self.id, messages);

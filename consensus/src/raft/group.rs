@@ -17,6 +17,7 @@ use raft::{Config, RawNode, Ready, StateRole};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use vivarium_storage::runtime::mutant;
 use vivarium_storage::wal::{GroupId, Record, Recovered};
 use vivarium_storage::{Store, Wal};
 
@@ -565,6 +566,11 @@ impl Group {
         }
         if let Some(durable) = durable {
             self.raw.on_persist_ready(durable);
+            // A planted bug: what this leader alone has on disk counts as committed.
+            if self.role() == Role::Leader && mutant("raft-01") {
+                let log = &mut self.raw.raft.raft_log;
+                log.commit_to(log.persisted);
+            }
         }
         messages
     }

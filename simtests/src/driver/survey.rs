@@ -98,7 +98,11 @@ pub fn marks(run: &Run) -> Result<bool, String> {
     for (name, count) in &sum.marks {
         say(&format!("{count:>10}  {name}"));
     }
-    let known: Vec<&str> = include_str!("../../marks.txt").lines().filter(|line| !line.starts_with('#')).collect();
+    let mut known = include_str!("../../marks.txt").lines().collect::<Vec<_>>();
+    if run.profile.has_clusters() {
+        known.extend(include_str!("../../marks_of_clusters.txt").lines());
+    }
+    known.retain(|line| !line.starts_with('#'));
     let missed: Vec<_> = known.iter().filter(|name| !sum.marks.contains_key(**name)).collect();
     for name in &missed {
         say(&format!("     never  {name}"));

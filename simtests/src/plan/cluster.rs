@@ -124,7 +124,6 @@ struct Families {
 pub fn draw(profile: Profile, seed: u64) -> Option<Cluster> {
     let mut rng = Rng::stream(seed, "cluster");
     let families = match profile {
-        Profile::Mix | Profile::Calm | Profile::Crash | Profile::Disk => return None,
         Profile::ClusterCalm => Families::default(),
         Profile::ClusterCrash => Families { crashes: true, ..Families::default() },
         Profile::Partition => Families { partitions: true, ..Families::default() },
@@ -132,6 +131,7 @@ pub fn draw(profile: Profile, seed: u64) -> Option<Cluster> {
             let mut on = || rng.chance(1, 2);
             Families { messages: on(), partitions: on(), crashes: on(), clocks: on() }
         }
+        _ => return None,
     };
     let nodes = match profile {
         Profile::Partition => *rng.pick(&[3, 3, 5]),

@@ -35,6 +35,14 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// True when its runs are of several nodes.
+    pub fn has_clusters(self) -> bool {
+        match self {
+            Profile::Mix | Profile::Calm | Profile::Crash | Profile::Disk => false,
+            Profile::ClusterCalm | Profile::ClusterCrash | Profile::Partition | Profile::Cluster => true,
+        }
+    }
+
     /// Its name on the command line.
     pub fn word(self) -> String {
         clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
