@@ -17,4 +17,7 @@ for profile in cluster-calm cluster-crash partition cluster; do
   "$sim" run --profile "$profile" --seeds 12 --images 20 --budget-s 30
 done
 "$sim" run --profile cluster --seeds 12 --from $((16#$commit)) --images 20 --budget-s 30
+for workload in append bank register set; do
+  "$sim" run --seeds 8 --workload "$workload" --images 20 --budget-s 20
+done
 "$sim" mutants --max-seeds 100

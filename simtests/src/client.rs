@@ -22,7 +22,8 @@ const PAGES_MAX: usize = 30;
 /// How often a client of several nodes tries a call again.
 const ATTEMPTS_MAX: u32 = 12;
 /// Codes that say that nothing was written, beside those that the model knows.
-const SURELY_NOT: [&str; 4] = ["TRANSACTION_CONFLICT", "UNIQUE_VIOLATION", "NOT_FOUND", "REFERENCE_VIOLATION"];
+const SURELY_NOT: [&str; 5] =
+    ["TRANSACTION_CONFLICT", "UNIQUE_VIOLATION", "NOT_FOUND", "REFERENCE_VIOLATION", "PRECONDITION_FAILED"];
 /// Codes that say that the request itself is wrong: the workload makes none such.
 const OUR_FAULT: [&str; 7] = [
     "GRAPHQL_PARSE_FAILED",
@@ -166,16 +167,16 @@ impl Client {
         twin
     }
 
-    /// Makes one call and, when it is a page, those for the pages after it.
+    /// Makes one call and those that follow from its answer: the pages after a page, a write of what was read.
     async fn walk(&mut self, mut step: Step) {
         for _ in 0..PAGES_MAX {
             let Some(number) = self.call_any(&step).await else { return };
             let next = self.shared.with_history(|history| match &history.calls[number].end {
-                End::Done { reply, .. } => step.action.next_page(reply),
+                End::Done { reply, .. } => step.action.next(reply),
                 _ => None,
             });
             match next {
-                Some(action) => step.action = action,
+                Some((key, action)) => (step.key, step.action) = (key, action),
                 None => return,
             }
         }

@@ -3,7 +3,7 @@
 use crate::check::audit::{Audited, audit};
 use crate::check::replica::{self, Dump};
 use crate::check::standing::Standings;
-use crate::check::{Violation, certificate};
+use crate::check::{Violation, oracles};
 use crate::client::{self, Client, Shared};
 use crate::history::{End, Known};
 use crate::house::{Door, Start};
@@ -17,7 +17,8 @@ use crate::simfs::image::Policy;
 use crate::simfs::{Disk, interpose};
 use crate::trace;
 use crate::verdict::Met;
-use crate::workload::{Action, ItemChange, NewItem, Sent, Step};
+use crate::workload::task::Task;
+use crate::workload::{Action, ItemChange, NewItem, Sent, Step, Workload};
 use madsim::runtime::Handle;
 use madsim::time::sleep;
 use std::net::{IpAddr, Ipv4Addr};
@@ -122,7 +123,7 @@ impl Cluster {
             seat.machine.compare_record()?;
             seat.crash(None, &self.shared);
         }
-        self.shared.with_history(|history| certificate::check(history))?;
+        self.shared.with_history(|history| oracles::check(history))?;
         self.audit_images().await
     }
 
@@ -314,6 +315,17 @@ impl Cluster {
 
     /// Every node answers reads and writes.
     async fn probe(&mut self, phase: &str) -> Result<(), Violation> {
+        let workload = self.plan.knobs.workload;
+        if workload != Workload::Mixed {
+            for place in 0..self.seats.len() {
+                for number in 0..PROBES {
+                    let probe = workload.probe((place * PROBES + number) as u64);
+                    self.probe_through(place, &format!("{phase}-{}-{number}", place + 1), probe).await?;
+                    self.probe_through(place, "", Action::Task(Task::ReadMembers)).await?;
+                }
+            }
+            return Ok(());
+        }
         let tag = format!("probe-{phase}");
         let item = NewItem {
             tag: tag.clone(),

@@ -6,7 +6,7 @@ use crate::check::replica::Dump;
 use crate::plan::Knobs;
 use crate::simfs::Drive;
 use crate::trace;
-use crate::workload::{Reply, SCHEMA};
+use crate::workload::{Reply, Workload};
 use madsim::time::{sleep, timeout};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,6 +113,8 @@ pub struct Door {
     pub token: Option<Token>,
     /// The store was found damaged and built anew from the log: no crash should come to that.
     pub rebuilt: bool,
+    /// What is worked on.
+    pub workload: Workload,
 }
 
 /// Opens a node and serves it for as long as the simulated machine lives.
@@ -139,7 +141,9 @@ async fn serve(opened: Opened, opening: &Opening, ready: oneshot::Sender<Result<
     let Opened { database, declared, token, stopped } = opened;
     let (asks, mut inbox) = mpsc::unbounded_channel();
     let rebuilt = is_rebuilt(&opening.dir);
-    let _ = ready.send(Ok(Door { asks, stopped, drive: opening.drive, declared, token, rebuilt }));
+    let workload = opening.knobs.workload;
+    let drive = opening.drive;
+    let _ = ready.send(Ok(Door { asks, stopped, drive, declared, token, rebuilt, workload }));
     while let Some(ask) = inbox.recv().await {
         let database = database.clone();
         madsim::task::spawn(async move {
@@ -151,7 +155,7 @@ async fn serve(opened: Opened, opening: &Opening, ready: oneshot::Sender<Result<
                     let _ = answer.send(database.verify().await.map_err(|error| error.to_string()));
                 }
                 Ask::Declare(answer) => {
-                    let _ = answer.send(declare(&database).await);
+                    let _ = answer.send(declare(&database, workload).await);
                 }
                 Ask::Dump(answer) => {
                     let _ = answer.send(Dump::of(database.node()).await.map_err(|error| error.to_string()));
@@ -209,7 +213,7 @@ async fn open(opening: &Opening, runtime: Runtime) -> Result<Opened, String> {
     let database = Database::open(node, DATABASE, Limits::default()).await;
     let database = database.map_err(|error| format!("the database does not open: {error}"))?;
     if declares {
-        declare(&database).await?;
+        declare(&database, knobs.workload).await?;
     }
     let (_, version) = database.schema().await.map_err(|error| format!("the schema is not read: {error}"))?;
     Ok(Opened { database, declared: version > 0, token, stopped })
@@ -240,8 +244,8 @@ async fn stand(node: Node, standing: Standing) {
     }
 }
 
-async fn declare(database: &Database) -> Result<(), String> {
-    let applied = database.apply_schema(SCHEMA, ApplyOptions::default()).await;
+async fn declare(database: &Database, workload: Workload) -> Result<(), String> {
+    let applied = database.apply_schema(workload.schema(), ApplyOptions::default()).await;
     applied.map(|_| ()).map_err(|error| format!("the schema is not applied: {error:?}"))
 }
 

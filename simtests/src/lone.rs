@@ -1,7 +1,7 @@
 //! A run of one machine: one trouble after the other, and after each start an audit of everything that is there.
 
 use crate::check::audit::{Audited, audit};
-use crate::check::{Violation, certificate};
+use crate::check::{Violation, oracles};
 use crate::client::{self, Client, Shared};
 use crate::history::{End, Known};
 use crate::house::{self, Door, Opening, Standing, Start};
@@ -11,7 +11,7 @@ use crate::rng::Rng;
 use crate::simfs::image::Policy;
 use crate::simfs::interpose;
 use crate::verdict::Met;
-use crate::workload::{Action, Sent, Step};
+use crate::workload::{Sent, Step};
 use madsim::runtime::Handle;
 use madsim::time::sleep;
 use std::path::PathBuf;
@@ -69,7 +69,7 @@ impl Lone {
         }
         self.finish_workload(&door).await?;
         self.end_well(door).await?;
-        self.shared.with_history(|history| certificate::check(history))?;
+        self.shared.with_history(|history| oracles::check(history))?;
         self.audit_images().await
     }
 
@@ -188,8 +188,7 @@ impl Lone {
             return Ok(());
         }
         let generation = self.machine.generation();
-        let shelf = i64::try_from(generation).expect("starts are few") + 1000;
-        let probe = Action::CreateBox { tag: format!("probe{generation}"), room: "RED".into(), shelf };
+        let probe = self.plan.knobs.workload.probe(generation);
         let step = Step { pause_micros: 0, key: Some(format!("probe-{generation}")), sent: Sent::Once, action: probe };
         let call = client::call(&self.shared, door.clone(), 0, &step, None).await;
         let done = self.shared.with_history(|history| matches!(history.calls[call].end, End::Done { .. }));

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 use vivarium_consensus::{CommitOptions, Consistency, Error, IdempotencyKey, Outcome, Transaction};
 use vivarium_storage::Version;
-use vivarium_storage::runtime::{self, Instant};
+use vivarium_storage::runtime::{self, Instant, mutant};
 
 /// How often an operation is run. Each further try waits twice as long as the one before.
 const ATTEMPTS_MAX: u32 = 12;
@@ -190,7 +190,12 @@ impl<'a> Mutation<'a> {
         if writing.too_large {
             return Err(too_large(limits).into());
         }
-        ran?;
+        if let Err(abort) = ran {
+            if mutant("txn-09") {
+                let _ = transaction.commit(CommitOptions::default(), self.deadline).await;
+            }
+            return Err(abort);
+        }
         let extensions = ready.extensions();
         let options = CommitOptions {
             idempotency: self.key.clone(),

@@ -5,7 +5,7 @@ use super::{Violation, dump};
 use crate::history::Known;
 use crate::house::Door;
 use crate::trace;
-use crate::workload::{Action, Reply, Workload};
+use crate::workload::{Action, Reply};
 use std::collections::BTreeMap;
 use vivarium_schema::Request;
 
@@ -80,7 +80,7 @@ async fn read_all(
     door: &Door,
     interrupted: &impl Fn() -> bool,
 ) -> Result<Option<(u64, super::model::State)>, Violation> {
-    let request = Request { query: dump::document(Workload::Mixed).into_owned(), ..Request::default() };
+    let request = Request { query: dump::document(door.workload).into_owned(), ..Request::default() };
     let reply = door.execute(request).await;
     if interrupted() {
         return Ok(None);

@@ -116,13 +116,14 @@ fn transactions(operations: &[Operation<'_>]) -> Result<Vec<Transaction>, Violat
         }
         let mut lists = lists.into_iter();
         let part = |part: &Part| match part {
-            Part::Append { list, value } => MicroOperation::Append(Key(*list), Value(*value)),
+            Part::Fail => None,
+            Part::Append { list, value } => Some(MicroOperation::Append(Key(*list), Value(*value))),
             Part::Read { list } => {
                 let read = lists.next().unwrap_or_default();
-                MicroOperation::Read(Key(*list), read.into_iter().map(Value).collect())
+                Some(MicroOperation::Read(Key(*list), read.into_iter().map(Value).collect()))
             }
         };
-        transaction.operations = parts.iter().map(part).collect();
+        transaction.operations = parts.iter().filter_map(part).collect();
         transactions.push(transaction);
     }
     Ok(transactions)

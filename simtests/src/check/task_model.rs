@@ -134,14 +134,14 @@ impl TaskState {
     }
 
     fn transact(&mut self, parts: &[Part]) -> Result<Value, Refusal> {
-        let is_write = |part: &Part| matches!(part, Part::Append { .. });
-        if !is_write(&parts[0]) && parts.iter().any(is_write) && self.gates == 0 {
+        if !parts[0].writes() && parts.iter().any(Part::writes) && self.gates == 0 {
             return Err(MISSING);
         }
         let mut read = Vec::new();
         for part in parts {
             match part {
                 Part::Append { list, value } => self.lists.entry(*list).or_default().push(*value),
+                Part::Fail => return Err(MISSING),
                 Part::Read { list } => read.push(self.lists.get(list).cloned().unwrap_or_default()),
             }
         }

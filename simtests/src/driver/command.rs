@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 use crate::plan::Profile;
+use crate::workload::Workload;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -55,6 +56,9 @@ pub struct Run {
     /// What the runs are about.
     #[arg(long, value_enum, default_value = "mix")]
     pub profile: Profile,
+    /// What clients do.
+    #[arg(long, value_enum, default_value = "mixed")]
+    pub workload: Workload,
     /// Crash images that are opened and audited after each run.
     #[arg(long, default_value_t = 100)]
     pub images: u64,
@@ -90,6 +94,9 @@ pub struct Replay {
     /// What the seed's run is about.
     #[arg(long, value_enum, default_value = "mix")]
     pub profile: Profile,
+    /// What the clients of the seed's run do.
+    #[arg(long, value_enum, default_value = "mixed")]
+    pub workload: Workload,
     /// Crash images of the seed's run.
     #[arg(long, default_value_t = 100)]
     pub images: u64,
@@ -137,6 +144,9 @@ pub struct Determinism {
     /// What the runs are about.
     #[arg(long, value_enum, default_value = "mix")]
     pub profile: Profile,
+    /// What clients do.
+    #[arg(long, value_enum, default_value = "mixed")]
+    pub workload: Workload,
     /// Crash images after each run.
     #[arg(long, default_value_t = 10)]
     pub images: u64,
@@ -168,6 +178,9 @@ pub struct PlanOf {
     /// What the run is about.
     #[arg(long, value_enum, default_value = "mix")]
     pub profile: Profile,
+    /// What clients do.
+    #[arg(long, value_enum, default_value = "mixed")]
+    pub workload: Workload,
     /// Crash images.
     #[arg(long, default_value_t = 100)]
     pub images: u64,

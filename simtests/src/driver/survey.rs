@@ -3,11 +3,12 @@
 use super::command::{Check, Determinism, Mutants, PlanOf, Regress, Replay, Run};
 use super::process::Extras;
 use super::{process, say, say_failure};
-use crate::check::certificate;
+use crate::check::oracles;
 use crate::history::History;
 use crate::mutants;
 use crate::plan::{Plan, Profile, Wish};
 use crate::verdict::{Met, Report, Verdict};
+use crate::workload::Workload;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -19,8 +20,8 @@ const REPLAY_LIMIT: Duration = Duration::from_secs(3600);
 /// How a run of the other surveys is limited.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 
-fn wish(profile: Profile, mutants: &[String], images: u64) -> Wish {
-    Wish { profile, mutants: mutants.to_vec(), images }
+fn wish((profile, workload): (Profile, Workload), mutants: &[String], images: u64) -> Wish {
+    Wish { profile, workload, mutants: mutants.to_vec(), images }
 }
 
 fn seeds(run: &Run) -> std::ops::Range<u64> {
@@ -114,7 +115,7 @@ fn survey(run: &Run) -> Result<Sum, String> {
     let began = Instant::now();
     let deadline = run.budget_s.map(|seconds| began + Duration::from_secs(seconds));
     let mut json = run.json.as_deref().map(append).transpose()?;
-    let wish = wish(run.profile, &run.mutant, run.images);
+    let wish = wish((run.profile, run.workload), &run.mutant, run.images);
     let plans = seeds(run)
         .take_while(move |_| deadline.is_none_or(|deadline| Instant::now() < deadline))
         .map(move |seed| Plan::draw(seed, &wish));
@@ -157,7 +158,7 @@ fn keep(plan: &Plan, folder: &Path) -> String {
 pub fn replay(replay: &Replay) -> Result<bool, String> {
     let plan = match (&replay.plan, replay.seed) {
         (Some(path), _) => read(path)?,
-        (None, Some(seed)) => Plan::draw(seed, &wish(replay.profile, &replay.mutant, replay.images)),
+        (None, Some(seed)) => Plan::draw(seed, &wish((replay.profile, replay.workload), &replay.mutant, replay.images)),
         (None, None) => return Err("name a plan or a seed".into()),
     };
     let extras = Extras { trace: replay.trace.is_some(), history: replay.history.clone() };
@@ -180,13 +181,14 @@ pub fn check(check: &Check) -> Result<bool, String> {
     let text = fs::read_to_string(&check.history).map_err(|error| named(error.to_string()))?;
     let history = History::parse(&text).map_err(named)?;
     let calls = history.calls.len();
-    match certificate::check(&history) {
-        Ok(_) => {
+    let checked = oracles::check(&history);
+    match &checked {
+        Ok(()) => {
             say(&format!("{calls} calls, {} answered: strictly serializable, as the model says", history.answered()))
         }
         Err(violation) => say(&format!("{calls} calls: {violation}")),
     }
-    Ok(certificate::check(&history).is_ok())
+    Ok(checked.is_ok())
 }
 
 /// Runs all plans that once failed.
@@ -212,7 +214,7 @@ pub fn regress(regress: &Regress) -> Result<bool, String> {
 /// Runs each seed twice, in two processes: the traces must be the same.
 pub fn determinism(determinism: &Determinism) -> Result<bool, String> {
     let began = Instant::now();
-    let wish = wish(determinism.profile, &[], determinism.images);
+    let wish = wish((determinism.profile, determinism.workload), &[], determinism.images);
     let seeds = determinism.from..determinism.from + determinism.seeds;
     let plans = seeds.flat_map(|seed| [seed, seed]).map(move |seed| Plan::draw(seed, &wish));
     let mut first: BTreeMap<u64, Report> = BTreeMap::new();
@@ -239,9 +241,10 @@ pub fn determinism(determinism: &Determinism) -> Result<bool, String> {
                 say_failure(&report, &keep(plan, Path::new("sim-failures")));
             }
             say(&format!(
-                "  compare  vivarium-sim replay --seed {} --profile {} --images {} --trace full",
+                "  compare  vivarium-sim replay --seed {} --profile {} --workload {} --images {} --trace full",
                 plan.seed,
                 determinism.profile.word(),
+                determinism.workload.word(),
                 determinism.images
             ));
         }
@@ -262,7 +265,7 @@ pub fn mutants(arguments: &Mutants) -> Result<bool, String> {
     let mut alive = 0;
     let chosen = all.iter().filter(|mutant| arguments.only.is_empty() || arguments.only.contains(&mutant.id));
     for mutant in chosen {
-        let wish = wish(mutant.profile, std::slice::from_ref(&mutant.id), arguments.images);
+        let wish = wish((mutant.profile, mutant.workload), std::slice::from_ref(&mutant.id), arguments.images);
         let plans = (1..=arguments.max_seeds).map(move |seed| Plan::draw(seed, &wish));
         let (mut runs, mut reached, mut killer) = (0, 0, None);
         process::run_all(plans, arguments.jobs, RUN_LIMIT, |_, report| {
@@ -288,6 +291,6 @@ pub fn mutants(arguments: &Mutants) -> Result<bool, String> {
 
 /// Prints the plan of a seed.
 pub fn print_plan(plan: &PlanOf) -> Result<bool, String> {
-    say(&Plan::draw(plan.seed, &wish(plan.profile, &[], plan.images)).print());
+    say(&Plan::draw(plan.seed, &wish((plan.profile, plan.workload), &[], plan.images)).print());
     Ok(true)
 }

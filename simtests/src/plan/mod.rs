@@ -9,7 +9,7 @@ pub use cluster::{Cluster, Disturbance, Messages, Mischief, Shape, Who};
 use crate::rng::Rng;
 use crate::simfs::faults::{Fault, Files, Kind, Reason};
 use crate::simfs::image::Policy;
-use crate::workload::{self, Step};
+use crate::workload::{Step, Workload};
 use serde::{Deserialize, Serialize};
 
 /// What a run is about.
@@ -49,9 +49,12 @@ impl Profile {
     }
 }
 
-/// Sizes that make rare paths common.
+/// What is worked on, and sizes that make rare paths common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Knobs {
+    /// What clients do.
+    #[serde(default)]
+    pub workload: Workload,
     /// Bytes of a log segment.
     pub segment_bytes: u64,
     /// Bytes of log entries in memory.
@@ -158,6 +161,8 @@ pub struct Plan {
 pub struct Wish {
     /// What the run is about.
     pub profile: Profile,
+    /// What clients do.
+    pub workload: Workload,
     /// Planted bugs.
     pub mutants: Vec<String>,
     /// Crash images per run.
@@ -178,7 +183,7 @@ impl Plan {
         let clients: Vec<_> = (1..=clients)
             .map(|client| {
                 let mut rng = Rng::stream(seed, &format!("workload/c{client}"));
-                let mut steps = workload::draw(client, steps, &mut rng);
+                let mut steps = wish.workload.draw(client, steps, &mut rng);
                 if cluster.is_some() {
                     spread_out(&mut steps, &mut rng);
                 }
@@ -191,7 +196,7 @@ impl Plan {
             profile,
             mutants: wish.mutants.clone(),
             acknowledged_min: (total / 8).max(2),
-            knobs: draw_knobs(&mut Rng::stream(seed, "knobs")),
+            knobs: draw_knobs(wish.workload, &mut Rng::stream(seed, "knobs")),
             images: Images { places: wish.images / if cluster.is_some() { CLUSTER_IMAGES_PART } else { 1 } },
             cluster,
             incidents: draw_incidents(profile, &mut Rng::stream(seed, "troubles")),
@@ -223,8 +228,9 @@ fn spread_out(steps: &mut [Step], rng: &mut Rng) {
     }
 }
 
-fn draw_knobs(rng: &mut Rng) -> Knobs {
+fn draw_knobs(workload: Workload, rng: &mut Rng) -> Knobs {
     Knobs {
+        workload,
         segment_bytes: rng.spread(16 << 10, 256 << 10).next_multiple_of(4096),
         log_cache_bytes: rng.spread(1, 64 << 10),
         memtable_bytes: rng.spread(2 << 10, 128 << 10),
@@ -276,7 +282,7 @@ mod tests {
     }
 
     fn of(profile: Profile) -> Wish {
-        Wish { profile, mutants: vec!["idx-01".into()], images: 10 }
+        Wish { profile, workload: Workload::Mixed, mutants: vec!["idx-01".into()], images: 10 }
     }
 
     #[test]
@@ -289,7 +295,9 @@ mod tests {
     fn a_plan_survives_being_kept_as_text() {
         for seed in 0..200 {
             for profile in [Profile::Mix, Profile::Cluster] {
-                let plan = Plan::draw(seed, &of(profile));
+                let all = [Workload::Mixed, Workload::Append, Workload::Bank, Workload::Register, Workload::Set];
+                let workload = all[seed as usize % all.len()];
+                let plan = Plan::draw(seed, &Wish { workload, ..of(profile) });
                 assert_eq!(Plan::parse(&plan.print()).unwrap(), plan, "seed {seed}");
             }
         }

@@ -136,8 +136,7 @@ impl Action {
         }
     }
 
-    /// The page after this one, when the answer says that there is one.
-    pub fn next_page(&self, reply: &Reply) -> Option<Action> {
+    fn next_page(&self, reply: &Reply) -> Option<Action> {
         let Action::Page { kind, first, place } = self else { return None };
         let info = &reply.data["items"]["pageInfo"];
         let after = info["endCursor"].as_str().filter(|_| info["hasNextPage"] == true)?.to_owned();

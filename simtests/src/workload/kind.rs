@@ -44,6 +44,11 @@ pub enum Workload {
 }
 
 impl Workload {
+    /// Its name on the command line.
+    pub fn word(self) -> String {
+        clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
     /// The schema that it works on.
     pub fn schema(self) -> &'static str {
         match self {
@@ -112,7 +117,11 @@ fn transact(client: u64, number: u64, rng: &mut Rng) -> Task {
         let value = (client * STEPS_MAX + number) * PARTS_MAX + place;
         if rng.chance(1, 2) { Part::Append { list, value } } else { Part::Read { list } }
     };
-    Task::Transact { parts: (0..1 + number % 4).map(part).collect() }
+    let mut parts: Vec<Part> = (0..1 + number % 4).map(part).collect();
+    if rng.chance(1, 10) {
+        parts.push(Part::Fail);
+    }
+    Task::Transact { parts }
 }
 
 fn account(number: u64) -> String {

@@ -13,7 +13,7 @@ pub use action::{Action, BoxLink, ItemChange, NewItem, PagePlace, Reply};
 pub use kind::Workload;
 
 /// The schema of the mixed workload.
-pub const SCHEMA: &str = include_str!("schema.graphql");
+const SCHEMA: &str = include_str!("schema.graphql");
 
 /// Names are drawn from pools of these sizes: small enough that clients meet.
 const ITEMS: u64 = 24;
@@ -57,7 +57,7 @@ pub enum Sent {
 }
 
 /// The steps of a client of the mixed workload.
-pub fn draw(client: u64, count: u64, rng: &mut Rng) -> Vec<Step> {
+fn draw(client: u64, count: u64, rng: &mut Rng) -> Vec<Step> {
     let mut steps = Vec::new();
     for number in 1..=count {
         // The first client furnishes the house, so that others find something to connect to.

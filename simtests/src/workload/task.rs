@@ -6,10 +6,12 @@ use super::Reply;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
-use std::fmt::Write;
 
 /// The name of the gate: the record that a transaction updates with nothing, so as to read before its first append.
 const GATE: &str = "gate";
+
+/// The name of a gate that nobody opens.
+const NO_GATE: &str = "no gate";
 
 /// A part of a transaction over lists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,8 @@ pub enum Part {
         /// Which.
         list: u64,
     },
+    /// Updates what is not there, so that nothing of the transaction may stay.
+    Fail,
 }
 
 /// An account as it was read.
@@ -127,6 +131,7 @@ impl Task {
                             variables[format!("d{place}")] = json!({ "list": list, "value": value, "place": place });
                         }
                         Part::Read { list } => variables[format!("l{place}")] = json!(list),
+                        Part::Fail => variables[format!("n{place}")] = json!(NO_GATE),
                     }
                 }
                 variables
@@ -176,7 +181,7 @@ impl Task {
         let mut lists = Vec::new();
         for (place, part) in parts.iter().enumerate() {
             match part {
-                Part::Append { .. } => holder = &data[format!("a{place}")]["query"],
+                Part::Append { .. } | Part::Fail => holder = &data[format!("a{place}")]["query"],
                 Part::Read { .. } => lists.push(list(&holder[format!("r{place}")])?),
             }
         }
@@ -184,14 +189,21 @@ impl Task {
     }
 }
 
+impl Part {
+    /// True when it makes the transaction a mutation.
+    pub fn writes(&self) -> bool {
+        !matches!(self, Part::Read { .. })
+    }
+}
+
 /// True when a transaction writes, but reads before that.
 fn reads_first(parts: &[Part]) -> bool {
-    matches!(parts[0], Part::Read { .. }) && parts.iter().any(|part| matches!(part, Part::Append { .. }))
+    !parts[0].writes() && parts.iter().any(Part::writes)
 }
 
 /// The document of a transaction: each read hangs on the append before it.
 fn transaction(parts: &[Part]) -> String {
-    let writes = parts.iter().any(|part| matches!(part, Part::Append { .. }));
+    let writes = parts.iter().any(Part::writes);
     let mut head = String::from(if writes { "mutation(" } else { "query(" });
     let mut body = String::new();
     let mut open = reads_first(parts);
@@ -200,20 +212,25 @@ fn transaction(parts: &[Part]) -> String {
         body += "gate: updateGate(by: { name: $gate }) { commit { version } query { __typename ";
     }
     for (place, part) in parts.iter().enumerate() {
-        let written = match part {
-            Part::Append { .. } => {
-                body += if std::mem::replace(&mut open, true) { "} } " } else { "" };
-                let query =
-                    format!("a{place}: createEntry(data: $d{place}) {{ commit {{ version }} query {{ __typename ");
-                write!(head, "$d{place}: EntryCreate! ").and_then(|()| body.write_str(&query))
-            }
-            Part::Read { .. } => {
-                let query =
-                    format!("r{place}: entries(where: {{ list: {{ eq: $l{place} }} }}, first: 1000) {{ {ENTRIES} }} ");
-                write!(head, "$l{place}: Int! ").and_then(|()| body.write_str(&query))
-            }
+        if part.writes() {
+            body += if std::mem::replace(&mut open, true) { "} } " } else { "" };
+        }
+        let (variable, asked) = match part {
+            Part::Append { .. } => (
+                format!("$d{place}: EntryCreate! "),
+                format!("a{place}: createEntry(data: $d{place}) {{ commit {{ version }} query {{ __typename "),
+            ),
+            Part::Fail => (
+                format!("$n{place}: String! "),
+                format!("a{place}: updateGate(by: {{ name: $n{place} }}) {{ commit {{ version }} query {{ __typename "),
+            ),
+            Part::Read { .. } => (
+                format!("$l{place}: Int! "),
+                format!("r{place}: entries(where: {{ list: {{ eq: $l{place} }} }}, first: 1000) {{ {ENTRIES} }} "),
+            ),
         };
-        written.expect("writing to a string does not fail");
+        head += &variable;
+        body += &asked;
     }
     format!("{head}) {{ {body}{}}}", if writes { "} } " } else { "" })
 }
@@ -273,6 +290,11 @@ mod tests {
         );
         let reads = Task::Transact { parts: vec![Part::Read { list: 1 }] }.document().into_owned();
         assert!(reads.starts_with("query($l0: Int! ) { r0: entries("), "{reads}");
+        let fails = Task::Transact { parts: vec![Part::Append { list: 1, value: 2 }, Part::Fail] };
+        let end =
+            "query { __typename } } a1: updateGate(by: { name: $n1 }) { commit { version } query { __typename } } }";
+        assert!(fails.document().ends_with(end), "{}", fails.document());
+        assert_eq!(fails.variables()["n1"], NO_GATE);
     }
 
     #[test]
