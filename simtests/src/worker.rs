@@ -2,7 +2,7 @@
 //!
 //! A panic anywhere in the node or the harness is a violation like any other; its place is part of the report.
 
-use crate::check::Violation;
+use crate::check::{Violation, oracles};
 use crate::client::Shared;
 use crate::cluster;
 use crate::lone;
@@ -101,7 +101,8 @@ fn simulate(plan: Plan, base: PathBuf, history: Option<PathBuf>) -> Result<(u64,
                 None => lone::run(plan, base, &mut met, shared.clone()).await,
             };
             met.acknowledged = shared.with_history(|history| history.answered());
-            let result = result.and(keep(&shared, history));
+            let witnessed = |found| shared.with_history(|history| oracles::with_witnesses(found, history));
+            let result = result.map_err(witnessed).and(keep(&shared, history));
             *MET.lock().unwrap_or_else(PoisonError::into_inner) = Some(met);
             result
         });

@@ -16,20 +16,26 @@ const LINEAR_STEPS_MAX: u64 = 2_000_000;
 /// Checks a history with everything that there is: the certificate and, where they apply, the others.
 ///
 /// # Errors
-/// What the certificate found, else what another found; who else found something is said too.
+/// What the certificate found, else what another found.
 pub fn check(history: &History) -> Result<(), Violation> {
+    certificate::check(history)?;
+    witnesses(history).into_iter().next().map_or(Ok(()), Err)
+}
+
+/// What was found, and who else finds something in the history: checkers that are never alone still check each other.
+pub fn with_witnesses(found: Violation, history: &History) -> Violation {
+    let others = witnesses(history).into_iter().filter(|other| other.checker != found.checker);
+    let others: String = others.map(|other| format!(" [also {other}]")).collect();
+    Violation { detail: found.detail + &others, ..found }
+}
+
+/// What each checker finds that does not trust versions.
+fn witnesses(history: &History) -> Vec<Violation> {
     let operations = operations(history);
-    let mut found: Vec<Violation> = certificate::check(history).err().into_iter().collect();
     let lists = check_lists(&operations);
     let registers = check_registers(history, &operations);
-    let others = [lists, registers, check_accounts(&operations), check_set(&operations)];
-    found.extend(others.into_iter().filter_map(Result::err));
-    let mut found = found.into_iter();
-    let Some(mut first) = found.next() else { return Ok(()) };
-    for other in found {
-        first.detail = format!("{} [also {other}]", first.detail);
-    }
-    Err(first)
+    let all = [lists, registers, check_accounts(&operations), check_set(&operations)];
+    all.into_iter().filter_map(Result::err).collect()
 }
 
 /// A task, from the first time it was sent to its first answer.

@@ -34,7 +34,8 @@ fn refused(code: &str) -> End {
 }
 
 fn found(calls: Vec<(u64, Option<&str>, Task, End)>) -> String {
-    check(&history(calls)).map_or_else(|violation| violation.to_string(), |()| "pass".into())
+    let history = history(calls);
+    check(&history).map_or_else(|found| with_witnesses(found, &history).to_string(), |()| "pass".into())
 }
 
 fn append(list: u64, value: u64) -> Task {

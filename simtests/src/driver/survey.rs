@@ -181,7 +181,7 @@ pub fn check(check: &Check) -> Result<bool, String> {
     let text = fs::read_to_string(&check.history).map_err(|error| named(error.to_string()))?;
     let history = History::parse(&text).map_err(named)?;
     let calls = history.calls.len();
-    let checked = oracles::check(&history);
+    let checked = oracles::check(&history).map_err(|found| oracles::with_witnesses(found, &history));
     match &checked {
         Ok(()) => {
             say(&format!("{calls} calls, {} answered: strictly serializable, as the model says", history.answered()))
