@@ -128,7 +128,7 @@ impl Applier {
             sometimes("entries are applied together");
         }
         self.parts.store.apply(&applies)?;
-        if prepared.iter().flat_map(|entry| &entry.mutations).any(changes_directory) {
+        if prepared.iter().flat_map(|entry| &entry.mutations).any(changes_members) {
             self.parts.book.refresh(&self.parts.store.snapshot())?;
             // A leader of one sleeps until somebody comes.
             self.parts.mailbox.tell(Letter::Applied);
@@ -209,8 +209,8 @@ fn commit_mutations(commit: Commit, snapshot: &Snapshot, outcomes: &mut Overlay)
     }
 }
 
-fn changes_directory(mutation: &Mutation) -> bool {
-    mutation.space == Space::Meta && mutation.key.first() == Some(&DIRECTORY)
+fn changes_members(mutation: &Mutation) -> bool {
+    mutation.space == Space::Meta && matches!(mutation.key.first(), Some(&(DIRECTORY | CONFIGURATION_KEY)))
 }
 
 fn configuration(voters: &[u8]) -> Mutation {

@@ -13,7 +13,11 @@ pub fn install(settings: &LogSettings) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&settings.filter).map_err(|error| {
         Failure::new(Exit::Usage, format!("The log filter \"{}\" cannot be read: {error}.", settings.filter))
     })?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        // Told on standard error, too: when nobody reads that any more, telling it would be a panic.
+        .log_internal_errors(false);
     match settings.format {
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
         LogFormat::Text => subscriber.with_ansi(io::stderr().is_terminal()).init(),

@@ -1,12 +1,12 @@
 //! Where the other nodes are, in memory: the directory as of what is applied here, and the way to each.
 
 use super::Directory;
-use crate::Result;
 use crate::transport::Transport;
+use crate::{Result, applier, raft};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use vivarium_storage::{DataFolder, Snapshot};
+use vivarium_storage::{DataFolder, Error, Snapshot};
 
 /// The address book of a node.
 pub(crate) struct Book {
@@ -65,6 +65,12 @@ impl Book {
         if let Some(network) = &self.network {
             let mut peers: BTreeMap<u64, String> =
                 directory.present().map(|(node, row)| (node, row.address.clone())).collect();
+            // Who is told to go is needed until the group does without: of two, both must agree to that.
+            for node in configured(snapshot)? {
+                if let Some(row) = directory.get(node) {
+                    peers.insert(node, row.address.clone());
+                }
+            }
             peers.remove(&network.own);
             let known = network.folder.peers()?;
             if directory.is_empty() {
@@ -77,4 +83,14 @@ impl Book {
         self.directory.store(Arc::new(directory));
         Ok(())
     }
+}
+
+/// Who votes or follows, as of a snapshot; nobody while that never changed.
+fn configured(snapshot: &Snapshot) -> Result<Vec<u64>> {
+    let Some(configuration) = applier::stored_configuration(snapshot)? else { return Ok(Vec::new()) };
+    let (voters, learners) = raft::members_of(&configuration).map_err(|detail| {
+        let path = "store".into();
+        Error::Corrupt { what: "configuration", path, detail }
+    })?;
+    Ok([voters, learners].concat())
 }

@@ -4,6 +4,7 @@
 
 use crate::command::{Draft, Write};
 use crate::node::Inner;
+use crate::progress::RETRY_WITHOUT_LEADER;
 use crate::{CommitOptions, Consistency, Error, Result, Transaction};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ const HEADER_BYTES: usize = 18;
 const ADDRESS_BYTES_MAX: usize = 260;
 /// Rows that are read: more nodes than a cluster ever has had.
 const ROWS_MAX: usize = 10_000;
+/// What a node is told, or finds out, that was removed.
+pub(super) const REMOVED: &str = "this node was removed from its cluster";
 /// Nodes of a cluster. Every commit waits for a majority of them.
 pub(crate) const NODES_MAX: usize = 7;
 
@@ -176,7 +179,11 @@ pub(crate) async fn admit(node: &Arc<Inner>, card: Card, address: &str, deadline
 /// `Refused` when it was told to go; those of a transaction.
 pub(crate) async fn announce(node: &Arc<Inner>, number: u64, address: &str, deadline: Instant) -> Result<()> {
     let announced = change(node, deadline, |directory| match directory.get(number) {
-        Some(row) if row.left => Err(Error::Refused("this node was removed from its cluster".into())),
+        // Until the group does without it, its vote may be needed: also for that.
+        Some(row) if row.left && node.standing.load().has(number) => {
+            Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER })
+        }
+        Some(row) if row.left => Err(Error::Refused(REMOVED.into())),
         Some(row) if row.address == address => Ok((number, None)),
         Some(row) => Ok((number, Some(Registration { address: address.into(), ..row.clone() }))),
         None => Ok((number, Some(Registration { address: address.into(), card: Card::default(), left: false }))),

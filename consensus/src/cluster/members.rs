@@ -58,15 +58,15 @@ pub(crate) fn members(node: &Inner) -> Vec<Member> {
 pub(crate) async fn remove(node: &Arc<Inner>, number: u64, deadline: Instant) -> Result<()> {
     ask_leader(node, &Question::Remove(number), deadline).await?;
     directory::strike(node, number, deadline).await?;
-    let belongs = || {
-        let standing = node.standing.load();
-        standing.voters.contains(&number) || standing.learners.contains(&number)
-    };
-    while belongs() {
+    while node.standing.load().has(number) {
         if now() + LOOK_EVERY >= deadline {
             return Err(Error::DeadlineExceeded);
         }
-        node.progress.check()?;
+        match node.progress.check() {
+            // A node that learns that it was removed stops.
+            Err(Error::Stopped(_)) if number == node.identity.node => return Ok(()),
+            running => running?,
+        }
         runtime::sleep(LOOK_EVERY).await;
     }
     Ok(())
@@ -106,7 +106,11 @@ pub(crate) async fn announce(shell: Weak<Shell>, address: String) {
 async fn announce_once(node: &Arc<Inner>, address: &str) -> Result<()> {
     let number = node.identity.node;
     let deadline = now() + ANNOUNCE_TIME_MAX;
-    let is_known = node.book.directory().get(number).is_some_and(|row| row.address == address);
+    let directory = node.book.directory();
+    if directory.has_left(number) && !node.standing.load().has(number) {
+        return Err(Error::Refused(directory::REMOVED.into()));
+    }
+    let is_known = directory.get(number).is_some_and(|row| row.address == address);
     match node.way() {
         // A leader that does not know this address cannot make itself known, nor does one that let this node go.
         Way::Nowhere => {

@@ -200,6 +200,11 @@ impl Driver {
 }
 
 impl Standing {
+    /// True when the node votes or follows.
+    pub fn has(&self, node: u64) -> bool {
+        self.voters.contains(&node) || self.learners.contains(&node)
+    }
+
     fn of(group: &Group) -> Standing {
         Standing {
             role: group.role(),
