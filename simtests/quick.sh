@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export RUSTFLAGS="--cfg madsim" CARGO_TARGET_DIR="${SIM_TARGET_DIR:-target-sim}"
 cargo build --quiet --locked --profile sim -p vivarium-simtests
+cargo test --quiet --locked --profile sim -p vivarium-consensus --lib transport
 sim="$CARGO_TARGET_DIR/sim/vivarium-sim"
 commit=$(git rev-parse --short=7 HEAD 2>/dev/null || echo 1)
 
