@@ -2,11 +2,12 @@
 //!
 //! An answer counts only when the power was still on as it arrived.
 
+use crate::answer;
 use crate::check::Violation;
 use crate::check::audit::request;
 use crate::history::{End, History, Moment};
 use crate::house::Door;
-use crate::rng::Rng;
+use crate::manners::{ATTEMPTS_MAX, Manners};
 use crate::simfs::interpose;
 use crate::trace;
 use crate::workload::{Action, Reply, Sent, Step};
@@ -19,21 +20,6 @@ use std::time::Duration;
 const KNOCK: Duration = Duration::from_millis(1);
 /// Pages of one walk: more than the workload ever fills.
 const PAGES_MAX: usize = 30;
-/// How often a client of several nodes tries a call again.
-const ATTEMPTS_MAX: u32 = 12;
-/// Codes that say that nothing was written, beside those that the model knows.
-const SURELY_NOT: [&str; 5] =
-    ["TRANSACTION_CONFLICT", "UNIQUE_VIOLATION", "NOT_FOUND", "REFERENCE_VIOLATION", "PRECONDITION_FAILED"];
-/// Codes that say that the request itself is wrong: the workload makes none such.
-const OUR_FAULT: [&str; 7] = [
-    "GRAPHQL_PARSE_FAILED",
-    "GRAPHQL_VALIDATION_FAILED",
-    "BAD_USER_INPUT",
-    "OPERATION_RESOLUTION_FAILURE",
-    "QUERY_TOO_COMPLEX",
-    "PAGE_TOO_LARGE",
-    "INVALID_CURSOR",
-];
 
 /// What clients and supervisor share.
 #[derive(Clone, Default)]
@@ -111,16 +97,6 @@ pub struct Client {
     manners: Option<Manners>,
 }
 
-/// How a client of several nodes behaves.
-#[derive(Clone)]
-struct Manners {
-    rng: Rng,
-    /// How many nodes there are.
-    nodes: u64,
-    /// The node that it speaks to, from 0.
-    at: usize,
-}
-
 impl Client {
     /// A client of a node that is alone.
     pub fn of_one(shared: Shared, number: u64) -> Client {
@@ -129,9 +105,7 @@ impl Client {
 
     /// A client of `nodes` nodes.
     pub fn of_several(shared: Shared, number: u64, nodes: u64, seed: u64) -> Client {
-        let mut rng = Rng::stream(seed, &format!("client/c{number}"));
-        let at = rng.below(nodes) as usize;
-        Client { shared, number, manners: Some(Manners { rng, nodes, at }) }
+        Client { shared, number, manners: Some(Manners::new(number, nodes, seed)) }
     }
 
     /// Does the steps of one client.
@@ -159,12 +133,8 @@ impl Client {
 
     /// The same client once more, perhaps at another node.
     fn twin(&mut self) -> Client {
-        let mut twin = self.clone();
-        if let (Some(mine), Some(twins)) = (&mut self.manners, &mut twin.manners) {
-            twins.rng = Rng::stream(mine.rng.next(), "twin");
-            twins.at = mine.rng.below(mine.nodes) as usize;
-        }
-        twin
+        let manners = self.manners.as_mut().map(Manners::twin);
+        Client { shared: self.shared.clone(), number: self.number, manners }
     }
 
     /// Makes one call and those that follow from its answer: the pages after a page, a write of what was read.
@@ -212,30 +182,9 @@ impl Client {
                 _ => sleep(KNOCK).await,
             }
             if let Some(manners) = &mut self.manners {
-                manners.at = manners.rng.below(manners.nodes) as usize;
+                manners.move_on();
             }
         }
-    }
-}
-
-impl Manners {
-    /// Mostly the node that answered last.
-    fn choose(&mut self) -> usize {
-        if self.rng.chance(1, 8) {
-            self.at = self.rng.below(self.nodes) as usize;
-        }
-        self.at
-    }
-
-    /// How long it waits for an answer.
-    fn patience(&mut self) -> Duration {
-        Duration::from_millis(self.rng.spread(100, 40_000))
-    }
-
-    /// Goes to another node. How long it waits before.
-    fn turn_away(&mut self) -> Duration {
-        self.at = self.rng.below(self.nodes) as usize;
-        Duration::from_millis(self.rng.spread(1, 1000))
     }
 }
 
@@ -281,28 +230,12 @@ pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step, patienc
     call
 }
 
-/// What an answer means.
-pub fn judge(shared: &Shared, door: &Door, action: &Action, reply: Reply) -> End {
-    let codes: Vec<&str> = reply.errors.iter().map(|(code, _)| code.as_str()).collect();
-    if codes.is_empty() {
-        return match reply.version {
-            Some(version) => End::Done { version, reply },
-            None => {
-                shared.accuse(Violation::new("certificate", "no-version", format!("{action:?} names no version")));
-                End::Lost("no version".into())
-            }
-        };
+/// What an answer means; a wrong one is a violation.
+fn judge(shared: &Shared, door: &Door, action: &Action, reply: Reply) -> End {
+    let disk = if door.is_troubled() { answer::Disk::Troubled } else { answer::Disk::Sound };
+    let meaning = answer::judge(action, reply, disk);
+    if let Some(violation) = meaning.violation {
+        shared.accuse(violation);
     }
-    if codes.iter().any(|code| OUR_FAULT.contains(code)) {
-        let detail = format!("{action:?} was answered {:?}", reply.errors);
-        shared.accuse(Violation::new("workload", "bad-request", detail));
-    }
-    if codes.iter().all(|code| SURELY_NOT.contains(code)) {
-        return End::Refused(reply);
-    }
-    if codes.contains(&"INTERNAL_SERVER_ERROR") && !door.is_troubled() {
-        let detail = format!("{action:?} was answered {:?}", reply.errors);
-        shared.accuse(Violation::new("certificate", "internal-error", detail));
-    }
-    End::Lost(format!("{:?}", reply.errors))
+    meaning.end
 }

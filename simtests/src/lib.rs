@@ -2,6 +2,7 @@
 //!
 //! The driver is plain; everything that runs a node exists only under `--cfg madsim`, one process per seed.
 
+pub mod answer;
 pub mod check;
 #[cfg(madsim)]
 pub mod client;
@@ -15,6 +16,7 @@ pub mod house;
 pub mod lone;
 #[cfg(madsim)]
 pub mod machine;
+pub mod manners;
 pub mod mutants;
 pub mod nemesis;
 #[cfg(madsim)]

@@ -1,18 +1,17 @@
 //! The audit of an opened database: everything told is there, everything else all or nothing, indexes equal documents.
 
-use super::certificate::Replay;
+use super::content::{self, Repeated};
 use super::{Violation, dump};
 use crate::history::Known;
 use crate::house::Door;
 use crate::trace;
-use crate::workload::{Action, Reply};
-use std::collections::BTreeMap;
+use crate::workload::Action;
 use vivarium_schema::Request;
 
 /// What an audit did.
 pub enum Audited {
     /// All is well. The repetitions of open mutations, with what they were answered.
-    Sound(Vec<(String, Action, Reply)>),
+    Sound(Repeated),
     /// The node was cut off meanwhile: nothing is known.
     Interrupted,
 }
@@ -55,25 +54,10 @@ pub async fn audit(door: &Door, known: &Known, interrupted: impl Fn() -> bool) -
     }
     let Some((version, found)) = read_all(door, &interrupted).await? else { return Ok(Audited::Interrupted) };
     trace::event("audit", &format!("version {version}, {} items", found.items.len()), &[]);
-    if version < known.told {
-        let detail = format!("the newest version is {version}, but {} had been told", known.told);
-        return Err(Violation::new("durability", "lost", detail));
-    }
+    content::check_told(known, version)?;
     let Some(repeated) = repeat(door, known, &interrupted).await? else { return Ok(Audited::Interrupted) };
-    let there = known.committed.iter().filter(|(at, _)| **at <= version);
-    let mut committed: BTreeMap<u64, &Action> = there.map(|(at, (_, action))| (*at, action)).collect();
-    for (key, action, reply) in &repeated {
-        let Some(at) = reply.version.filter(|at| reply.errors.is_empty() && *at <= version) else { continue };
-        if let Some(other) = committed.insert(at, action) {
-            let detail = format!("key {key} and {other:?} both have version {at}");
-            return Err(Violation::new("durability", "version-used-twice", detail));
-        }
-    }
-    let replay = Replay::run(committed.into_iter())?;
-    match replay.at(version).difference(&found) {
-        Some(difference) => Err(Violation::new("state", "differs", format!("at version {version}: {difference}"))),
-        None => Ok(Audited::Sound(repeated)),
-    }
+    content::check(known, version, &found, &repeated)?;
+    Ok(Audited::Sound(repeated))
 }
 
 async fn read_all(
@@ -96,11 +80,7 @@ async fn read_all(
 }
 
 /// Sends mutations without an answer again, under their keys: what was done is answered with its first version.
-async fn repeat(
-    door: &Door,
-    known: &Known,
-    interrupted: &impl Fn() -> bool,
-) -> Result<Option<Vec<(String, Action, Reply)>>, Violation> {
+async fn repeat(door: &Door, known: &Known, interrupted: &impl Fn() -> bool) -> Result<Option<Repeated>, Violation> {
     let mut repeated = Vec::new();
     for (key, action) in &known.open {
         let reply = door.execute(request(action, Some(key))).await;

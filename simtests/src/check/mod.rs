@@ -3,6 +3,7 @@
 #[cfg(madsim)]
 pub mod audit;
 pub mod certificate;
+pub mod content;
 pub mod dump;
 pub mod elle;
 pub mod linear;
