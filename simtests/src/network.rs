@@ -1,6 +1,6 @@
 //! The network between the machines of a cluster: which links are cut, and what becomes of Raft messages on the others.
 
-use crate::nemesis::Link;
+use crate::nemesis::partition::Link;
 use crate::plan::Messages;
 use crate::rng::Rng;
 use crate::trace;

@@ -25,6 +25,8 @@ pub struct Strike {
 
 /// What a machine does.
 pub enum State {
+    /// It is not started until somebody does.
+    Spare,
     /// Nothing, until a virtual time.
     Down(Duration),
     /// Its node opens.
@@ -58,7 +60,7 @@ fn now() -> Duration {
 impl Seat {
     /// A machine that was never started.
     pub fn new(machine: Machine) -> Seat {
-        Seat { machine, state: State::Down(Duration::MAX), strike: Strike::default() }
+        Seat { machine, state: State::Spare, strike: Strike::default() }
     }
 
     /// The way in, while its node serves.
@@ -72,6 +74,7 @@ impl Seat {
     /// What it does, in a word.
     pub fn word(&self) -> &'static str {
         match self.state {
+            State::Spare => "spare",
             State::Down(_) => "down",
             State::Opening(_) => "opening",
             State::Up(_) => "up",
@@ -97,10 +100,12 @@ impl Seat {
         self.start(Start::Member { address: self.machine.address() })
     }
 
-    /// Ends this life of the machine, and starts it again at once.
+    /// Ends this life of the machine, and starts it again at once. A spare machine has none.
     pub fn crash(&mut self, power: Option<Policy>, shared: &Shared) {
-        self.strike = Strike { power, down: Duration::ZERO };
-        self.fall(shared);
+        if !matches!(self.state, State::Spare) {
+            self.strike = Strike { power, down: Duration::ZERO };
+            self.fall(shared);
+        }
     }
 
     fn fall(&mut self, shared: &Shared) {
@@ -160,7 +165,7 @@ impl Seat {
         }
         match &mut self.state {
             State::Down(until) if *until <= now() => self.start_again()?,
-            State::Down(_) => {}
+            State::Spare | State::Down(_) => {}
             State::Opening(opens) => match opens.look()? {
                 Opened::Open(door) => {
                     if door.rebuilt {

@@ -3,6 +3,7 @@
 //! Disturbances happen beside the workload and may overlap. Whoever is meant is looked up when they happen.
 
 use super::Profile;
+use crate::nemesis::{Family, clock, partition, process};
 use crate::rng::Rng;
 use crate::simfs::image::Policy;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Cluster {
     /// How many.
     pub nodes: u64,
+    /// Machines beside them that are empty and not started, for nodes that join later. Their numbers follow.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spares: u64,
     /// How far the wall clock of each is off at the beginning; nodes without an entry are on time.
     #[serde(default)]
     pub skews_micros: Vec<i64>,
@@ -21,6 +25,10 @@ pub struct Cluster {
     /// What goes wrong, in order.
     #[serde(default)]
     pub disturbances: Vec<Disturbance>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What becomes of Raft messages until the cluster is healed, in parts of a thousand.
@@ -139,18 +147,23 @@ pub fn draw(profile: Profile, seed: u64) -> Option<Cluster> {
     };
     let mut kinds: Vec<Family> = Vec::new();
     if families.partitions && nodes > 1 {
-        kinds.push(draw_partition);
+        kinds.push(partition::draw);
     }
     if families.crashes {
-        kinds.push(draw_crash);
+        kinds.push(process::draw);
     }
     if families.clocks {
-        kinds.push(draw_clock);
+        kinds.push(clock::draw);
     }
     let count = if kinds.is_empty() { 0 } else { rng.between(3, 10) };
     Some(Cluster {
         nodes,
-        skews_micros: if families.clocks { (0..nodes).map(|_| draw_skew(&mut rng)).collect() } else { Vec::new() },
+        spares: 0,
+        skews_micros: if families.clocks {
+            (0..nodes).map(|_| clock::draw_skew(&mut rng)).collect()
+        } else {
+            Vec::new()
+        },
         messages: if families.messages { draw_messages(&mut rng) } else { Messages::default() },
         disturbances: (0..count)
             .map(|_| Disturbance {
@@ -162,54 +175,7 @@ pub fn draw(profile: Profile, seed: u64) -> Option<Cluster> {
     })
 }
 
-type Family = fn(u64, &mut Rng) -> Mischief;
-
 fn draw_messages(rng: &mut Rng) -> Messages {
     let mut part = |most| if rng.chance(1, 2) { rng.spread(1, most) } else { 0 };
     Messages { lost: part(150), doubled: part(250), late: part(300), resets: part(5), late_ms_max: rng.spread(1, 300) }
-}
-
-fn draw_skew(rng: &mut Rng) -> i64 {
-    *rng.pick(&[0, -10_000, 10_000, -500_000, 500_000, -3_600_000_000, 3_600_000_000])
-}
-
-fn draw_who(nodes: u64, rng: &mut Rng) -> Who {
-    match rng.below(4) {
-        0 => Who::Leader,
-        1 => Who::Nodes(vec![rng.between(1, nodes)]),
-        _ => {
-            let mut some: Vec<u64> = (1..=nodes).filter(|_| rng.chance(1, 2)).collect();
-            if some.is_empty() {
-                some.push(rng.between(1, nodes));
-            }
-            Who::Nodes(some)
-        }
-    }
-}
-
-fn draw_partition(nodes: u64, rng: &mut Rng) -> Mischief {
-    let one = |rng: &mut Rng| if rng.chance(1, 2) { Who::Leader } else { Who::Nodes(vec![rng.between(1, nodes)]) };
-    let shape = match rng.below(8) {
-        0 | 1 => Shape::Split(one(rng)),
-        2 => Shape::Split(draw_who(nodes, rng)),
-        3 | 4 => Shape::LeaderWithMinority,
-        5 => Shape::Mute(one(rng)),
-        6 => Shape::Deaf(one(rng)),
-        _ => Shape::Ring,
-    };
-    Mischief::Partition { shape }
-}
-
-fn draw_crash(nodes: u64, rng: &mut Rng) -> Mischief {
-    let who = if rng.chance(1, 5) { Who::All } else { draw_who(nodes, rng) };
-    if rng.chance(1, 8) {
-        return Mischief::Close { who };
-    }
-    let power = rng.chance(2, 3).then(|| *rng.pick(&Policy::ALL));
-    let after_changes = if rng.chance(1, 4) { 0 } else { rng.spread(1, 60) };
-    Mischief::Crash { who, power, after_changes }
-}
-
-fn draw_clock(nodes: u64, rng: &mut Rng) -> Mischief {
-    Mischief::Clock { who: draw_who(nodes, rng), skew_micros: draw_skew(rng) }
 }

@@ -1,0 +1,172 @@
+//! A run of several machines: set up, disturbed while clients work, healed, seen to recover, audited to the last cell.
+
+mod audit;
+mod disturb;
+mod heal;
+mod images;
+mod set_up;
+
+use crate::check::standing::Standings;
+use crate::check::{Violation, oracles};
+use crate::client::{Client, Shared};
+use crate::machine::{Machine, Make};
+use crate::nemesis::Scene;
+use crate::network::Network;
+use crate::plan::{self, Plan};
+use crate::seat::Seat;
+use crate::trace;
+use crate::verdict::Met;
+use madsim::runtime::Handle;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+use vivarium_consensus::Role;
+
+/// How often the supervisor looks.
+const LOOK: Duration = Duration::from_millis(5);
+/// After healing, so soon there is one leader that all know.
+const RECOVERY_TIME_MAX: Duration = Duration::from_secs(30);
+/// After this a start, a stop or the rest of the workload hangs.
+const PATIENCE: Duration = Duration::from_secs(200);
+
+/// A run of several machines.
+pub struct Cluster {
+    plan: Plan,
+    cluster: plan::Cluster,
+    shared: Shared,
+    /// All machines, the spare ones last.
+    seats: Vec<Seat>,
+    /// The places of those whose nodes belong to the cluster, as the harness has arranged it.
+    members: BTreeSet<usize>,
+    network: Network,
+    standings: Standings,
+    /// Virtual time at which partitions end.
+    mends: Vec<(Duration, u64)>,
+    /// The moment at which the set-up was done.
+    set_up_at: u64,
+    met: Met,
+}
+
+/// Runs a plan below `base`, an empty folder on a tmpfs. What was met is filled in as far as it came.
+///
+/// # Errors
+/// The first violation.
+pub async fn run(
+    plan: Plan,
+    cluster: plan::Cluster,
+    base: PathBuf,
+    met: &mut Met,
+    shared: Shared,
+) -> Result<(), Violation> {
+    let handle = Handle::current();
+    let seats: Vec<Seat> = (1..=cluster.nodes + cluster.spares)
+        .map(|number| {
+            let last = u8::try_from(number).expect("a cluster has few nodes");
+            let make = Make {
+                number,
+                ip: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))),
+                base: base.join(format!("n{number}")),
+                seed: plan.seed,
+                knobs: plan.knobs,
+            };
+            Seat::new(Machine::new(&handle, make))
+        })
+        .collect();
+    let network = Network::new(seats.iter().map(|seat| seat.machine.id()).collect(), plan.seed);
+    let standings = Standings::default();
+    let mut run = Cluster {
+        plan,
+        cluster,
+        shared,
+        seats,
+        members: BTreeSet::new(),
+        network,
+        standings,
+        mends: Vec::new(),
+        set_up_at: 0,
+        met: Met::default(),
+    };
+    let result = run.run(&handle).await;
+    *met = run.met();
+    result
+}
+
+/// Virtual time since the run began.
+fn now() -> Duration {
+    Duration::from_micros(trace::micros())
+}
+
+impl Cluster {
+    async fn run(&mut self, handle: &Handle) -> Result<(), Violation> {
+        self.set_up().await?;
+        for (number, client) in self.plan.clients.iter().enumerate() {
+            let machine = handle.create_node().name(format!("client-{}", number + 1)).build();
+            let number = number as u64 + 1;
+            let machines = self.seats.len() as u64;
+            let client_of_several = Client::of_several(self.shared.clone(), number, machines, self.plan.seed);
+            machine.spawn(client_of_several.run(client.steps.clone()));
+        }
+        self.disturb().await?;
+        self.heal();
+        self.recover().await?;
+        self.finish_workload().await?;
+        self.probe("healed").await?;
+        self.audit().await?;
+        self.power_cycle().await?;
+        self.audit().await?;
+        for seat in &mut self.seats {
+            seat.machine.compare_record()?;
+            seat.crash(None, &self.shared);
+        }
+        self.shared.with_history(|history| oracles::check(history))?;
+        self.audit_images().await
+    }
+
+    fn met(&self) -> Met {
+        let mut met = self.met.clone();
+        for seat in &self.seats {
+            let one = &seat.machine.met;
+            met.power_cuts += one.power_cuts;
+            met.kills += one.kills;
+            met.closes += one.closes;
+            met.faults += one.faults;
+            met.changes += one.changes;
+        }
+        met.partitions = self.network.split;
+        met.messages = self.network.troubled();
+        met.terms = met.terms.max(self.standings.terms_led());
+        met
+    }
+
+    /// Looks at every machine once: notes what it says, brings back those that are down for long enough.
+    fn tend(&mut self) -> Result<(), Violation> {
+        let now = now();
+        let due: Vec<u64> = self.mends.iter().filter(|(at, _)| *at <= now).map(|(_, partition)| *partition).collect();
+        self.mends.retain(|(at, _)| *at > now);
+        for partition in due {
+            self.network.mend(partition);
+        }
+        for place in 0..self.seats.len() {
+            let is_on = self.seats[place].machine.drive().is_some_and(|drive| !drive.is_cut());
+            if let Some(status) = self.seats[place].machine.standing().filter(|_| is_on) {
+                self.standings.see(self.seats[place].machine.generation(), &status)?;
+            }
+            self.seats[place].tend(&self.shared)?;
+        }
+        self.shared.violation().map_or(Ok(()), Err)
+    }
+
+    /// The machine whose node leads in the newest term.
+    fn leader(&self) -> Option<usize> {
+        let standings = self.seats.iter().map(|seat| seat.machine.standing()).enumerate();
+        let leads = standings.filter_map(|(place, standing)| Some((place, standing?)));
+        let leads = leads.filter(|(_, standing)| standing.role == Role::Leader);
+        leads.max_by_key(|(_, standing)| standing.term).map(|(place, _)| place)
+    }
+
+    /// The cluster as a trouble finds it.
+    fn scene(&self) -> Scene {
+        Scene { machines: self.seats.len(), members: self.members.clone(), leader: self.leader() }
+    }
+}

@@ -1,0 +1,14 @@
+//! The kinds of trouble of a cluster: each file draws one family, and knows whom it hits in the cluster as it stands.
+
+pub mod clock;
+pub mod partition;
+pub mod process;
+mod scene;
+
+pub use scene::{Scene, draw_who, places};
+
+use crate::plan::Mischief;
+use crate::rng::Rng;
+
+/// Draws one mischief of a family for a cluster of so many nodes.
+pub type Family = fn(u64, &mut Rng) -> Mischief;
