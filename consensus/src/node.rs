@@ -390,25 +390,46 @@ impl Node {
         let Some(cluster) = options.cluster.clone() else {
             return Node::open_among(folder, identity, options, Neighbours::none()).await;
         };
-        let Token { secret, .. } = cluster::prepare(&folder, &identity, &options.runtime)?;
+        let token = cluster::prepare(&folder, &identity, &options.runtime)?;
+        // One that was begun before a crash.
+        let identity = cluster::replace(&folder, identity, &cluster, &token, &options.runtime).await?;
+        match Node::open_member(&folder, identity, &options, &cluster, &token).await {
+            Err(Error::Storage(vivarium_storage::Error::Corrupt { .. }))
+                if cluster::begin_replacement(&folder, &identity, &options)? =>
+            {
+                let identity = cluster::replace(&folder, identity, &cluster, &token, &options.runtime).await?;
+                Node::open_member(&folder, identity, &options, &cluster, &token).await
+            }
+            opened => opened,
+        }
+    }
+
+    /// Opens a node that meets others.
+    async fn open_member(
+        folder: &Arc<DataFolder>,
+        identity: Identity,
+        options: &NodeOptions,
+        cluster: &ClusterOptions,
+        token: &Token,
+    ) -> Result<Node> {
         let desk = Arc::new(Desk::new(identity.node));
         let listen = TransportOptions {
             cluster: identity.cluster,
             node: identity.node,
-            secret,
+            secret: token.secret.clone(),
             listen: cluster.listen.clone(),
             tls: cluster.tls.clone(),
             runtime: options.runtime.clone(),
         };
         let transport = Transport::start(listen, desk.clone()).await?;
-        let address = cluster.advertise.unwrap_or_else(|| transport.address().to_owned());
+        let address = cluster.advertise.clone().unwrap_or_else(|| transport.address().to_owned());
         let neighbours = Neighbours {
             founders: Vec::new(),
             outbox: Outbox::Network(transport.clone()),
             book: Arc::new(Book::new(transport.clone(), folder.clone(), identity.node)),
             ask: Some(cluster::pull(transport.clone())),
         };
-        let opened = Node::open_among_at(folder, identity, options, neighbours, |shell| {
+        let opened = Node::open_among_at(folder.clone(), identity, options.clone(), neighbours, |shell| {
             desk.seat(shell);
             runtime::spawn("announce", cluster::announce(shell.clone(), address)).detach();
         });

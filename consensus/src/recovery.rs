@@ -12,10 +12,12 @@ use vivarium_storage::runtime::{Runtime, sometimes};
 use vivarium_storage::wal::Recovered;
 use vivarium_storage::{DataFolder, Error, Identity, Store, StoreOptions, Wal, WalOptions};
 
+mod lost;
 mod repair;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use lost::lost_log;
 pub(crate) use repair::repair;
 
 /// What was found.
@@ -52,6 +54,18 @@ pub(crate) fn identify(folder: &DataFolder, runtime: &Runtime) -> Result<Identit
 /// Those of storage; `Corrupt` when the log and the store contradict each other, or the log begins too late.
 pub(crate) fn recover(folder: &DataFolder, options: &NodeOptions) -> Result<Recovery> {
     let NodeOptions { store, wal, runtime, .. } = options;
+    if let Some(replacement) = folder.replacement()? {
+        let detail = format!(
+            "that of node {} was lost, and the node waits to be replaced by its cluster: serve it with --cluster-listen",
+            replacement.node
+        );
+        return Err(Error::Corrupt { what: "log", path: folder.log(), detail }.into());
+    }
+    // A log is made before its store is.
+    if folder.store().exists() && !Wal::is_there(&folder.log())? {
+        let detail = "it is gone, and its store is there: the log was lost or replaced".to_owned();
+        return Err(Error::Corrupt { what: "log", path: folder.log(), detail }.into());
+    }
     let wal = Wal::open(&folder.log(), wal.clone(), runtime)?;
     let recovered = wal.recovered(GROUP);
     roll_forward(folder, store, &recovered)?;
@@ -156,24 +170,23 @@ fn rebuild(dir: &Path, options: &StoreOptions, recovered: &Recovered, error: Err
 }
 
 fn judge(dir: &Path, position: Position, recovered: &Recovered, wal: &Wal) -> Result<()> {
-    let (first, last) = (recovered.first.0, recovered.last.0);
+    let first = recovered.first.0;
     if position.index < first {
         let detail =
             format!("it ends at entry {}, and the log begins at {}: restore a backup", position.index, first + 1);
         return Err(corrupt(dir, detail));
     }
-    if position.index > last {
-        let detail =
-            format!("it ends at entry {}, and the log at {last}: the log was lost or replaced", position.index);
-        return Err(corrupt(dir, detail));
+    disagreement(position, recovered, wal).map_or(Ok(()), |detail| Err(corrupt(dir, detail)))
+}
+
+/// How a store contradicts a log that should have all that the store has.
+fn disagreement(position: Position, recovered: &Recovered, wal: &Wal) -> Option<String> {
+    let (at, last) = (position.index, recovered.last.0);
+    if at > last {
+        return Some(format!("it ends at entry {at}, and the log at {last}: the log was lost or replaced"));
     }
-    match wal.term(GROUP, position.index) {
-        Some(term) if term != position.term => {
-            let at = position.index;
-            Err(corrupt(dir, format!("its entry {at} is of term {}, the log's of term {term}", position.term)))
-        }
-        Some(_) | None => Ok(()),
-    }
+    let term = wal.term(GROUP, at).filter(|term| *term != position.term)?;
+    Some(format!("its entry {at} is of term {}, the log's of term {term}", position.term))
 }
 
 fn corrupt(dir: &Path, detail: String) -> crate::Error {

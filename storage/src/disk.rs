@@ -5,7 +5,10 @@ use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Names that [`set_aside`] tries.
+const ASIDE_MAX: u32 = 1000;
 
 /// Turns the operating system's error into ours.
 pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + 'a {
@@ -46,6 +49,18 @@ fn replace(path: &Path, bytes: &[u8], options: &OpenOptions) -> Result<()> {
     file.sync_all().map_err(io("fsync", &unfinished))?;
     std::fs::rename(&unfinished, path).map_err(io("rename", &unfinished))?;
     sync_parent(path)
+}
+
+/// Moves a folder that is damaged to a name beside it, durably, and says which.
+pub(crate) fn set_aside(dir: &Path) -> Result<PathBuf> {
+    let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or("data");
+    let aside = (1..ASIDE_MAX)
+        .map(|nth| dir.with_file_name(format!("{name}.damaged-{nth}")))
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| dir.with_file_name(format!("{name}.damaged")));
+    std::fs::rename(dir, &aside).map_err(io("rename", dir))?;
+    sync_parent(dir)?;
+    Ok(aside)
 }
 
 /// A folder for a test, in memory where the system has such a place: tests sync a lot.

@@ -1,14 +1,18 @@
 //! The data folder of a node: who holds it, which release may read it, and whose it is.
 //!
 //! `FORMAT` says that it is ours, `lock` is held while a process uses it, `identity` names the cluster and the node,
-//! `secret`, `peers` and `card` let it meet the others, `log/` and `store/` hold the data, `incoming/` a store that a
-//! checkpoint brought.
+//! `secret`, `peers` and `card` let it meet the others, `replacement` says that it needs another number, `log/` and
+//! `store/` hold the data, `incoming/` a store that a checkpoint brought.
 
 use crate::disk::{io, sync_folder, sync_parent, write_private, write_whole};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+
+mod replacement;
+
+pub use replacement::Replacement;
 
 /// Counts releases that wrote another layout. For ever: docs/format.md.
 const FORMAT_VERSION: u32 = 1;
@@ -31,7 +35,7 @@ pub struct DataFolder {
     _lock: Option<File>,
 }
 
-/// Whose data a folder holds. Given once, never changed.
+/// Whose data a folder holds. Given once; only a [`Replacement`] changes the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The cluster.
@@ -246,6 +250,9 @@ impl DataFolder {
     pub fn set_identity(&self, identity: &Identity) -> Result<()> {
         let before = self.identity()?;
         assert!(before.is_none_or(|before| before == *identity), "a data folder never changes its owner");
+        self.write_identity(identity)
+    }
+    fn write_identity(&self, identity: &Identity) -> Result<()> {
         write_whole(&self.dir.join(IDENTITY_FILE), identity.text().as_bytes())
     }
 }

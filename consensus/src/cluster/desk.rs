@@ -1,7 +1,7 @@
 //! Where what other nodes say arrives: Raft messages go to the driver, questions are answered.
 
 use super::directory;
-use super::forward::{Commission, commit_at, settle_at};
+use super::forward::{Commission, ask_leader, commit_at, settle_at};
 use super::question::{Question, Reply};
 use crate::driver::Letter;
 use crate::node::{Inner, Shell};
@@ -81,10 +81,13 @@ async fn answer(node: &Arc<Inner>, from: u64, question: Question, deadline: Inst
         Question::Join { card, address } => {
             become_known(node, deadline).await?;
             let number = directory::admit(node, card, &address, deadline).await?;
-            let directory = node.book.directory();
-            let peers = directory.present().filter(|(other, _)| *other != number);
-            let peers = peers.map(|(other, row)| (other, row.address.clone())).collect();
-            Ok(Reply::Number { node: number, peers })
+            Ok(numbered(node, number))
+        }
+        Question::Replace { node: old, card, address } => {
+            become_known(node, deadline).await?;
+            ask_leader(node, &Question::Remove(old), deadline).await?;
+            let number = directory::replace(node, old, card, &address, deadline).await?;
+            Ok(numbered(node, number))
         }
         Question::Checkpoint(body) => Ok(Reply::Bytes(node.checkpoints.answer(&body))),
         Question::Announce(_) if from == 0 => Err(Error::Refused("who is no member has no address here".into())),
@@ -98,6 +101,13 @@ async fn answer(node: &Arc<Inner>, from: u64, question: Question, deadline: Inst
     }
 }
 
+/// A node's number, and where the others are.
+fn numbered(node: &Inner, number: u64) -> Reply {
+    let directory = node.book.directory();
+    let peers = directory.present().filter(|(other, _)| *other != number);
+    Reply::Number { node: number, peers: peers.map(|(other, row)| (other, row.address.clone())).collect() }
+}
+
 /// Answers a question for the leader, on this node.
 ///
 /// # Errors
@@ -107,7 +117,11 @@ pub(crate) async fn answer_here(node: &Inner, question: &Question, deadline: Ins
         Question::Settle(version) => settle_at(node, *version, deadline).await?,
         Question::Remove(number) => may_remove(node, *number)?,
         Question::Transfer(to) => transfer(node, *to, deadline).await?,
-        Question::Commit { .. } | Question::Join { .. } | Question::Checkpoint(_) | Question::Announce(_) => {
+        Question::Commit { .. }
+        | Question::Join { .. }
+        | Question::Replace { .. }
+        | Question::Checkpoint(_)
+        | Question::Announce(_) => {
             unreachable!("these are answered elsewhere")
         }
     }

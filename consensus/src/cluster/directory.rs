@@ -17,6 +17,7 @@ use vivarium_storage::{Key, KeyRange, Snapshot, Space, Version};
 pub(crate) const DIRECTORY: u8 = 7;
 const FORMAT: u8 = 1;
 const LEFT: u8 = 1;
+const REPLACES: u8 = 2;
 /// Format, flags, and the card.
 const HEADER_BYTES: usize = 18;
 /// A host name has at most 253 bytes; a port follows.
@@ -40,6 +41,8 @@ pub(crate) struct Registration {
     pub card: Card,
     /// It was told to go.
     pub left: bool,
+    /// The node whose place it took.
+    pub replaces: Option<u64>,
 }
 
 /// All rows, by the nodes' numbers.
@@ -113,34 +116,68 @@ impl Directory {
     /// A directory of nodes that are there, or have left.
     #[cfg(test)]
     pub fn of(nodes: &[(u64, bool)]) -> Directory {
-        let row = |left| Registration { address: String::new(), card: Card::default(), left };
+        let row = |left| Registration { left, ..Registration::new(Card::default(), "") };
         Directory { rows: nodes.iter().map(|(node, left)| (*node, row(*left))).collect() }
     }
 
     fn next_number(&self) -> u64 {
         self.rows.keys().next_back().map_or(2, |last| last + 1)
     }
+
+    /// What came of an attempt to get a number, if it was made before.
+    fn attempt(&self, card: Card, address: &str) -> Option<Attempt> {
+        let (number, row) = self.rows.iter().find(|(_, row)| row.card == card)?;
+        if row.left {
+            return Some(Attempt::Left(*number));
+        }
+        let moved = Registration { address: address.into(), ..row.clone() };
+        let rows = if moved == *row { Vec::new() } else { vec![(*number, moved)] };
+        Some(Attempt::Known(*number, rows))
+    }
+}
+
+/// An attempt to get a number that was made before.
+enum Attempt {
+    /// Its number, and what changes with where it is now.
+    Known(u64, Vec<(u64, Registration)>),
+    /// Its number, which has been told to go.
+    Left(u64),
 }
 
 impl Registration {
+    fn new(card: Card, address: &str) -> Registration {
+        Registration { address: address.into(), card, left: false, replaces: None }
+    }
+
     fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + self.address.len());
         bytes.push(FORMAT);
-        bytes.push(if self.left { LEFT } else { 0 });
+        bytes.push(if self.left { LEFT } else { 0 } | if self.replaces.is_some() { REPLACES } else { 0 });
         bytes.extend_from_slice(&self.card);
+        if let Some(replaced) = self.replaces {
+            bytes.extend_from_slice(&replaced.to_be_bytes());
+        }
         bytes.extend_from_slice(self.address.as_bytes());
         bytes
     }
 
     fn decode(bytes: &[u8]) -> Option<Registration> {
-        let (header, address) = bytes.split_at_checked(HEADER_BYTES)?;
-        if header[0] != FORMAT || header[1] & !LEFT != 0 {
+        let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
+        let flags = header[1];
+        if header[0] != FORMAT || flags & !(LEFT | REPLACES) != 0 {
             return None;
         }
+        let (replaces, address) = if flags & REPLACES == 0 {
+            (None, rest)
+        } else {
+            let (number, address) = rest.split_first_chunk()?;
+            (Some(u64::from_be_bytes(*number)), address)
+        };
         Some(Registration {
             address: String::from_utf8(address.to_vec()).ok()?,
             card: header[2..].try_into().expect("the header's length is fixed"),
-            left: header[1] & LEFT != 0,
+            left: flags & LEFT != 0,
+            replaces,
         })
     }
 }
@@ -150,27 +187,52 @@ impl Registration {
 /// # Errors
 /// `Refused` when the cluster is full or the node was told to go; those of a transaction.
 pub(crate) async fn admit(node: &Arc<Inner>, card: Card, address: &str, deadline: Instant) -> Result<u64> {
+    check_address(address)?;
+    change(node, deadline, |directory| match directory.attempt(card, address) {
+        Some(Attempt::Left(number)) => {
+            Err(Error::Refused(format!("node {number} was removed from this cluster; join with a new, empty folder")))
+        }
+        Some(Attempt::Known(number, rows)) => Ok((number, rows)),
+        None if directory.present().count() >= NODES_MAX => {
+            Err(Error::Refused(format!("the cluster has {NODES_MAX} nodes, which is the most; remove one first")))
+        }
+        None => {
+            let number = directory.next_number();
+            Ok((number, vec![(number, Registration::new(card, address))]))
+        }
+    })
+    .await
+}
+
+/// Gives a node that lost its log another number, the one that it got before when it asks again. In the same commit the
+/// old one is told to go.
+///
+/// # Errors
+/// `Refused` when the node, or the one that took its place, was told to go; those of a transaction.
+pub(crate) async fn replace(node: &Arc<Inner>, old: u64, card: Card, address: &str, deadline: Instant) -> Result<u64> {
+    check_address(address)?;
+    change(node, deadline, |directory| match (directory.attempt(card, address), directory.get(old)) {
+        (Some(Attempt::Left(_)), _) => Err(Error::Refused(REMOVED.into())),
+        (Some(Attempt::Known(number, rows)), _) => Ok((number, rows)),
+        (None, None) => Err(Error::Refused(format!("the cluster has no node {old}"))),
+        (None, Some(row)) if row.left => Err(Error::Refused(REMOVED.into())),
+        (None, Some(row)) => {
+            let number = directory.next_number();
+            let new = Registration { replaces: Some(old), ..Registration::new(card, address) };
+            Ok((number, vec![(old, Registration { left: true, ..row.clone() }), (number, new)]))
+        }
+    })
+    .await
+}
+
+fn check_address(address: &str) -> Result<()> {
     if address.is_empty()
         || address.len() > ADDRESS_BYTES_MAX
         || address.chars().any(|letter| !letter.is_ascii_graphic())
     {
         return Err(Error::Refused(format!("{address:?} is no address: give host:port, as the others reach the node")));
     }
-    change(node, deadline, |directory| {
-        let known = directory.rows.iter().find(|(_, row)| row.card == card).map(|(number, row)| (*number, row.clone()));
-        match known {
-            Some((number, row)) if row.left => Err(Error::Refused(format!(
-                "node {number} was removed from this cluster; join with a new, empty folder"
-            ))),
-            Some((number, row)) if row.address == address => Ok((number, None)),
-            Some((number, row)) => Ok((number, Some(Registration { address: address.into(), ..row }))),
-            None if directory.present().count() >= NODES_MAX => {
-                Err(Error::Refused(format!("the cluster has {NODES_MAX} nodes, which is the most; remove one first")))
-            }
-            None => Ok((directory.next_number(), Some(Registration { address: address.into(), card, left: false }))),
-        }
-    })
-    .await
+    Ok(())
 }
 
 /// Says where a node is reached now.
@@ -184,9 +246,9 @@ pub(crate) async fn announce(node: &Arc<Inner>, number: u64, address: &str, dead
             Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER })
         }
         Some(row) if row.left => Err(Error::Refused(REMOVED.into())),
-        Some(row) if row.address == address => Ok((number, None)),
-        Some(row) => Ok((number, Some(Registration { address: address.into(), ..row.clone() }))),
-        None => Ok((number, Some(Registration { address: address.into(), card: Card::default(), left: false }))),
+        Some(row) if row.address == address => Ok((number, Vec::new())),
+        Some(row) => Ok((number, vec![(number, Registration { address: address.into(), ..row.clone() })])),
+        None => Ok((number, vec![(number, Registration::new(Card::default(), address))])),
     });
     announced.await.map(|_| ())
 }
@@ -198,8 +260,8 @@ pub(crate) async fn announce(node: &Arc<Inner>, number: u64, address: &str, dead
 pub(crate) async fn strike(node: &Arc<Inner>, number: u64, deadline: Instant) -> Result<()> {
     let struck = change(node, deadline, |directory| match directory.get(number) {
         None => Err(Error::Refused(format!("the cluster has no node {number}"))),
-        Some(row) if row.left => Ok((number, None)),
-        Some(row) => Ok((number, Some(Registration { left: true, ..row.clone() }))),
+        Some(row) if row.left => Ok((number, Vec::new())),
+        Some(row) => Ok((number, vec![(number, Registration { left: true, ..row.clone() })])),
     });
     struck.await.map(|_| ())
 }
@@ -208,14 +270,18 @@ pub(crate) async fn strike(node: &Arc<Inner>, number: u64, deadline: Instant) ->
 async fn change(
     node: &Arc<Inner>,
     deadline: Instant,
-    decide: impl Fn(&Directory) -> Result<(u64, Option<Registration>)>,
+    decide: impl Fn(&Directory) -> Result<(u64, Vec<(u64, Registration)>)>,
 ) -> Result<u64> {
     loop {
         let mut transaction = node.clone().begin(Consistency::Strong, deadline).await?;
         let directory = Directory::read_within(&mut transaction).await?;
-        let (number, row) = decide(&directory)?;
-        let Some(row) = row else { return Ok(number) };
-        transaction.put(Space::Meta, key(number), row.encode());
+        let (number, rows) = decide(&directory)?;
+        if rows.is_empty() {
+            return Ok(number);
+        }
+        for (changed, row) in rows {
+            transaction.put(Space::Meta, key(changed), row.encode());
+        }
         match transaction.commit(CommitOptions::default(), deadline).await {
             Ok(_) => return Ok(number),
             // Whether an unknown commit is there shows when the directory is read again.
@@ -244,17 +310,20 @@ mod tests {
 
     #[test]
     fn a_row_survives_and_its_bytes_are_on_record() {
-        let row = Registration { address: "a:1".into(), card: [7; 16], left: true };
+        let row = Registration { left: true, ..Registration::new([7; 16], "a:1") };
         assert_eq!(row.encode(), [&[1, 1][..], &[7; 16], b"a:1"].concat());
+        assert_eq!(Registration::decode(&row.encode()), Some(row.clone()));
+        let row = Registration { left: false, replaces: Some(3), ..row };
+        assert_eq!(row.encode(), [&[1, 2][..], &[7; 16], &[0, 0, 0, 0, 0, 0, 0, 3], b"a:1"].concat());
         assert_eq!(Registration::decode(&row.encode()), Some(row));
-        for bad in [&[][..], &[1; 17], &[2; 30], &[1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 65]] {
+        for bad in [&[][..], &[1; 17], &[2; 30], &[1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 65]] {
             assert_eq!(Registration::decode(bad), None, "{bad:?}");
         }
     }
 
     #[test]
     fn a_number_is_never_given_again() {
-        let row = |left| Registration { address: String::new(), card: [0; 16], left };
+        let row = |left| Registration { left, ..Registration::new([0; 16], "") };
         let mut directory = Directory::default();
         assert_eq!(directory.next_number(), 2, "the first node needs no row to have its number");
         directory.rows = BTreeMap::from([(1, row(false)), (4, row(true))]);

@@ -6,6 +6,7 @@ use super::question::{Question, Reply};
 use super::{ClusterOptions, Token};
 use crate::transport::{self, Secret, Stranger};
 use crate::{Error, Result, recovery};
+use std::collections::BTreeMap;
 use std::path::Path;
 use vivarium_storage::runtime::{Instant, Runtime, now};
 use vivarium_storage::{DataFolder, Identity};
@@ -79,20 +80,43 @@ pub async fn join(
         )));
     }
     let card = folder.card(|| runtime.document_id().0)?;
-    let address = options.advertise.as_ref().unwrap_or(&options.listen).clone();
-    let question = Question::Join { card, address };
-    let body = question.encode(deadline.saturating_duration_since(now()));
-    let Token { cluster, secret } = token;
-    let stranger = Stranger { cluster: *cluster, secret, tls: options.tls.as_ref(), runtime };
-    let answer = transport::ask(stranger, member, body, deadline).await?;
-    let reply =
-        Reply::decode(&answer).map_err(|error| Error::Refused(format!("the answer cannot be read: {error}")))?;
-    let Reply::Number { node, peers } = reply.checked()? else {
-        return Err(Error::Refused("the member answered something else than was asked".into()));
-    };
+    let question = Question::Join { card, address: options.address().to_owned() };
+    let Numbered { node, peers } = Asker { options, token, runtime }.ask(&question, member, deadline).await?;
     folder.set_secret(&token.secret.0)?;
-    folder.set_peers(&peers.into_iter().collect())?;
+    folder.set_peers(&peers)?;
     // Last: it makes the folder a node.
     folder.set_identity(&Identity { cluster: token.cluster, node })?;
     Ok(node)
+}
+
+/// Who asks for a number, as a member or before it is one.
+pub(super) struct Asker<'a> {
+    pub options: &'a ClusterOptions,
+    pub token: &'a Token,
+    pub runtime: &'a Runtime,
+}
+
+/// A number, and where the others are.
+pub(super) struct Numbered {
+    pub node: u64,
+    pub peers: BTreeMap<u64, String>,
+}
+
+impl Asker<'_> {
+    /// Asks the member at an address for a number.
+    ///
+    /// # Errors
+    /// What the member fails with; `Peer` when it cannot be reached, `UnknownOutcome` when its answer was lost.
+    pub async fn ask(&self, question: &Question, member: &str, deadline: Instant) -> Result<Numbered> {
+        let body = question.encode(deadline.saturating_duration_since(now()));
+        let Token { cluster, secret } = self.token;
+        let stranger = Stranger { cluster: *cluster, secret, tls: self.options.tls.as_ref(), runtime: self.runtime };
+        let answer = transport::ask(stranger, member, body, deadline).await?;
+        let reply =
+            Reply::decode(&answer).map_err(|error| Error::Refused(format!("the answer cannot be read: {error}")))?;
+        match reply.checked()? {
+            Reply::Number { node, peers } => Ok(Numbered { node, peers: peers.into_iter().collect() }),
+            _ => Err(Error::Refused("the member answered something else than was asked".into())),
+        }
+    }
 }

@@ -43,6 +43,7 @@ pub(crate) fn members(node: &Inner) -> Vec<Member> {
             node: number,
             address: directory.get(number).map(|row| row.address.clone()),
             part,
+            replaces: directory.get(number).and_then(|row| row.replaces),
             matched_index: follower.map(|follower| follower.matched),
             active: follower.map(|follower| follower.active),
             connection: peers.iter().find(|peer| peer.node == number).map(connection),

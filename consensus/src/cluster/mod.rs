@@ -11,6 +11,7 @@ mod members;
 mod pull;
 mod question;
 mod recover;
+mod replace;
 mod token;
 
 pub(crate) use book::Book;
@@ -23,6 +24,7 @@ pub(crate) use members::{announce, members, remove, transfer};
 pub(crate) use pull::pull;
 pub(crate) use question::Question;
 pub use recover::{RecoveryReport, recover};
+pub(crate) use replace::{begin_replacement, replace};
 pub use token::Token;
 
 use crate::transport::PeerTls;
@@ -39,6 +41,13 @@ pub struct ClusterOptions {
     pub tls: Option<PeerTls>,
 }
 
+impl ClusterOptions {
+    /// The address under which the others reach it.
+    pub(crate) fn address(&self) -> &str {
+        self.advertise.as_ref().unwrap_or(&self.listen)
+    }
+}
+
 /// A node of a cluster, as another one sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Member {
@@ -48,6 +57,8 @@ pub struct Member {
     pub address: Option<String>,
     /// What it does in the group.
     pub part: Part,
+    /// The node whose place it took, whose log was lost.
+    pub replaces: Option<u64>,
     /// The last entry that the leader knows it to have on disk. Only a leader knows.
     pub matched_index: Option<u64>,
     /// Whether the leader heard from it lately. Only a leader knows.

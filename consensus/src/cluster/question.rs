@@ -28,6 +28,8 @@ pub(crate) enum Question {
     Checkpoint(Vec<u8>),
     /// Tell the others that I am reached here now.
     Announce(String),
+    /// Put a new number in the place of this node: its log is lost.
+    Replace { node: u64, card: [u8; 16], address: String },
 }
 
 /// An answer.
@@ -75,6 +77,7 @@ enum Kind {
     Transfer(Option<u64>),
     Checkpoint,
     Announce(String),
+    Replace { node: u64, card: [u8; 16], address: String },
 }
 
 /// The bytes of a [`Question::Commit`].
@@ -101,6 +104,9 @@ impl Question {
             Question::Transfer(to) => (Kind::Transfer(*to), &[]),
             Question::Checkpoint(bytes) => (Kind::Checkpoint, bytes),
             Question::Announce(address) => (Kind::Announce(address.clone()), &[]),
+            Question::Replace { node, card, address } => {
+                (Kind::Replace { node: *node, card: *card, address: address.clone() }, &[])
+            }
         };
         encode(kind, tail, wait)
     }
@@ -122,6 +128,7 @@ impl Question {
             Kind::Transfer(to) => Question::Transfer(to),
             Kind::Checkpoint => Question::Checkpoint(tail.to_vec()),
             Kind::Announce(address) => Question::Announce(address),
+            Kind::Replace { node, card, address } => Question::Replace { node, card, address },
         };
         Ok((question, Duration::from_millis(head.millis)))
     }
@@ -234,6 +241,9 @@ mod tests {
         assert_eq!(Question::Transfer(Some(2)).encode(Duration::ZERO), [1, 0, 4, 1, 2]);
         assert_eq!(Question::Checkpoint(vec![8]).encode(Duration::ZERO), [1, 0, 5, 8]);
         assert_eq!(Question::Announce("h:1".into()).encode(Duration::ZERO), [1, 0, 6, 3, b'h', b':', b'1']);
+        let replace = Question::Replace { node: 3, card: [9; 16], address: "h:1".into() };
+        let expected = [&[1, 0, 7, 3][..], &[9; 16], &[3, b'h', b':', b'1']].concat();
+        assert_eq!(replace.encode(Duration::ZERO), expected);
         assert_eq!(Reply::Done.encode(), [1, 0]);
         assert_eq!(Reply::Committed { version: 300, answer: vec![1] }.encode(), [1, 1, 0xAC, 2, 1, 1]);
         assert_eq!(Reply::Number { node: 2, peers: vec![(1, "a".into())] }.encode(), [1, 2, 2, 1, 1, 1, b'a']);

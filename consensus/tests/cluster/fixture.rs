@@ -29,6 +29,8 @@ pub struct Cluster {
     pub token: Token,
     /// Where each node listens, by its number.
     addresses: BTreeMap<u64, String>,
+    /// The folder of a node that took another one's place in it, by the node's number.
+    folders: BTreeMap<u64, PathBuf>,
     /// Bytes of a segment of the log: small ones are purged soon.
     segment_bytes: u64,
 }
@@ -39,7 +41,8 @@ impl Cluster {
         let dir = TempDir::new().unwrap();
         let token = initialise(&dir.path().join("1"), &Runtime::seeded(1)).unwrap();
         let addresses = BTreeMap::from([(1, free_address())]);
-        let mut cluster = Cluster { dir, nodes: BTreeMap::new(), token, addresses, segment_bytes };
+        let mut cluster =
+            Cluster { dir, nodes: BTreeMap::new(), token, addresses, folders: BTreeMap::new(), segment_bytes };
         cluster.open(1).await;
         let first = cluster.nodes[&1].clone();
         until("the first node says where it is", || async { first.members().unwrap()[0].address.is_some() }).await;
@@ -56,7 +59,7 @@ impl Cluster {
     }
 
     pub fn path(&self, number: u64) -> PathBuf {
-        self.dir.path().join(number.to_string())
+        self.folders.get(&number).cloned().unwrap_or_else(|| self.dir.path().join(number.to_string()))
     }
 
     pub fn options(&self, number: u64) -> NodeOptions {
@@ -103,6 +106,16 @@ impl Cluster {
         let node = Node::open(self.options(number)).await.unwrap();
         self.nodes.insert(number, node.clone());
         node
+    }
+
+    /// Opens a node that comes back under another number, and says which.
+    pub async fn open_replaced(&mut self, old: u64) -> u64 {
+        let node = Node::open(self.options(old)).await.unwrap();
+        let new = node.status().node;
+        self.folders.insert(new, self.path(old));
+        self.addresses.insert(new, self.addresses[&old].clone());
+        self.nodes.insert(new, node);
+        new
     }
 
     pub async fn until_votes(&self, number: u64) {

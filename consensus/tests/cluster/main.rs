@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod checkpoints;
+mod damage;
 mod fixture;
 mod forwarding;
 mod membership;

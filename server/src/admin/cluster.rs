@@ -39,6 +39,8 @@ pub struct Member {
     address: Option<String>,
     /// What it is in the group.
     part: Part,
+    /// The node whose place it took by itself, because that one's log was damaged.
+    replaces: Option<BigInt>,
     /// What it does there; null when the node that was asked does not know.
     role: Option<Role>,
     /// The last entry that it is known to have on disk. Only the leader knows that of others.
@@ -105,6 +107,7 @@ impl Member {
                 consensus::Part::Voter => Part::Voter,
                 consensus::Part::Leaving => Part::Leaving,
             },
+            replaces: member.replaces.map(BigInt),
             role,
             matched_index: matched.map(BigInt),
             lag: lag.map(BigInt),

@@ -5,7 +5,7 @@ use super::cell::{Cell, encode, history_key};
 use super::fjall::{Bytes, Table, TableOptions, Tables, View};
 use super::snapshot::{Engine, Snapshot};
 use super::{Apply, CATALOG, META_OWN_END, Position, Space, StoreOptions, Usage};
-use crate::disk::{io, sync_folder, sync_parent};
+use crate::disk::{io, set_aside, sync_folder, sync_parent};
 use crate::{DatabaseId, Error, Result, Version};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,6 @@ const KEY_FORMAT: &[u8] = &[0, 1];
 const KEY_POSITION: &[u8] = &[0, 2];
 const KEY_WATERMARK: &[u8] = &[0, 3];
 const FORMAT_VERSION: u32 = 1;
-/// Names that [`Store::set_aside`] tries.
-const ASIDE_MAX: u32 = 1000;
 
 /// The store of one node. Cheap to clone.
 #[derive(Clone)]
@@ -101,14 +99,7 @@ impl Store {
     /// # Errors
     /// [`Error::Io`].
     pub fn set_aside(dir: &Path) -> Result<PathBuf> {
-        let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or("store");
-        let aside = (1..ASIDE_MAX)
-            .map(|nth| dir.with_file_name(format!("{name}.damaged-{nth}")))
-            .find(|path| !path.exists())
-            .unwrap_or_else(|| dir.with_file_name(format!("{name}.damaged")));
-        std::fs::rename(dir, &aside).map_err(io("rename", dir))?;
-        sync_parent(dir)?;
-        Ok(aside)
+        set_aside(dir)
     }
     /// The position that is applied.
     pub fn position(&self) -> Position {

@@ -134,6 +134,13 @@ impl Wal {
         let writing = write(writer, shared.clone(), runtime);
         Ok(Wal { inner: Arc::new(Inner { shared, writing: Mutex::new(Some(writing)) }) })
     }
+    /// True when there is a log in `dir`, whole or not.
+    ///
+    /// # Errors
+    /// [`crate::Error::Foreign`] when something else lies there, [`crate::Error::Io`].
+    pub fn is_there(dir: &Path) -> Result<bool> {
+        Ok(dir.exists() && !segment::list(dir)?.is_empty())
+    }
     /// What a group left in the log, with what was appended since.
     pub fn recovered(&self, group: GroupId) -> Recovered {
         self.inner.shared.recovered(group)

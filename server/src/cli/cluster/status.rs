@@ -35,6 +35,7 @@ struct Member {
     node: String,
     address: Option<String>,
     part: String,
+    replaces: Option<String>,
     role: Option<String>,
     matched_index: Option<String>,
     lag: Option<String>,
@@ -42,7 +43,7 @@ struct Member {
 }
 
 const CLUSTER: &str =
-    "{ cluster { id node leader term members { node address part role matchedIndex lag reachable } } }";
+    "{ cluster { id node leader term members { node address part replaces role matchedIndex lag reachable } } }";
 
 impl Status {
     /// Prints a row for each node.
@@ -98,7 +99,11 @@ fn summary(cluster: &Cluster) -> String {
         ),
         None => format!("Node {node} was asked, which knows no leader (term {term})."),
     };
-    format!("Cluster {id}. {leader}")
+    let replaced = cluster.members.iter().filter_map(|member| {
+        let old = member.replaces.as_ref()?;
+        Some(format!(" Node {} took the place of node {old}, whose log was damaged.", member.node))
+    });
+    format!("Cluster {id}. {leader}{}", replaced.collect::<String>())
 }
 
 #[cfg(test)]
@@ -110,6 +115,7 @@ mod tests {
             node: node.into(),
             address: Some(format!("127.0.0.1:410{node}")),
             part: "VOTER".into(),
+            replaces: None,
             role: role.map(str::to_owned),
             matched_index: lag.map(|_| "1200".to_owned()),
             lag: lag.map(str::to_owned),
@@ -134,6 +140,10 @@ mod tests {
         ");
         assert_eq!(summary(&cluster), "Cluster c. Node 1 was asked, which leads in term 4.");
         cluster.leader = None;
-        assert_eq!(summary(&cluster), "Cluster c. Node 1 was asked, which knows no leader (term 4).");
+        cluster.members[2].replaces = Some("3".into());
+        assert_eq!(
+            summary(&cluster),
+            "Cluster c. Node 1 was asked, which knows no leader (term 4). Node 10 took the place of node 3, whose log was damaged."
+        );
     }
 }
