@@ -3,22 +3,20 @@
 //! Nothing is applied before it is durable here, and no promise leaves before what it promises is durable.
 //! A broken invariant inside raft-rs breaks the group for good, and only the group.
 
+use super::effects::Effects;
 use super::election::{Circumstances, ELECTION_TICKS_MAX, ELECTION_TICKS_MIN, HEARTBEAT_TICKS};
-use super::entry::{self, Committed, Payload};
-use super::log::{self, GroupLog};
+use super::log::GroupLog;
 use super::logger;
+use super::message::Message;
 use crate::Role;
 use crate::checkpoint::Need;
 use protobuf::Message as _;
-use raft::eraftpb::{
-    ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, HardState, MessageType,
-};
+use raft::eraftpb::{ConfState, HardState, MessageType};
 use raft::{Config, RawNode, Ready, StateRole};
-use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use vivarium_storage::runtime::mutant;
-use vivarium_storage::wal::{GroupId, Record, Recovered};
+use vivarium_storage::wal::{GroupId, Recovered};
 use vivarium_storage::{Store, Wal};
 
 /// Bytes of entries in one message to a follower: some 10 ms of a slow link.
@@ -66,80 +64,11 @@ pub(crate) enum Event {
     Transfer(u64),
 }
 
-/// One step of a change of the configuration. Each is safe on its own: its quorums overlap with those before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// The node follows and does not vote.
-    AddLearner(u64),
-    /// A learner votes from here on.
-    Promote(u64),
-    /// The node does neither any more.
-    Remove(u64),
-}
-
-/// What a leader knows of another node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Follower {
-    /// Its number.
-    pub node: u64,
-    /// Whether it votes.
-    pub voter: bool,
-    /// The last entry that it is known to have on disk.
-    pub matched: u64,
-    /// It was heard from within the last election timeout.
-    pub active: bool,
-}
-
-/// What one node says to another.
-#[derive(Debug)]
-pub(crate) struct Message(raft::eraftpb::Message);
-
-impl Message {
-    /// The node that it is for.
-    pub fn to(&self) -> u64 {
-        self.0.to
-    }
-
-    /// Its bytes for the wire.
-    pub fn encode(&self) -> Vec<u8> {
-        self.0.write_to_bytes().expect("a message is encoded in memory")
-    }
-
-    /// Reads what [`Message::encode`] wrote, when it is from `from` and for `to`.
-    ///
-    /// # Errors
-    /// What is wrong with the bytes.
-    pub fn decode(bytes: &[u8], from: u64, to: u64) -> Result<Message, String> {
-        let message = raft::eraftpb::Message::parse_from_bytes(bytes).map_err(|error| error.to_string())?;
-        if (message.from, message.to) != (from, to) {
-            return Err(format!("a message of node {} to node {} came from node {from}", message.from, message.to));
-        }
-        Ok(Message(message))
-    }
-}
-
 /// Where a proposal went in the log, unless another leader overwrites it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub index: u64,
     pub term: u64,
-}
-
-/// What the driver does next for a group.
-#[derive(Debug, Default)]
-pub(crate) struct Effects {
-    /// Names the records when they are durable, for [`Event::Persisted`].
-    pub number: u64,
-    /// What goes to the log, in order. They must be queued there before [`Group::advance`].
-    pub records: Vec<Record>,
-    /// What may be sent at once.
-    pub messages: Vec<Message>,
-    /// A checkpoint is decided once the records are durable. Nothing else may be done with the group afterwards.
-    pub checkpoint: bool,
-    /// What may be applied, in order.
-    pub committed: Vec<Committed>,
-    /// Answers to [`Event::ReadIndex`], as (number, index).
-    pub reads: Vec<(u64, u64)>,
 }
 
 /// A broken invariant: the group does nothing any more.
@@ -151,21 +80,21 @@ pub(crate) struct Broken {
 }
 
 /// Records that are on their way to the disk, and what may be said when they are there.
-struct Outstanding {
-    number: u64,
-    writes: bool,
-    messages: Vec<Message>,
+pub(super) struct Outstanding {
+    pub number: u64,
+    pub writes: bool,
+    pub messages: Vec<Message>,
 }
 
 /// One Raft group on this node.
 pub(crate) struct Group {
     pub(super) options: GroupOptions,
     pub(super) raw: RawNode<GroupLog>,
-    outstanding: VecDeque<Outstanding>,
+    pub(super) outstanding: VecDeque<Outstanding>,
     /// What raft-rs gave out and has not been told of yet: between [`Group::ready`] and [`Group::advance`].
-    handed: Option<Handed>,
+    pub(super) handed: Option<Handed>,
     /// A hard state that differs from the written one in its commit index only. It costs no fsync of its own.
-    unsaved: Option<HardState>,
+    pub(super) unsaved: Option<HardState>,
     /// A leader's word that has not been taken from here yet.
     pub(super) need: Option<Need>,
     /// For how many ticks followers that need a checkpoint have not been heard to have one.
@@ -173,11 +102,11 @@ pub(crate) struct Group {
     broken: Option<Broken>,
 }
 
-struct Handed {
-    ready: Ready,
-    checkpoint: Option<(u64, u64)>,
-    last: Option<(u64, u64)>,
-    durable: bool,
+pub(super) struct Handed {
+    pub ready: Ready,
+    pub checkpoint: Option<(u64, u64)>,
+    pub last: Option<(u64, u64)>,
+    pub durable: bool,
 }
 
 impl Group {
@@ -281,30 +210,6 @@ impl Group {
         })
     }
 
-    /// Proposes a change of the configuration. `None` when this node does not lead or another change is under way.
-    ///
-    /// # Errors
-    /// [`Broken`].
-    pub fn propose_change(&mut self, change: Change) -> Result<Option<Place>, Broken> {
-        self.contained(|group| {
-            let raft = &group.raw.raft;
-            // raft-rs would put an empty entry in the place of a second change, and not say so.
-            if raft.state != StateRole::Leader || raft.has_pending_conf() {
-                return None;
-            }
-            let (kind, node) = match change {
-                Change::AddLearner(node) => (ConfChangeType::AddLearnerNode, node),
-                Change::Promote(node) => (ConfChangeType::AddNode, node),
-                Change::Remove(node) => (ConfChangeType::RemoveNode, node),
-            };
-            let mut single = ConfChangeSingle { node_id: node, ..ConfChangeSingle::default() };
-            single.set_change_type(kind);
-            let change = ConfChangeV2 { changes: vec![single].into(), ..ConfChangeV2::default() };
-            group.raw.propose_conf_change(Vec::new(), change).ok()?;
-            Some(Place { index: group.last_index(), term: group.term() })
-        })
-    }
-
     /// What is to be done now; `None` when nothing is. Afterwards call [`Group::advance`].
     ///
     /// # Errors
@@ -341,23 +246,6 @@ impl Group {
         })
     }
 
-    /// Changes the configuration as a committed entry says, and returns the bytes of the new one.
-    ///
-    /// # Errors
-    /// [`Broken`].
-    pub fn reconfigure(&mut self, change: &[u8]) -> Result<Vec<u8>, Broken> {
-        self.contained(|group| {
-            let change = ConfChangeV2::parse_from_bytes(change).expect("a committed change was encoded by a leader");
-            let state = group.raw.apply_conf_change(&change).expect("a leader proposes only changes that can be made");
-            state.write_to_bytes().expect("a configuration is encoded in memory")
-        })
-    }
-
-    /// The configuration that counts while the store holds none.
-    pub fn founders(&self) -> Vec<u8> {
-        self.raw.store().configuration()
-    }
-
     /// Says that entries up to and including `index` are gone from the log. Returns its term.
     pub fn purged(&mut self, index: u64) -> u64 {
         let term = self.raw.raft.raft_log.term(index).expect("an entry that is purged was in the log");
@@ -389,47 +277,6 @@ impl Group {
         Some(self.raw.raft.leader_id).filter(|leader| *leader != 0)
     }
 
-    /// All voters, in ascending order.
-    pub fn voters(&self) -> Vec<u64> {
-        let mut voters: Vec<u64> = self.raw.raft.prs().conf().voters().ids().iter().collect();
-        voters.sort_unstable();
-        voters.dedup();
-        voters
-    }
-
-    /// All nodes that follow and do not vote, in ascending order.
-    pub fn learners(&self) -> Vec<u64> {
-        let mut learners: Vec<u64> = self.raw.raft.prs().conf().learners().iter().copied().collect();
-        learners.sort_unstable();
-        learners
-    }
-
-    /// What this node, as a leader, knows of the others, in ascending order. Empty when it does not lead.
-    pub fn followers(&self) -> Vec<Follower> {
-        if self.role() != Role::Leader {
-            return Vec::new();
-        }
-        let tracker = self.raw.raft.prs();
-        let voters = self.voters();
-        let others = tracker.iter().filter(|(node, _)| **node != self.options.node);
-        let mut followers: Vec<Follower> = others
-            .map(|(node, progress)| Follower {
-                node: *node,
-                voter: voters.contains(node),
-                matched: progress.matched,
-                active: progress.recent_active,
-            })
-            .collect();
-        followers.sort_unstable_by_key(|follower| follower.node);
-        followers
-    }
-
-    /// True when this node alone decides.
-    pub fn is_lone_voter(&self) -> bool {
-        let progress = self.raw.raft.prs();
-        progress.is_singleton() && progress.conf().voters().contains(self.options.node)
-    }
-
     /// True when [`Event::ReadIndex`] has somebody to answer it. raft-rs drops the others silently (its #569).
     pub fn can_read_index(&self) -> bool {
         match self.role() {
@@ -459,65 +306,13 @@ impl Group {
         self.raw.raft.raft_log.committed
     }
 
-    /// What raft-rs's effects are in our words.
-    fn take(&mut self, mut ready: Ready) -> Effects {
-        let mut effects = Effects { number: ready.number(), ..Effects::default() };
-        let mut last_logged = self.raw.store().last.0;
-        let mut checkpoint = None;
-        if !ready.snapshot().is_empty() {
-            let metadata = ready.snapshot().get_metadata();
-            let (index, term) = (metadata.index, metadata.term);
-            let payload = metadata.get_conf_state().write_to_bytes().expect("a configuration is encoded in memory");
-            effects.records.push(Record::Checkpoint { index, term, payload });
-            effects.checkpoint = true;
-            (checkpoint, last_logged) = (Some((index, term)), index);
-        }
-        if let Some(state) = ready.hs() {
-            self.unsaved = Some(state.clone());
-        }
-        if ready.must_sync() {
-            effects
-                .records
-                .extend(self.unsaved.take().map(|state| Record::HardState { payload: log::encode_hard_state(&state) }));
-        }
-        if let Some(index) = ready.entries().first().map(|entry| entry.index)
-            && index <= last_logged
-        {
-            effects.records.push(Record::TruncateSuffix { index });
-        }
-        effects.records.extend(ready.entries().iter().map(|entry| Record::Entry {
-            term: entry.term,
-            index: entry.index,
-            payload: entry::to_log(entry),
-        }));
-        effects.messages = ready.take_messages().into_iter().map(Message).collect();
-        effects.committed = ready.take_committed_entries().into_iter().map(committed).collect();
-        effects.reads = ready
-            .take_read_states()
-            .iter()
-            .filter_map(|read| Some((self.own(&read.request_ctx)?, read.index)))
-            .collect();
-
-        let writes = !effects.records.is_empty();
-        let promises: Vec<Message> = ready.take_persisted_messages().into_iter().map(Message).collect();
-        let durable = !writes && self.outstanding.is_empty();
-        if durable {
-            effects.messages.extend(promises);
-        } else {
-            self.outstanding.push_back(Outstanding { number: effects.number, writes, messages: promises });
-        }
-        let last = ready.entries().last().map(|entry| (entry.index, entry.term));
-        self.handed = Some(Handed { ready, checkpoint, last, durable });
-        effects
-    }
-
     /// The name of a read index of this life of this node. Leaders tell the questions of several nodes apart by it.
     fn question(&self, number: u64) -> Vec<u8> {
         [self.options.node, self.options.incarnation, number].map(u64::to_le_bytes).concat()
     }
 
     /// The number of a question that this life of this node asked.
-    fn own(&self, name: &[u8]) -> Option<u64> {
+    pub(super) fn own(&self, name: &[u8]) -> Option<u64> {
         let number = u64::from_le_bytes(*name.last_chunk()?);
         (name == self.question(number)).then_some(number)
     }
@@ -603,16 +398,6 @@ impl Group {
         };
         self.raw.raft.set_randomized_election_timeout(circumstances.election_ticks());
     }
-}
-
-fn committed(entry: Entry) -> Committed {
-    let bytes = Vec::from(entry.data);
-    let payload = match entry.entry_type {
-        EntryType::EntryNormal if bytes.is_empty() => Payload::Nothing,
-        EntryType::EntryNormal => Payload::Command(bytes),
-        EntryType::EntryConfChangeV2 | EntryType::EntryConfChange => Payload::Configuration(bytes),
-    };
-    Committed { index: entry.index, term: entry.term, payload }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

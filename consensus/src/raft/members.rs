@@ -1,0 +1,116 @@
+//! Who votes and who follows: what a leader knows of the others, and how the configuration changes, one node at a time.
+
+use super::group::{Broken, Group, Place};
+use crate::Role;
+use protobuf::Message as _;
+use raft::StateRole;
+use raft::eraftpb::{ConfChangeSingle, ConfChangeType, ConfChangeV2};
+use serde::Serialize;
+
+/// One step of a change of the configuration. Each is safe on its own: its quorums overlap with those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The node follows and does not vote.
+    AddLearner(u64),
+    /// A learner votes from here on.
+    Promote(u64),
+    /// The node does neither any more.
+    Remove(u64),
+}
+
+/// What a leader knows of another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Follower {
+    /// Its number.
+    pub node: u64,
+    /// Whether it votes.
+    pub voter: bool,
+    /// The last entry that it is known to have on disk.
+    pub matched: u64,
+    /// It was heard from within the last election timeout.
+    pub active: bool,
+}
+
+impl Group {
+    /// Proposes a change of the configuration. `None` when this node does not lead or another change is under way.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn propose_change(&mut self, change: Change) -> Result<Option<Place>, Broken> {
+        self.contained(|group| {
+            let raft = &group.raw.raft;
+            // raft-rs would put an empty entry in the place of a second change, and not say so.
+            if raft.state != StateRole::Leader || raft.has_pending_conf() {
+                return None;
+            }
+            let (kind, node) = match change {
+                Change::AddLearner(node) => (ConfChangeType::AddLearnerNode, node),
+                Change::Promote(node) => (ConfChangeType::AddNode, node),
+                Change::Remove(node) => (ConfChangeType::RemoveNode, node),
+            };
+            let mut single = ConfChangeSingle { node_id: node, ..ConfChangeSingle::default() };
+            single.set_change_type(kind);
+            let change = ConfChangeV2 { changes: vec![single].into(), ..ConfChangeV2::default() };
+            group.raw.propose_conf_change(Vec::new(), change).ok()?;
+            Some(Place { index: group.last_index(), term: group.term() })
+        })
+    }
+
+    /// Changes the configuration as a committed entry says, and returns the bytes of the new one.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn reconfigure(&mut self, change: &[u8]) -> Result<Vec<u8>, Broken> {
+        self.contained(|group| {
+            let change = ConfChangeV2::parse_from_bytes(change).expect("a committed change was encoded by a leader");
+            let state = group.raw.apply_conf_change(&change).expect("a leader proposes only changes that can be made");
+            state.write_to_bytes().expect("a configuration is encoded in memory")
+        })
+    }
+
+    /// The configuration that counts while the store holds none.
+    pub fn founders(&self) -> Vec<u8> {
+        self.raw.store().configuration()
+    }
+
+    /// All voters, in ascending order.
+    pub fn voters(&self) -> Vec<u64> {
+        let mut voters: Vec<u64> = self.raw.raft.prs().conf().voters().ids().iter().collect();
+        voters.sort_unstable();
+        voters.dedup();
+        voters
+    }
+
+    /// All nodes that follow and do not vote, in ascending order.
+    pub fn learners(&self) -> Vec<u64> {
+        let mut learners: Vec<u64> = self.raw.raft.prs().conf().learners().iter().copied().collect();
+        learners.sort_unstable();
+        learners
+    }
+
+    /// What this node, as a leader, knows of the others, in ascending order. Empty when it does not lead.
+    pub fn followers(&self) -> Vec<Follower> {
+        if self.role() != Role::Leader {
+            return Vec::new();
+        }
+        let tracker = self.raw.raft.prs();
+        let voters = self.voters();
+        let others = tracker.iter().filter(|(node, _)| **node != self.options.node);
+        let mut followers: Vec<Follower> = others
+            .map(|(node, progress)| Follower {
+                node: *node,
+                voter: voters.contains(node),
+                matched: progress.matched,
+                active: progress.recent_active,
+            })
+            .collect();
+        followers.sort_unstable_by_key(|follower| follower.node);
+        followers
+    }
+
+    /// True when this node alone decides.
+    pub fn is_lone_voter(&self) -> bool {
+        let progress = self.raw.raft.prs();
+        progress.is_singleton() && progress.conf().voters().contains(self.options.node)
+    }
+}
