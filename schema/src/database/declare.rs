@@ -11,7 +11,7 @@ use super::{Database, Error};
 use crate::{Catalog, sdl};
 use serde::Serialize;
 use vivarium_consensus::{Consistency, Node};
-use vivarium_storage::DatabaseId;
+use vivarium_storage::{DatabaseId, Version};
 
 pub use apply::{apply, resume};
 
@@ -95,6 +95,7 @@ impl Database {
     /// # Errors
     /// `Schema`, `Refused` (breaking, or the data does not fit: says which record), `VersionMismatch`.
     pub async fn apply_schema(&self, sdl: &str, options: ApplyOptions) -> Result<Applied, Error> {
+        let _working = self.inner.underway.begin();
         apply::apply(self.node(), self.id(), sdl, options).await
     }
 
@@ -107,6 +108,15 @@ impl Database {
         transaction.read_only();
         Ok(cells::history(&mut transaction, self.id(), limit).await?)
     }
+}
+
+/// The commit that wrote down what a change still has to do, and the node that began the change; as far as this node
+/// has applied the log.
+pub(super) async fn pending(node: &Node, database: DatabaseId) -> Result<Option<(Version, Option<u64>)>, Error> {
+    let mut transaction = node.begin(Consistency::Stale, backfill::deadline()).await?;
+    transaction.read_only();
+    let work = cells::work(&mut transaction, database).await?;
+    Ok(work.map(|(work, version)| (version, work.runner)))
 }
 
 /// The catalog that is applied; the empty one before the first.

@@ -6,6 +6,7 @@ mod mutate;
 mod operation;
 mod request;
 mod serving;
+mod steward;
 mod verify;
 
 use crate::Catalog;
@@ -17,6 +18,7 @@ use serving::Serving;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use steward::Underway;
 use vivarium_consensus::{Consistency, Node, Transaction};
 use vivarium_storage::engine::catalog_key;
 use vivarium_storage::{DatabaseId, Error as StorageError, Space, Version, runtime};
@@ -37,6 +39,7 @@ struct Inner {
     limits: Limits,
     sequences: Sequences,
     serving: ArcSwap<Serving>,
+    underway: Underway,
 }
 
 /// What the control plane's calls answer when they cannot do what was asked.
@@ -70,9 +73,11 @@ impl Database {
         declare::resume(&node, database).await?;
         let empty = Serving::new(Version(0), Catalog::default(), &limits);
         let sequences = Sequences::new(node.clone(), database);
-        let inner = Inner { node, id: database, limits, sequences, serving: ArcSwap::from_pointee(empty) };
+        let serving = ArcSwap::from_pointee(empty);
+        let inner = Inner { node, id: database, limits, sequences, serving, underway: Underway::default() };
         let opened = Database { inner: Arc::new(inner) };
         opened.newest().await?;
+        runtime::spawn("steward", steward::attend(Arc::downgrade(&opened.inner))).detach();
         Ok(opened)
     }
 

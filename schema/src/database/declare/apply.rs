@@ -85,7 +85,7 @@ async fn try_apply(
     let builds =
         !conform.is_empty() || target.collections.iter().flat_map(|each| &each.indexes).any(|index| !index.ready);
     let build = builds.then(|| Build { target: target.clone(), previous: previous.clone(), conform });
-    let work = Work { build, drop_collections, drop_indexes };
+    let work = Work { build, drop_collections, drop_indexes, runner: Some(node.status().node) };
     if builds {
         cells::put_catalog(&mut transaction, database, &work::meanwhile(&previous, &target));
     } else {
@@ -103,9 +103,20 @@ async fn try_apply(
         Err(other) => return Err(other.into()),
     }
     match finish(node, database).await? {
-        Finished::Built(backfilled) => Ok(Try::Done(Applied { version: target.version, changes, backfilled })),
+        Finished::Built(backfilled) if is_applied(node, database, &target).await? => {
+            Ok(Try::Done(Applied { version: target.version, changes, backfilled }))
+        }
+        // Somebody else worked on it too, and took it back: the next try finds why.
+        Finished::Built(_) => Ok(Try::Again),
         Finished::TakenBack(sentence) => Err(Error::Refused(sentence)),
     }
+}
+
+/// True when a target was applied: whatever came after it, history has it under its version.
+async fn is_applied(node: &Node, database: DatabaseId, target: &Catalog) -> Result<bool, Error> {
+    let mut transaction = node.begin(Consistency::Strong, deadline()).await?;
+    transaction.read_only();
+    Ok(cells::remembered(&mut transaction, database, target.version).await?.is_some_and(|sdl| sdl == target.sdl))
 }
 
 fn refuse_breaking(changes: &[Change], options: &ApplyOptions) -> Result<(), Error> {
@@ -180,7 +191,7 @@ async fn finish(node: &Node, database: DatabaseId) -> Result<Finished, Error> {
                 settle(node, database, version, build.target.version, &built(&work, build)).await?;
             }
             Err(Stop::Misfit(sentence)) => {
-                let back = taken_back(build);
+                let back = taken_back(&work, build);
                 settle(node, database, version, 0, &back).await?;
                 misfit = Some(format!("The data does not fit the schema; nothing was applied. {sentence}"));
             }
@@ -212,12 +223,13 @@ fn built(work: &Work, build: &Build) -> Settlement {
     Settlement { catalog: work::ready(build.target.clone()), work: Work { build: None, ..work.clone() } }
 }
 
-fn taken_back(build: &Build) -> Settlement {
+fn taken_back(work: &Work, build: &Build) -> Settlement {
     let catalog = work::taken_back(&build.previous, &build.target);
     let work = Work {
         build: None,
         drop_collections: work::dropped_collections(&build.target, &build.previous),
         drop_indexes: work::dropped_indexes(&build.target, &build.previous),
+        runner: work.runner,
     };
     Settlement { catalog, work }
 }
@@ -267,7 +279,7 @@ async fn clear_away(node: &Node, database: DatabaseId, work: &Work) -> Result<()
             Some((found, _)) if found.build.is_none() && found.drop_indexes == work.drop_indexes => {}
             _ => return Ok(()),
         }
-        let done = Work { build: None, drop_collections: Vec::new(), drop_indexes: Vec::new() };
+        let done = Work { build: None, drop_collections: Vec::new(), drop_indexes: Vec::new(), runner: None };
         cells::put_work(&mut transaction, database, &done);
         match transaction.commit(CommitOptions::default(), deadline).await {
             Ok(_) => return Ok(()),

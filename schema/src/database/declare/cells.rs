@@ -23,6 +23,9 @@ pub(super) struct Work {
     pub(super) drop_collections: Vec<CollectionId>,
     /// Indexes and links whose entries go.
     pub(super) drop_indexes: Vec<IndexId>,
+    /// The node that began the change. Releases before it was noted did not say.
+    #[serde(default)]
+    pub(super) runner: Option<u64>,
 }
 
 /// The first half of a change.
@@ -81,6 +84,16 @@ pub(super) fn put_history(transaction: &mut Transaction, database: DatabaseId, c
     let applied_micros = i64::try_from(now_micros).unwrap_or(i64::MAX);
     let entry = Entry { applied_micros, sdl: catalog.sdl.clone() };
     transaction.put(Space::Meta, history_key(database, catalog.version), json(&entry));
+}
+
+/// The SDL that was applied as a version, if one was.
+pub(super) async fn remembered(
+    transaction: &mut Transaction,
+    database: DatabaseId,
+    version: u32,
+) -> Result<Option<String>> {
+    let entry = read::<Entry>(transaction, history_key(database, version), "schema history").await?;
+    Ok(entry.map(|(entry, _)| entry.sdl))
 }
 
 /// The schemas applied so far, newest first.
