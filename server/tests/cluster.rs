@@ -5,6 +5,7 @@
 mod harness;
 
 use harness::cluster::{Cluster, Load, free_address, member, post, until};
+use harness::network::Way;
 use harness::{Place, Server, fail, succeed};
 use serde_json::json;
 use std::io::{BufRead, BufReader};
@@ -326,14 +327,20 @@ fn the_demo_starts_nodes_that_can_be_killed_and_leaves_none_behind() {
     signal("-KILL", &nodes[0].1);
     let query = json!({ "query": "mutation { createCustomer(data: { name: \"Ada\", email: \"ada@example.org\" }) { customer { name } } }" });
     until("the others write", || {
-        let reply =
-            post(&nodes[1].0, "/graphql", &[("idempotency-key", "ada")], &query, Duration::from_secs(3)).ok()?;
+        let reply = post(
+            &Way::new(&nodes[1].0, None),
+            "/graphql",
+            &[("idempotency-key", "ada")],
+            &query,
+            Duration::from_secs(3),
+        )
+        .ok()?;
         (reply.json()["data"]["createCustomer"]["customer"]["name"] == "Ada").then_some(())
     });
     let query =
         json!({ "query": "{ products { totalCount } customers(where: { name: { eq: \"Ada\" } }) { totalCount } }" });
     until("the others read", || {
-        let reply = post(&nodes[2].0, "/graphql", &[], &query, Duration::from_secs(3)).ok()?;
+        let reply = post(&Way::new(&nodes[2].0, None), "/graphql", &[], &query, Duration::from_secs(3)).ok()?;
         let data = &reply.json()["data"];
         (data["products"]["totalCount"] == 62 && data["customers"]["totalCount"] == 1).then_some(())
     });

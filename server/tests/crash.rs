@@ -4,10 +4,10 @@
 
 mod harness;
 
+use harness::disk::SmallDisk;
 use harness::{NOTES, Place, Server, succeed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -94,38 +94,10 @@ fn sigkill_in_the_middle_of_writes_loses_nothing_acknowledged() {
     succeed(&["check", "--data", &place.text("data")]);
 }
 
-/// A file system of its own that is small; `None` where we may not mount one.
-struct SmallDisk<'a> {
-    place: &'a Place,
-}
-
-impl SmallDisk<'_> {
-    fn mount<'a>(place: &'a Place, bytes: &str) -> Option<SmallDisk<'a>> {
-        std::fs::create_dir(place.path("disk")).unwrap();
-        let size = format!("size={bytes}");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(place.path("disk")).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(SmallDisk { place })
-    }
-    fn grow(&self, bytes: &str) {
-        let size = format!("remount,size={bytes}");
-        assert!(Command::new("mount").args(["-o", &size]).arg(self.place.path("disk")).status().unwrap().success());
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.place.path("disk")).status();
-    }
-}
-
 #[test]
 fn a_full_disk_stops_the_server_and_loses_nothing_acknowledged() {
     let place = Place::new();
-    let Some(disk) = SmallDisk::mount(&place, "48m") else {
-        eprintln!("skipped: a file system can only be mounted by root");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount(&place.path("disk"), "48m") else { return };
     let schema = place.write("schema.graphql", NOTES);
     let config = place.write("vivarium.toml", "[storage]\nsegment_bytes = 4194304\nmemtable_bytes = 4194304\n");
     let arguments = ["--data", &place.text("disk/data"), "--schema", &schema, "--config", &config];

@@ -1,11 +1,13 @@
 //! A cluster of real processes on this machine, and a client of it that goes on with another node when one fails it.
 
+use super::disk::SmallDisk;
+use super::network::{Network, Way};
 use super::{NOTES, Place, Reply, Server, request, succeed, vivarium};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
-use std::process::Output;
+use std::net::TcpListener;
+use std::process::{Command, ExitStatus, Output};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::time::{Duration, Instant};
@@ -36,15 +38,34 @@ pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Where the nodes of a cluster run, and what they are told.
+pub struct Site {
+    /// Small disks that data folders lie on, unmounted before their folders go.
+    pub disks: Vec<SmallDisk>,
+    pub place: Place,
+    pub nodes: usize,
+    pub schema: &'static str,
+    /// More arguments of `serve`.
+    pub arguments: Vec<String>,
+    /// A machine for each node; without it they are all on this one.
+    pub network: Option<Network>,
+}
+
+impl Site {
+    pub fn new(nodes: usize, schema: &'static str) -> Site {
+        Site { disks: Vec::new(), place: Place::new(), nodes, schema, arguments: Vec::new(), network: None }
+    }
+}
+
 /// A request and its answer, within `patience`.
 pub fn post(
-    address: &str,
+    way: &Way,
     path: &str,
     headers: &[(&str, &str)],
     body: &Value,
     patience: Duration,
 ) -> std::io::Result<Reply> {
-    let mut stream = TcpStream::connect(address)?;
+    let mut stream = way.connect()?;
     stream.set_read_timeout(Some(patience))?;
     let headers = [&[("content-type", "application/json")], headers].concat();
     stream.write_all(&request("POST", path, &headers, body.to_string().as_bytes()))?;
@@ -59,9 +80,10 @@ pub fn member(view: &Value, number: usize) -> Option<&Value> {
 
 /// Nodes by their numbers, which begin at 1 and have no gaps here.
 pub struct Cluster {
-    pub place: Place,
     pub token: String,
+    // Before the network that they are in.
     nodes: RwLock<Vec<Node>>,
+    pub site: Site,
 }
 
 struct Node {
@@ -71,13 +93,19 @@ struct Node {
 }
 
 impl Cluster {
-    /// So many nodes, all of which vote, with the notes' schema.
+    /// So many nodes on this machine, all of which vote, with the notes' schema.
     pub fn start(nodes: usize) -> Cluster {
-        let place = Place::new();
-        let token = succeed(&["cluster", "init", "--data", &place.text("node-1")]).trim().to_owned();
-        place.write("schema.graphql", NOTES);
-        let first = Node { listen: free_address(), server: None, asleep: false };
-        let cluster = Cluster { place, token, nodes: RwLock::new(vec![first]) };
+        Cluster::found(Site::new(nodes, NOTES))
+    }
+
+    /// Nodes that all vote and are ready.
+    pub fn found(site: Site) -> Cluster {
+        let (nodes, schema) = (site.nodes, site.schema);
+        let mut cluster = Cluster { token: String::new(), nodes: RwLock::default(), site };
+        cluster.add(1);
+        let output = cluster.command(1).args(["cluster", "init", "--data", &cluster.data(1)]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        cluster.token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
         cluster.serve(1);
         for number in 2..=nodes {
             assert_eq!(cluster.join(1), number);
@@ -85,30 +113,51 @@ impl Cluster {
         }
         let all: BTreeSet<String> = (1..=nodes).map(|number| number.to_string()).collect();
         until("all vote", || (cluster.voters(1) == all).then_some(()));
-        cluster.with(1, |server| {
-            let body = json!({ "query": "mutation ($sdl: String!) { applySchema(sdl: $sdl) { __typename } }", "variables": { "sdl": NOTES } });
-            let reply = server.request("POST", "/admin/graphql", &[("content-type", "application/json")], body.to_string().as_bytes());
-            assert_eq!(reply.json()["data"]["applySchema"]["__typename"], "AppliedSchema", "{}", reply.text());
-        });
+        cluster.ready(1);
+        let query = "mutation ($sdl: String!) { applySchema(sdl: $sdl) { __typename } }";
+        let body = json!({ "query": query, "variables": { "sdl": schema } });
+        let reply = post(&cluster.way(1).unwrap(), "/admin/graphql", &[], &body, PATIENCE).unwrap();
+        assert_eq!(reply.json()["data"]["applySchema"]["__typename"], "AppliedSchema", "{}", reply.text());
         for number in 1..=nodes {
             cluster.ready(number);
         }
         cluster
     }
 
+    /// A place for one more node.
+    fn add(&self, number: usize) {
+        let listen = self.site.network.as_ref().map_or_else(free_address, |network| network.listen(number));
+        let folder = self.site.place.path(&format!("node-{number}"));
+        std::fs::create_dir_all(folder).unwrap();
+        self.nodes.write().unwrap().push(Node { listen, server: None, asleep: false });
+    }
+
+    /// The binary, on a node's machine.
+    fn command(&self, number: usize) -> Command {
+        self.site.network.as_ref().map_or_else(vivarium, |network| network.command(number))
+    }
+
+    /// The way to a node whose process is there, awake or not.
+    pub fn way(&self, number: usize) -> Option<Way> {
+        let nodes = self.nodes.read().unwrap();
+        Some(nodes.get(number - 1)?.server.as_ref()?.way.clone())
+    }
+
     /// Joins one more node through `member`, with a new folder. Its number.
     pub fn join(&self, member: usize) -> usize {
-        let listen = free_address();
         let number = self.nodes.read().unwrap().len() + 1;
-        let output = self.try_join(&format!("node-{number}"), &listen, member, &self.token);
+        self.add(number);
+        let (data, listen) = (self.data(number), self.listen(number));
+        let arguments =
+            ["cluster", "join", "--data", &data, "--cluster-listen", &listen, "--member", &self.listen(member)];
+        let output = self.command(number).args(arguments).env("VIVARIUM_TOKEN", &self.token).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        self.nodes.write().unwrap().push(Node { listen, server: None, asleep: false });
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     }
 
     /// What `cluster join` says.
     pub fn try_join(&self, folder: &str, listen: &str, member: usize, token: &str) -> Output {
-        let folder = self.place.text(folder);
+        let folder = self.site.place.text(folder);
         let arguments =
             ["cluster", "join", "--data", &folder, "--cluster-listen", listen, "--member", &self.listen(member)];
         vivarium().args(arguments).env("VIVARIUM_TOKEN", token).output().unwrap()
@@ -116,14 +165,28 @@ impl Cluster {
 
     /// Starts a node's process.
     pub fn serve(&self, number: usize) {
-        let arguments = ["--data", &self.data(number), "--cluster-listen", &self.listen(number)];
-        let server = Server::start(&arguments);
+        self.try_serve(number).unwrap_or_else(|(status, words)| panic!("node {number}: {status}: {words}"));
+    }
+
+    /// Starts a node's process; what it said when it ended before it answered.
+    pub fn try_serve(&self, number: usize) -> Result<(), (ExitStatus, String)> {
+        let mut command = self.command(number);
+        let (data, listen) = (self.data(number), self.listen(number));
+        command.args(["serve", "--data", &data, "--cluster-listen", &listen]).args(&self.site.arguments);
+        let namespace = self.site.network.as_ref().map(|network| network.namespace(number));
+        let server = Server::launch(command, namespace)?;
         self.nodes.write().unwrap()[number - 1].server = Some(server);
+        Ok(())
+    }
+
+    /// True when a node's process has ended by itself.
+    pub fn has_ended(&self, number: usize) -> bool {
+        self.nodes.write().unwrap()[number - 1].server.as_mut().is_none_or(Server::has_ended)
     }
 
     /// A node's folder.
     pub fn data(&self, number: usize) -> String {
-        self.place.text(&format!("node-{number}"))
+        self.site.place.text(&format!("node-{number}/data"))
     }
 
     /// Where a node listens for others.
@@ -162,9 +225,9 @@ impl Cluster {
 
     /// The cluster as a node knows it.
     pub fn view(&self, number: usize) -> Value {
-        let address = self.with(number, |server| server.address.clone());
+        let way = self.with(number, |server| server.way.clone());
         let query = "{ cluster { node leader members { node part matchedIndex lag reachable } } }";
-        let reply = post(&address, "/admin/graphql", &[], &json!({ "query": query }), PATIENCE).unwrap();
+        let reply = post(&way, "/admin/graphql", &[], &json!({ "query": query }), PATIENCE).unwrap();
         reply.json()["data"]["cluster"].take()
     }
 
@@ -195,10 +258,10 @@ impl Cluster {
         });
     }
 
-    fn addresses(&self) -> Vec<String> {
+    fn ways(&self) -> Vec<Way> {
         let nodes = self.nodes.read().unwrap();
         let awake = nodes.iter().filter(|node| !node.asleep);
-        awake.filter_map(|node| Some(node.server.as_ref()?.address.clone())).collect()
+        awake.filter_map(|node| Some(node.server.as_ref()?.way.clone())).collect()
     }
 
     /// Every number that is there, read through a node.
@@ -283,10 +346,10 @@ impl<'a> Load<'a> {
         let began = Instant::now();
         let mut attempt = first;
         until("a write is acknowledged", || {
-            let addresses = self.cluster.addresses();
-            let address = &addresses[attempt % addresses.len()];
+            let ways = self.cluster.ways();
+            let way = &ways[attempt % ways.len()];
             attempt += 1;
-            let reply = post(address, "/graphql", &[("idempotency-key", &key)], &body, ANSWER_TIME_MAX).ok()?;
+            let reply = post(way, "/graphql", &[("idempotency-key", &key)], &body, ANSWER_TIME_MAX).ok()?;
             // A process that is killed may leave half an answer.
             let answer: Value = serde_json::from_slice(&reply.body).ok()?;
             if answer.get("errors").is_none() {

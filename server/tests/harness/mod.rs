@@ -5,7 +5,10 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "every test file uses a part of it, and a test may panic")]
 
 pub mod cluster;
+pub mod disk;
+pub mod network;
 
+use network::Way;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -18,6 +21,8 @@ use tempfile::TempDir;
 
 /// Nothing here takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+const BINARY: &str = env!("CARGO_BIN_EXE_vivarium");
 
 /// The schema that most tests use.
 pub const NOTES: &str = r#"
@@ -37,7 +42,11 @@ type Tag @collection { id: ID! slug: String! @unique notes: [Note!]! @relation(i
 
 /// The binary under test.
 pub fn vivarium() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vivarium"));
+    without_settings(Command::new(BINARY))
+}
+
+/// A command that sees nothing of the settings that a developer may have.
+fn without_settings(mut command: Command) -> Command {
     for name in [
         "DATA",
         "LISTEN",
@@ -108,7 +117,7 @@ impl Place {
 pub struct Server {
     child: Child,
     pub url: String,
-    pub address: String,
+    pub way: Way,
     stderr: Mutex<Receiver<String>>,
 }
 
@@ -120,10 +129,15 @@ impl Server {
 
     /// Starts a command that serves; what it said when it ended instead.
     pub fn try_start(command: &str, arguments: &[&str]) -> Result<Server, (ExitStatus, String)> {
-        let mut child = vivarium()
-            .arg(command)
+        let mut program = vivarium();
+        program.arg(command).args(arguments);
+        Server::launch(program, None)
+    }
+
+    /// Starts what serves, in a network namespace if one is named.
+    pub fn launch(mut program: Command, namespace: Option<&str>) -> Result<Server, (ExitStatus, String)> {
+        let mut child = program
             .args(["--listen", "127.0.0.1:0"])
-            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -145,14 +159,19 @@ impl Server {
             let status = child.wait().unwrap();
             return Err((status, stderr.iter().collect()));
         };
-        let address = url.trim_start_matches("http://").to_owned();
-        Ok(Server { child, url: url.to_owned(), address, stderr: Mutex::new(stderr) })
+        let way = Way::new(url.trim_start_matches("http://"), namespace);
+        Ok(Server { child, url: url.to_owned(), way, stderr: Mutex::new(stderr) })
     }
 
     /// SIGKILL: what a power cut is to a process.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// True when the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Sends a signal by its name.
@@ -199,14 +218,14 @@ impl Server {
     }
 
     pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
+        let stream = self.way.connect().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
     /// Sends a request as it stands, and reads the answer to its end.
     pub fn send(&self, request: &[u8]) -> std::io::Result<Reply> {
-        let mut stream = TcpStream::connect(&self.address)?;
+        let mut stream = self.way.connect()?;
         stream.set_read_timeout(Some(PATIENCE))?;
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(request);
@@ -304,6 +323,17 @@ impl Reply {
     pub fn code(&self) -> String {
         self.json()["errors"][0]["extensions"]["code"].as_str().unwrap_or_default().to_owned()
     }
+}
+
+/// Waits without a condition: what a client thinks, or how long a trouble lasts.
+#[expect(clippy::disallowed_methods, reason = "the time is what is wanted")]
+pub fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// Says that a test proves nothing on this machine, also when it is not asked for its output.
+pub fn skip(reason: &str) {
+    std::io::stderr().write_all(format!("SKIPPED: {reason}\n").as_bytes()).unwrap();
 }
 
 /// All files below a folder.

@@ -62,10 +62,11 @@ impl Replay {
 pub fn check(history: &History) -> Result<Replay, Violation> {
     let committed = committed(history)?;
     let replay = Replay::run(committed.iter().map(|(version, call)| (*version, &call.action)))?;
+    let first_sent = first_sent(history);
     for call in &history.calls {
         match &call.end {
             End::Done { reply, version } => check_answer(&replay, call, reply, *version)?,
-            End::Refused(reply) => check_refusal(&replay, history, call, reply)?,
+            End::Refused(reply) => check_refusal(&replay, (history, &first_sent), call, reply)?,
             End::Lost(_) | End::Open => {}
         }
     }
@@ -160,8 +161,25 @@ fn check_commit(call: &Call, data: &Value, version: u64) -> Result<(), Violation
     Ok(())
 }
 
+/// When each key was first sent: a mutation takes effect then at the earliest, also when only a repetition was answered.
+fn first_sent(history: &History) -> BTreeMap<&str, u64> {
+    let mut first: BTreeMap<&str, u64> = BTreeMap::new();
+    for call in &history.calls {
+        if let Some(key) = &call.key {
+            let order = first.entry(key).or_insert(call.begun.order);
+            *order = call.begun.order.min(*order);
+        }
+    }
+    first
+}
+
 /// A refusal must be right at some version that was current while the call was open.
-fn check_refusal(replay: &Replay, history: &History, call: &Call, reply: &Reply) -> Result<(), Violation> {
+fn check_refusal(
+    replay: &Replay,
+    (history, first_sent): (&History, &BTreeMap<&str, u64>),
+    call: &Call,
+    reply: &Reply,
+) -> Result<(), Violation> {
     let Some(ended) = call.ended else { return Ok(()) };
     let codes: Vec<&str> = reply.errors.iter().map(|(code, _)| code.as_str()).collect();
     if codes == ["TRANSACTION_CONFLICT"] {
@@ -171,16 +189,13 @@ fn check_refusal(replay: &Replay, history: &History, call: &Call, reply: &Reply)
         End::Done { version, .. } => Some((other, version)),
         _ => None,
     });
-    // A mutation takes effect at the earliest when it was first sent, also when only a repetition was answered.
-    let first_sent = |other: &Call| {
-        let same = history.calls.iter().filter(|call| other.key.is_some() && call.key == other.key);
-        same.map(|call| call.begun.order).min().unwrap_or(other.begun.order)
-    };
+    let sent =
+        |other: &Call| other.key.as_deref().and_then(|key| first_sent.get(key)).copied().unwrap_or(other.begun.order);
     let told = done.clone().filter(|(other, _)| other.ended.is_some_and(|moment| moment.order < call.begun.order));
     let least = told.map(|(_, version)| version).max();
     // Nor by what the same call, sent twice, had written itself: then the first answer is the answer.
     let own = done.clone().find(|(other, _)| other.key.is_some() && other.key == call.key).map(|(_, version)| version);
-    let most = done.filter(|(other, _)| first_sent(other) < ended.order).map(|(_, version)| version).max();
+    let most = done.filter(|(other, _)| sent(other) < ended.order).map(|(_, version)| version).max();
     let most = most.map(|most| own.map_or(most, |own| most.min(own - 1)));
     let right = replay.between(least.unwrap_or(0), most.unwrap_or(0)).any(|state| {
         let refusal = state.clone().run(&call.action).err();
