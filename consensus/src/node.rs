@@ -416,6 +416,7 @@ impl Node {
         let listen = TransportOptions {
             cluster: identity.cluster,
             node: identity.node,
+            epoch: identity.epoch,
             secret: token.secret.clone(),
             listen: cluster.listen.clone(),
             tls: cluster.tls.clone(),

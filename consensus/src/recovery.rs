@@ -10,7 +10,7 @@ use std::path::Path;
 use vivarium_storage::engine::Position;
 use vivarium_storage::runtime::{Runtime, sometimes};
 use vivarium_storage::wal::Recovered;
-use vivarium_storage::{DataFolder, Error, Identity, Store, StoreOptions, Wal, WalOptions};
+use vivarium_storage::{DataFolder, Epoch, Error, Identity, Store, StoreOptions, Wal, WalOptions};
 
 mod lost;
 mod repair;
@@ -43,7 +43,8 @@ pub(crate) fn identify(folder: &DataFolder, runtime: &Runtime) -> Result<Identit
         let detail = "it is missing, and the folder holds data".to_owned();
         return Err(Error::Corrupt { what: "identity", path, detail }.into());
     }
-    let identity = Identity { cluster: uuid::Uuid::from_bytes(runtime.document_id().0), node: FIRST_NODE };
+    let cluster = uuid::Uuid::from_bytes(runtime.document_id().0);
+    let identity = Identity { cluster, node: FIRST_NODE, epoch: Epoch::default() };
     folder.set_identity(&identity)?;
     Ok(identity)
 }

@@ -35,14 +35,20 @@ pub struct DataFolder {
     _lock: Option<File>,
 }
 
-/// Whose data a folder holds. Given once; only a [`Replacement`] changes the number.
+/// Whose data a folder holds. Given once; only a [`Replacement`] changes the number, and a forced recovery the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The cluster.
     pub cluster: uuid::Uuid,
     /// The node's number within it, from 1.
     pub node: u64,
+    /// Since which forced recovery the cluster is what it is.
+    pub epoch: Epoch,
 }
+
+/// When a cluster was last recovered from a lost majority, in microseconds since 1970; 0 when it never was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(pub u64);
 
 impl DataFolder {
     /// Opens the data folder `dir`, or makes a missing or empty folder into one.
@@ -252,6 +258,18 @@ impl DataFolder {
         assert!(before.is_none_or(|before| before == *identity), "a data folder never changes its owner");
         self.write_identity(identity)
     }
+    /// Makes the folder's node one of its cluster as it is from a recovery on: nodes of an earlier epoch are strangers.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when the identity is not as it was written, [`Error::Io`].
+    ///
+    /// # Panics
+    /// When the folder has no identity, or one of a later epoch.
+    pub fn raise_epoch(&self, epoch: Epoch) -> Result<()> {
+        let before = self.identity()?.expect("only a cluster that is there is recovered");
+        assert!(before.epoch < epoch, "epochs ascend");
+        self.write_identity(&Identity { epoch, ..before })
+    }
     fn write_identity(&self, identity: &Identity) -> Result<()> {
         write_whole(&self.dir.join(IDENTITY_FILE), identity.text().as_bytes())
     }
@@ -259,13 +277,19 @@ impl DataFolder {
 
 impl Identity {
     fn text(&self) -> String {
-        with_checksum(format!("cluster {}\nnode {}\n", self.cluster, self.node))
+        let Identity { cluster, node, epoch } = self;
+        let epoch = if *epoch == Epoch::default() { String::new() } else { format!("epoch {}\n", epoch.0) };
+        with_checksum(format!("cluster {cluster}\nnode {node}\n{epoch}"))
     }
     fn parse(text: &str) -> Option<Identity> {
         let mut lines = text.lines();
         let cluster = lines.next()?.strip_prefix("cluster ")?.parse().ok()?;
         let node = lines.next()?.strip_prefix("node ")?.parse().ok()?;
-        let identity = Identity { cluster, node };
+        let epoch = match lines.next()?.strip_prefix("epoch ") {
+            Some(epoch) => Epoch(epoch.parse().ok()?),
+            None => Epoch::default(),
+        };
+        let identity = Identity { cluster, node, epoch };
         (identity.text() == text).then_some(identity)
     }
 }
@@ -355,7 +379,7 @@ mod tests {
         assert_eq!(folder.identity().unwrap(), None);
         assert!(DataFolder::look(&path).unwrap().is_some_and(|looked| looked.dir() == path));
         assert!(DataFolder::look(dir.path()).unwrap().is_none());
-        let identity = Identity { cluster: uuid::Uuid::from_u128(0x1234 << 64), node: 3 };
+        let identity = Identity { cluster: uuid::Uuid::from_u128(0x1234 << 64), node: 3, epoch: Epoch::default() };
         folder.set_identity(&identity).unwrap();
         drop(folder);
         let folder = DataFolder::open(&path).unwrap();
@@ -413,10 +437,28 @@ mod tests {
     }
 
     #[test]
+    fn an_epoch_is_raised_and_kept() {
+        let dir = scratch();
+        let folder = DataFolder::open(dir.path()).unwrap();
+        let identity = Identity { cluster: uuid::Uuid::from_u128(0x1234 << 64), node: 3, epoch: Epoch::default() };
+        folder.set_identity(&identity).unwrap();
+        for epoch in [Epoch(7), Epoch(1_800_000_000_000_000)] {
+            folder.raise_epoch(epoch).unwrap();
+            assert_eq!(folder.identity().unwrap(), Some(Identity { epoch, ..identity }));
+        }
+        insta::assert_snapshot!(std::fs::read_to_string(dir.path().join("identity")).unwrap(), @r"
+        cluster 00000000-0000-1234-0000-000000000000
+        node 3
+        epoch 1800000000000000
+        crc32c 750709d8
+        ");
+    }
+
+    #[test]
     fn a_changed_identity_is_corruption() {
         let dir = scratch();
         let folder = DataFolder::open(dir.path()).unwrap();
-        folder.set_identity(&Identity { cluster: uuid::Uuid::nil(), node: 1 }).unwrap();
+        folder.set_identity(&Identity { cluster: uuid::Uuid::nil(), node: 1, epoch: Epoch::default() }).unwrap();
         let path = dir.path().join(IDENTITY_FILE);
         let text = std::fs::read_to_string(&path).unwrap();
         for damaged in [text.replace("node 1", "node 2"), text[..20].to_string(), String::new()] {

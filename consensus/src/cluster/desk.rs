@@ -105,7 +105,8 @@ async fn answer(node: &Arc<Inner>, from: u64, question: Question, deadline: Inst
 fn numbered(node: &Inner, number: u64) -> Reply {
     let directory = node.book.directory();
     let peers = directory.present().filter(|(other, _)| *other != number);
-    Reply::Number { node: number, peers: peers.map(|(other, row)| (other, row.address.clone())).collect() }
+    let epoch = node.identity.epoch.0;
+    Reply::Number { node: number, epoch, peers: peers.map(|(other, row)| (other, row.address.clone())).collect() }
 }
 
 /// Answers a question for the leader, on this node.

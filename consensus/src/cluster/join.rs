@@ -9,7 +9,7 @@ use crate::{Error, Result, recovery};
 use std::collections::BTreeMap;
 use std::path::Path;
 use vivarium_storage::runtime::{Instant, Runtime, now};
-use vivarium_storage::{DataFolder, Identity};
+use vivarium_storage::{DataFolder, Epoch, Identity};
 
 /// Makes a folder ready for a cluster: a new folder becomes the first node of a new one, a node that was alone
 /// gets a secret. Returns what others need to join, the same whenever it is called.
@@ -81,11 +81,11 @@ pub async fn join(
     }
     let card = folder.card(|| runtime.document_id().0)?;
     let question = Question::Join { card, address: options.address().to_owned() };
-    let Numbered { node, peers } = Asker { options, token, runtime }.ask(&question, member, deadline).await?;
+    let Numbered { node, epoch, peers } = Asker { options, token, runtime }.ask(&question, member, deadline).await?;
     folder.set_secret(&token.secret.0)?;
     folder.set_peers(&peers)?;
     // Last: it makes the folder a node.
-    folder.set_identity(&Identity { cluster: token.cluster, node })?;
+    folder.set_identity(&Identity { cluster: token.cluster, node, epoch })?;
     Ok(node)
 }
 
@@ -96,9 +96,10 @@ pub(super) struct Asker<'a> {
     pub runtime: &'a Runtime,
 }
 
-/// A number, and where the others are.
+/// A number, the cluster's epoch, and where the others are.
 pub(super) struct Numbered {
     pub node: u64,
+    pub epoch: Epoch,
     pub peers: BTreeMap<u64, String>,
 }
 
@@ -115,7 +116,9 @@ impl Asker<'_> {
         let reply =
             Reply::decode(&answer).map_err(|error| Error::Refused(format!("the answer cannot be read: {error}")))?;
         match reply.checked()? {
-            Reply::Number { node, peers } => Ok(Numbered { node, peers: peers.into_iter().collect() }),
+            Reply::Number { node, epoch, peers } => {
+                Ok(Numbered { node, epoch: Epoch(epoch), peers: peers.into_iter().collect() })
+            }
             _ => Err(Error::Refused("the member answered something else than was asked".into())),
         }
     }

@@ -40,9 +40,10 @@ pub(crate) enum Reply {
         version: u64,
         answer: Vec<u8>,
     },
-    /// A number, and where the others are.
+    /// A number, the cluster's epoch, and where the others are.
     Number {
         node: u64,
+        epoch: u64,
         peers: Vec<(u64, String)>,
     },
     Bytes(Vec<u8>),
@@ -246,7 +247,10 @@ mod tests {
         assert_eq!(replace.encode(Duration::ZERO), expected);
         assert_eq!(Reply::Done.encode(), [1, 0]);
         assert_eq!(Reply::Committed { version: 300, answer: vec![1] }.encode(), [1, 1, 0xAC, 2, 1, 1]);
-        assert_eq!(Reply::Number { node: 2, peers: vec![(1, "a".into())] }.encode(), [1, 2, 2, 1, 1, 1, b'a']);
+        assert_eq!(
+            Reply::Number { node: 2, epoch: 6, peers: vec![(1, "a".into())] }.encode(),
+            [1, 2, 2, 6, 1, 1, 1, b'a']
+        );
         assert_eq!(Reply::Failed(Failure::Conflict).encode(), [1, 4, 0]);
     }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use vivarium_storage::engine::Position;
 use vivarium_storage::wal::Record;
-use vivarium_storage::{DataFolder, Error as StorageError, Store, Version, Wal};
+use vivarium_storage::{DataFolder, Epoch, Error as StorageError, Store, Version, Wal};
 
 /// Bytes of entries that are read from the log at once.
 const READ_BYTES_MAX: u64 = 4 << 20;
@@ -44,7 +44,7 @@ pub struct RecoveryReport {
 
 /// Makes the node in a folder that no process has open the only voter of its cluster, when `force` is true; else only
 /// says what that would mean. Whatever only the others acknowledged is lost. They must never run again with what they
-/// have: two of them together would still be the old majority.
+/// have: two of them together would still be the old majority, though the recovered cluster does not talk to them.
 ///
 /// # Errors
 /// `Refused` when the folder holds no node, or one that decides alone already; those of the folder, the log, the store.
@@ -82,6 +82,10 @@ pub async fn recover(options: &NodeOptions, force: bool) -> Result<RecoveryRepor
     };
     drop(snapshot);
     if force {
+        // First: raised too early it keeps this node from those that it is to do without anyway. Raised too late, one of
+        // them might be heard.
+        let epoch = Epoch(options.runtime.now_micros().max(identity.epoch.0 + 1));
+        folder.raise_epoch(epoch)?;
         let position = become_alone(&folder, found, options, identity.node).await?;
         // The same step that any start takes after a decision: it puts the new store in place.
         let recovered = recovery::recover(&folder, options)?;

@@ -54,11 +54,11 @@ pub(crate) async fn replace(
     let Some(Replacement { node: old, card }) = folder.replacement()? else { return Ok(identity) };
     let new = if identity.node == old {
         let question = Question::Replace { node: old, card, address: cluster.address().to_owned() };
-        let Numbered { node, mut peers } =
+        let Numbered { node, epoch, mut peers } =
             ask(folder, old, &question, Asker { options: cluster, token, runtime }).await?;
         peers.remove(&old);
         folder.set_peers(&peers)?;
-        Identity { cluster: identity.cluster, node }
+        Identity { node, epoch, ..identity }
     } else {
         identity
     };

@@ -74,7 +74,8 @@ impl Cluster {
         let neighbours = Neighbours { founders: vec![1, 2, 3], outbox, book, ask: Some(ask) };
         let options = self.options(id);
         let folder = Arc::new(DataFolder::open(&options.dir).unwrap());
-        let identity = Identity { cluster: uuid::Uuid::from_u128(7), node: id };
+        let identity =
+            Identity { cluster: uuid::Uuid::from_u128(7), node: id, epoch: vivarium_storage::Epoch::default() };
         folder.set_identity(&identity).unwrap();
         let node = Node::open_among(folder, identity, options, neighbours).await.unwrap();
         self.switchboard.connect(id, Arc::downgrade(&node.handle.shell));

@@ -135,7 +135,7 @@ async fn serve(accepted: Arc<Accepted>, number: u64, stream: TcpStream, remote: 
     let answers = Arc::new(Answers::default());
     let hearing = hear(from, &accepted, &answers, &mut incoming);
     let ending = first(hearing, speak(us, from, &answers, &mut outgoing)).await;
-    if let Some(refusal) = ending.farewell(us.cluster, us.node) {
+    if let Some(refusal) = ending.farewell(us) {
         outgoing.farewell(&mut incoming, &Frame::Refusal(refusal).bytes()).await;
     }
     accepted.tell(from, remote, &ending);
@@ -240,7 +240,7 @@ async fn hear(from: u64, accepted: &Accepted, answers: &Arc<Answers>, incoming: 
                 answering.push(spawn("answer to a peer", open.answer(accepted.receiver.request(from, body))));
             }
             Ok(Frame::Ping) => answers.change(|state| state.pong_due = true),
-            Ok(Frame::Refusal(refusal)) => return refusal.refused(refusal.cluster, from),
+            Ok(Frame::Refusal(refusal)) => return refusal.refused(&accepted.us, from),
             Ok(_) => return Ending::OutOfTurn("something else than messages or requests"),
             Err(ending) => return ending,
         }

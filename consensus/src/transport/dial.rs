@@ -113,7 +113,7 @@ pub(super) async fn keep(us: Arc<Identity>, peer: Arc<Peer>, said: Arc<Said>) {
                 let ending = talk(&us, &peer, &mut incoming, &mut outgoing).await;
                 peer.queue.lost();
                 peer.set_connected(&us, false, Some(&ending));
-                if let Some(refusal) = ending.farewell(us.cluster, us.node) {
+                if let Some(refusal) = ending.farewell(&us) {
                     outgoing.farewell(&mut incoming, &Frame::Refusal(refusal).bytes()).await;
                 }
                 if now().duration_since(began) >= GOOD_AFTER {
@@ -168,10 +168,10 @@ async fn talk(us: &Identity, peer: &Peer, incoming: &mut Incoming, outgoing: &mu
         peer.moved.notified().await;
         Ending::Moved
     };
-    first(first(listen(peer, incoming), speak(us, peer, outgoing)), moved).await
+    first(first(listen(us, peer, incoming), speak(us, peer, outgoing)), moved).await
 }
 
-async fn listen(peer: &Peer, incoming: &mut Incoming) -> Ending {
+async fn listen(us: &Identity, peer: &Peer, incoming: &mut Incoming) -> Ending {
     loop {
         match incoming.frame(FRAME_BYTES_MAX).await {
             Ok(Frame::Answer { number, body }) => {
@@ -180,7 +180,7 @@ async fn listen(peer: &Peer, incoming: &mut Incoming) -> Ending {
                 }
             }
             Ok(Frame::Pong) => {}
-            Ok(Frame::Refusal(refusal)) => return refusal.refused(refusal.cluster, peer.node),
+            Ok(Frame::Refusal(refusal)) => return refusal.refused(us, peer.node),
             Ok(_) => return Ending::OutOfTurn("something else than an answer"),
             Err(ending) => return ending,
         }

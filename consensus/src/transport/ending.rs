@@ -1,10 +1,11 @@
 //! Why a connection ended, or never came about, in words that say what to do. Told at most every 30 seconds.
 
 use super::frame::{Garbled, Hello, PROTOCOLS, Reason, Refusal};
+use super::handshake::Identity;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use uuid::Uuid;
+use vivarium_storage::Epoch;
 use vivarium_storage::runtime::{Instant, now};
 
 /// Why a connection ended.
@@ -75,19 +76,19 @@ impl Ending {
     }
 
     /// What the other side is told before the connection ends, when there is something to tell.
-    pub fn farewell(&self, cluster: Uuid, node: u64) -> Option<Refusal> {
+    pub fn farewell(&self, us: &Identity) -> Option<Refusal> {
         match self {
             Ending::Refusing(refusal, _) => Some(refusal.clone()),
-            Ending::Garbled(_) | Ending::OutOfTurn(_) => Some(refusal(Reason::Garbled, cluster, node)),
+            Ending::Garbled(_) | Ending::OutOfTurn(_) => Some(refusal(Reason::Garbled, us)),
             _ => None,
         }
     }
 }
 
 /// A refusal by this node.
-pub(super) fn refusal(reason: Reason, cluster: Uuid, node: u64) -> Refusal {
+pub(super) fn refusal(reason: Reason, us: &Identity) -> Refusal {
     let (protocol_min, protocol_max) = PROTOCOLS;
-    Refusal { reason, cluster, node, protocol_min, protocol_max }
+    Refusal { reason, cluster: us.cluster, epoch: us.epoch, node: us.node, protocol_min, protocol_max }
 }
 
 impl Reason {
@@ -99,12 +100,14 @@ impl Reason {
             Reason::ProtocolTooNew => "protocol too new",
             Reason::OtherNode => "other node",
             Reason::Garbled => "garbled for the other side",
+            Reason::OtherEpoch => "other epoch",
             Reason::Unknown(_) => "unknown refusal",
         }
     }
 
     /// We refuse the one who said `hello`.
-    pub fn refusing(self, hello: &Hello, cluster: Uuid, node: u64) -> Ending {
+    pub fn refusing(self, hello: &Hello, us: &Identity) -> Ending {
+        let Identity { cluster, node, epoch, .. } = us;
         let Hello { protocol_min: low, protocol_max: high, from, to, .. } = hello;
         let (min, max) = PROTOCOLS;
         let text = match self {
@@ -126,15 +129,26 @@ impl Reason {
             Reason::OtherNode => {
                 format!("node {from} looks for node {to} at this address, which is node {node}: correct its address")
             }
+            Reason::OtherEpoch if hello.epoch < *epoch => format!(
+                "node {from} belongs to the cluster before its recovery of {}: delete the data folder of node {from} and \
+                 join anew with an empty one",
+                instant(*epoch)
+            ),
+            Reason::OtherEpoch => format!(
+                "this node belongs to the cluster before its recovery of {}, node {from} to the one after it: delete \
+                 this node's data folder and join anew with an empty one",
+                instant(hello.epoch)
+            ),
             Reason::Garbled | Reason::Unknown(_) => "what it sent cannot be understood".to_owned(),
         };
-        Ending::Refusing(refusal(self, cluster, node), text)
+        Ending::Refusing(refusal(self, us), text)
     }
 }
 
 impl Refusal {
-    /// The other side refuses us, who are `node` of `cluster` and looked for `to`.
-    pub fn refused(&self, cluster: Uuid, to: u64) -> Ending {
+    /// The other side refuses us, who looked for `to`.
+    pub fn refused(&self, us: &Identity, to: u64) -> Ending {
+        let Identity { cluster, epoch, .. } = us;
         let Refusal { node, protocol_min: low, protocol_max: high, .. } = self;
         let (min, max) = PROTOCOLS;
         let text = match self.reason {
@@ -155,10 +169,29 @@ impl Refusal {
             Reason::OtherNode => {
                 format!("the address belongs to node {node}, not to node {to}: correct the address of node {to}")
             }
+            Reason::OtherEpoch if *epoch < self.epoch => format!(
+                "this node belongs to the cluster before its recovery of {}: delete its data folder and join anew with \
+                 an empty one",
+                instant(self.epoch)
+            ),
+            Reason::OtherEpoch => format!(
+                "node {node} belongs to the cluster before its recovery of {}: delete the data folder of node {node} and \
+                 join anew with an empty one",
+                instant(*epoch)
+            ),
             Reason::Garbled => format!("node {node} could not understand what this node sent: look at its log"),
             Reason::Unknown(code) => format!("node {node} refuses for a reason of a newer version, code {code}"),
         };
         Ending::Refused(self.reason.key(), text)
+    }
+}
+
+/// When it was, to the second.
+fn instant(epoch: Epoch) -> String {
+    let micros = i64::try_from(epoch.0).unwrap_or(i64::MAX);
+    match jiff::Timestamp::from_microsecond(micros) {
+        Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        Err(_) => format!("{micros} microseconds after 1970"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The bytes between nodes, as `docs/wire.md` draws them. What is decoded is what was encoded, or it is refused.
 
 use uuid::Uuid;
+use vivarium_storage::Epoch;
 use vivarium_storage::wal::GroupId;
 
 /// What each side says first. The line break makes an HTTP server that is dialled by mistake answer at once.
@@ -22,6 +23,8 @@ pub(super) struct Hello {
     pub protocol_min: u16,
     pub protocol_max: u16,
     pub cluster: Uuid,
+    /// Of the cluster as who dials knows it; 0 for somebody who is no member yet.
+    pub epoch: Epoch,
     /// 0 for somebody who is no member yet.
     pub from: u64,
     /// 0 for whoever is there.
@@ -47,6 +50,7 @@ pub(super) enum Reason {
     ProtocolTooNew,
     OtherNode,
     Garbled,
+    OtherEpoch,
     Unknown(u8),
 }
 
@@ -55,6 +59,7 @@ pub(super) enum Reason {
 pub(super) struct Refusal {
     pub reason: Reason,
     pub cluster: Uuid,
+    pub epoch: Epoch,
     pub node: u64,
     pub protocol_min: u16,
     pub protocol_max: u16,
@@ -157,6 +162,7 @@ impl Frame {
             Frame::Refusal(refusal) => framed(out, REFUSAL, |out| {
                 out.push(refusal.reason.code());
                 out.extend_from_slice(refusal.cluster.as_bytes());
+                out.extend_from_slice(&refusal.epoch.0.to_le_bytes());
                 out.extend_from_slice(&refusal.node.to_le_bytes());
                 out.extend_from_slice(&refusal.protocol_min.to_le_bytes());
                 out.extend_from_slice(&refusal.protocol_max.to_le_bytes());
@@ -221,6 +227,7 @@ impl Frame {
                 protocol_min: body.u16()?,
                 protocol_max: body.u16()?,
                 cluster: Uuid::from_bytes(body.array()?),
+                epoch: Epoch(body.u64()?),
                 from: body.u64()?,
                 to: body.u64()?,
                 nonce: body.array()?,
@@ -236,6 +243,7 @@ impl Frame {
             REFUSAL => Frame::Refusal(Refusal {
                 reason: Reason::from_code(u8::from_le_bytes(body.array()?)),
                 cluster: Uuid::from_bytes(body.array()?),
+                epoch: Epoch(body.u64()?),
                 node: body.u64()?,
                 protocol_min: body.u16()?,
                 protocol_max: body.u16()?,
@@ -263,6 +271,7 @@ impl Hello {
         out.extend_from_slice(&self.protocol_min.to_le_bytes());
         out.extend_from_slice(&self.protocol_max.to_le_bytes());
         out.extend_from_slice(self.cluster.as_bytes());
+        out.extend_from_slice(&self.epoch.0.to_le_bytes());
         out.extend_from_slice(&self.from.to_le_bytes());
         out.extend_from_slice(&self.to.to_le_bytes());
         out.extend_from_slice(&self.nonce);
@@ -278,6 +287,7 @@ impl Reason {
             Reason::ProtocolTooNew => 4,
             Reason::OtherNode => 5,
             Reason::Garbled => 6,
+            Reason::OtherEpoch => 7,
             Reason::Unknown(code) => code,
         }
     }
@@ -290,6 +300,7 @@ impl Reason {
             4 => Reason::ProtocolTooNew,
             5 => Reason::OtherNode,
             6 => Reason::Garbled,
+            7 => Reason::OtherEpoch,
             code => Reason::Unknown(code),
         }
     }

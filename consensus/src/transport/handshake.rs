@@ -12,6 +12,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::time::Duration;
 use uuid::Uuid;
+use vivarium_storage::Epoch;
 use vivarium_storage::runtime::{Runtime, sometimes, timeout};
 
 /// How long the whole handshake may take, between nodes that may be on two continents.
@@ -22,6 +23,7 @@ pub(super) struct Identity {
     pub cluster: Uuid,
     /// 0 for somebody who is no member yet.
     pub node: u64,
+    pub epoch: Epoch,
     pub secret: Secret,
     pub tls: Option<Tls>,
     pub runtime: Runtime,
@@ -67,7 +69,15 @@ impl Identity {
     /// Says who dials whom.
     fn hello(&self, to: u64) -> Hello {
         let (protocol_min, protocol_max) = PROTOCOLS;
-        Hello { protocol_min, protocol_max, cluster: self.cluster, from: self.node, to, nonce: self.nonce() }
+        Hello {
+            protocol_min,
+            protocol_max,
+            cluster: self.cluster,
+            epoch: self.epoch,
+            from: self.node,
+            to,
+            nonce: self.nonce(),
+        }
     }
 
     /// Judges a hello and answers it with the newest protocol that both speak.
@@ -79,13 +89,16 @@ impl Identity {
             Some(Reason::ProtocolTooNew)
         } else if hello.cluster != self.cluster {
             Some(Reason::OtherCluster)
+        } else if hello.from != 0 && hello.epoch != self.epoch {
+            // Who is no member yet learns the epoch with its number.
+            Some(Reason::OtherEpoch)
         } else if hello.to != 0 && hello.to != self.node {
             Some(Reason::OtherNode)
         } else {
             None
         };
         if let Some(reason) = reason {
-            return Err(reason.refusing(hello, self.cluster, self.node));
+            return Err(reason.refusing(hello, self));
         }
         let protocol = hello.protocol_max.min(max);
         let mut challenge = Challenge { protocol, node: self.node, nonce: self.nonce(), proof: [0; 32] };
@@ -101,7 +114,7 @@ impl Identity {
                  `vivarium cluster token`",
                 challenge.node
             );
-            return Err(Ending::Refusing(refusal(Reason::WrongSecret, self.cluster, self.node), text));
+            return Err(Ending::Refusing(refusal(Reason::WrongSecret, self), text));
         }
         if !(hello.protocol_min..=hello.protocol_max).contains(&challenge.protocol) {
             return Err(Ending::OutOfTurn("a protocol that was not offered"));
@@ -133,14 +146,14 @@ async fn opening(us: &Identity, to: u64, incoming: &mut Incoming, outgoing: &mut
     incoming.magic().await?;
     let challenge = match incoming.frame(STRANGER_BYTES_MAX).await? {
         Frame::Challenge(challenge) => challenge,
-        Frame::Refusal(refusal) => return Err(refusal.refused(us.cluster, to)),
+        Frame::Refusal(refusal) => return Err(refusal.refused(us, to)),
         _ => return Err(Ending::OutOfTurn("something else than the answer to the handshake")),
     };
     let proof = us.answer(&hello, &challenge)?;
     outgoing.write(&Frame::Proof(proof).bytes()).await?;
     match incoming.frame(STRANGER_BYTES_MAX).await? {
         Frame::Welcome => Ok(()),
-        Frame::Refusal(refusal) => Err(refusal.refused(us.cluster, to)),
+        Frame::Refusal(refusal) => Err(refusal.refused(us, to)),
         _ => Err(Ending::OutOfTurn("something else than the end of the handshake")),
     }
 }
@@ -165,11 +178,11 @@ async fn taking(us: &Identity, incoming: &mut Incoming, outgoing: &mut Outgoing)
     outgoing.write(&Frame::Challenge(challenge.clone()).bytes()).await?;
     let proof = match incoming.frame(STRANGER_BYTES_MAX).await? {
         Frame::Proof(proof) => proof,
-        Frame::Refusal(refusal) => return Err(refusal.refused(us.cluster, hello.from)),
+        Frame::Refusal(refusal) => return Err(refusal.refused(us, hello.from)),
         _ => return Err(Ending::OutOfTurn("something else than a proof")),
     };
     if !us.proves(Role::Dials, &hello, &challenge, &proof) {
-        return Err(Reason::WrongSecret.refusing(&hello, us.cluster, us.node));
+        return Err(Reason::WrongSecret.refusing(&hello, us));
     }
     outgoing.write(&Frame::Welcome.bytes()).await?;
     Ok(hello.from)
@@ -189,7 +202,7 @@ async fn finished<T>(
         if matches!(ending, Ending::Refused(..) | Ending::Refusing(..)) {
             sometimes("a handshake between nodes was refused");
         }
-        if let Some(refusal) = ending.farewell(us.cluster, us.node) {
+        if let Some(refusal) = ending.farewell(us) {
             outgoing.farewell(incoming, &Frame::Refusal(refusal).bytes()).await;
         } else if matches!(ending, Ending::Foreign(_)) {
             outgoing.farewell(incoming, NOT_HERE).await;
@@ -206,7 +219,14 @@ mod tests {
 
     fn identity(node: u64, secret: u8) -> Identity {
         let runtime = Runtime::seeded(node);
-        Identity { cluster: Uuid::from_u128(7), node, secret: Secret([secret; 32]), tls: None, runtime }
+        Identity {
+            cluster: Uuid::from_u128(7),
+            node,
+            epoch: Epoch(1_795_000_000_000_000),
+            secret: Secret([secret; 32]),
+            tls: None,
+            runtime,
+        }
     }
 
     #[test]
@@ -238,7 +258,8 @@ mod tests {
         let hello = identity(1, 9).hello(2);
         let refused = |hello: Hello| {
             let Err(Ending::Refusing(refusal, text)) = us.challenge(&hello) else { panic!("{hello:?} is taken") };
-            let Ending::Refused(_, there) = refusal.refused(hello.cluster, hello.to) else { panic!() };
+            let there = Identity { cluster: hello.cluster, epoch: hello.epoch, ..identity(1, 9) };
+            let Ending::Refused(_, there) = refusal.refused(&there, hello.to) else { panic!() };
             (text, there)
         };
         let (here, there) = refused(Hello { cluster: Uuid::from_u128(8), ..hello.clone() });
@@ -252,7 +273,17 @@ mod tests {
         assert_eq!(there, "node 2 speaks the peer protocols 1 to 1, this node 1 to 1: upgrade node 2");
         let (here, _) = refused(Hello { protocol_min: 0, protocol_max: 0, ..hello.clone() });
         assert_eq!(here, "node 1 speaks the peer protocols 0 to 0, this node 1 to 1: upgrade node 1");
+        let before = "belongs to the cluster before its recovery of 2026-11-18T11:06:40Z";
+        let anew = "and join anew with an empty one";
+        let (here, there) = refused(Hello { epoch: Epoch(0), ..hello.clone() });
+        assert_eq!(here, format!("node 1 {before}: delete the data folder of node 1 {anew}"));
+        assert_eq!(there, format!("this node {before}: delete its data folder {anew}"));
+        let before = before.replace(":40Z", ":41Z");
+        let (here, there) = refused(Hello { epoch: Epoch(us.epoch.0 + 1_000_000), ..hello.clone() });
+        let after = "node 1 to the one after it";
+        assert_eq!(here, format!("this node {before}, {after}: delete this node's data folder {anew}"));
+        assert_eq!(there, format!("node 2 {before}: delete the data folder of node 2 {anew}"));
         assert_eq!(us.challenge(&Hello { protocol_max: 9, ..hello.clone() }).unwrap().protocol, 1);
-        assert_eq!(us.challenge(&Hello { to: 0, from: 0, ..hello }).unwrap().node, 2);
+        assert_eq!(us.challenge(&Hello { to: 0, from: 0, epoch: Epoch(0), ..hello }).unwrap().node, 2);
     }
 }

@@ -35,6 +35,7 @@ use std::time::Duration;
 use tls::Tls;
 use tokio::net::TcpListener;
 use uuid::Uuid;
+use vivarium_storage::Epoch;
 use vivarium_storage::runtime::{Fate, Instant, Runtime, Task, fate, now, sleep, spawn, timeout};
 use vivarium_storage::wal::GroupId;
 
@@ -75,6 +76,8 @@ pub(crate) struct TransportOptions {
     pub cluster: Uuid,
     /// This node's number, never 0.
     pub node: u64,
+    /// Nodes of the cluster before its last recovery are refused.
+    pub epoch: Epoch,
     /// What both sides of a connection prove that they know.
     pub secret: Secret,
     /// `host:port`; port 0 takes a free one.
@@ -168,13 +171,13 @@ impl Transport {
     /// # Errors
     /// `Listen` when the address cannot be bound.
     pub async fn start(options: TransportOptions, receiver: Arc<dyn Receiver>) -> Result<Transport> {
-        let TransportOptions { cluster, node, secret, listen, tls, runtime } = options;
+        let TransportOptions { cluster, node, epoch, secret, listen, tls, runtime } = options;
         assert!(node != 0, "a node that listens has a number");
         let tls = certified(&listen, tls.as_ref())?;
         let failed = |error: std::io::Error| Error::Listen { address: listen.clone(), reason: error.to_string() };
         let listener = TcpListener::bind(&*listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?.to_string();
-        let us = Arc::new(Identity { cluster, node, secret, tls, runtime });
+        let us = Arc::new(Identity { cluster, node, epoch, secret, tls, runtime });
         let said = Arc::new(Said::default());
         let accepted = Arc::new(Accepted::new(us.clone(), receiver, said.clone()));
         let listening = Some(spawn("peer listener", accept::listen(accepted.clone(), listener)));
@@ -353,7 +356,8 @@ pub(crate) struct Stranger<'a> {
 pub(crate) async fn ask(stranger: Stranger<'_>, address: &str, body: Vec<u8>, deadline: Instant) -> Result<Vec<u8>> {
     let Stranger { cluster, secret, tls, runtime } = stranger;
     let tls = certified(address, tls)?;
-    let us = Identity { cluster, node: 0, secret: secret.clone(), tls, runtime: runtime.clone() };
+    let (secret, runtime) = (secret.clone(), runtime.clone());
+    let us = Identity { cluster, node: 0, epoch: Epoch::default(), secret, tls, runtime };
     let peer = Peer::new(0, address.to_owned(), &us);
     dial::ask(&us, &peer, body, deadline).await.map_err(|error| match error {
         RequestError::Unknown => Error::UnknownOutcome,

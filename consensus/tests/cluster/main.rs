@@ -5,4 +5,5 @@ mod checkpoints;
 mod damage;
 mod fixture;
 mod forwarding;
+mod lost_majority;
 mod membership;

@@ -76,7 +76,7 @@ mod tests {
     use crate::disk::scratch;
 
     fn identity(node: u64) -> Identity {
-        Identity { cluster: uuid::Uuid::nil(), node }
+        Identity { cluster: uuid::Uuid::nil(), node, epoch: crate::Epoch::default() }
     }
 
     fn damaged() -> (tempfile::TempDir, DataFolder) {

@@ -3,6 +3,7 @@
 use crate::transport::frame::*;
 use proptest::prelude::*;
 use uuid::Uuid;
+use vivarium_storage::Epoch;
 use vivarium_storage::wal::GroupId;
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -12,11 +13,26 @@ fn hexadecimal(bytes: &[u8]) -> String {
 fn samples() -> Vec<Frame> {
     let cluster = Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
     vec![
-        Frame::Hello(Hello { protocol_min: 1, protocol_max: 2, cluster, from: 3, to: 4, nonce: [0xaa; 32] }),
+        Frame::Hello(Hello {
+            protocol_min: 1,
+            protocol_max: 2,
+            cluster,
+            epoch: Epoch(5),
+            from: 3,
+            to: 4,
+            nonce: [0xaa; 32],
+        }),
         Frame::Challenge(Challenge { protocol: 2, node: 4, nonce: [0xbb; 32], proof: [0xcc; 32] }),
         Frame::Proof([0xdd; 32]),
         Frame::Welcome,
-        Frame::Refusal(Refusal { reason: Reason::OtherNode, cluster, node: 4, protocol_min: 1, protocol_max: 2 }),
+        Frame::Refusal(Refusal {
+            reason: Reason::OtherNode,
+            cluster,
+            epoch: Epoch(5),
+            node: 4,
+            protocol_min: 1,
+            protocol_max: 2,
+        }),
         Frame::Messages(vec![(GroupId(1), b"one".to_vec()), (GroupId(2), Vec::new())]),
         Frame::Request { number: 7, body: b"body".to_vec() },
         Frame::Answer { number: 7, body: b"body".to_vec() },
@@ -29,11 +45,11 @@ fn samples() -> Vec<Frame> {
 fn every_frame_has_its_bytes() {
     let lines: Vec<String> = samples().iter().map(|frame| hexadecimal(&frame.bytes())).collect();
     insta::assert_snapshot!(lines.join("\n"), @"
-    450000001b83308501010002000102030405060708090a0b0c0d0e0f1003000000000000000400000000000000aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    4d000000b477dd9101010002000102030405060708090a0b0c0d0e0f10050000000000000003000000000000000400000000000000aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
     4b0000002850d7f20202000400000000000000bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbcccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc
     21000000a7690fc403dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd
     01000000868ef9ba04
-    1e0000001c5625dd05050102030405060708090a0b0c0d0e0f10040000000000000001000200
+    260000004dac8eda05050102030405060708090a0b0c0d0e0f100500000000000000040000000000000001000200
     1400000018e4e7501001000000030000006f6e650200000000000000
     0d00000000fc40c0110700000000000000626f6479
     0d000000afb43691120700000000000000626f6479
@@ -66,7 +82,7 @@ fn frames() -> impl Strategy<Value = Frame> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..200);
     let id = any::<u128>().prop_map(Uuid::from_u128);
     let reason = any::<u8>().prop_map(|code| {
-        let refusal = [&[30, 0, 0, 0][..], &[0; 4], &[5, code], &[0; 28]].concat();
+        let refusal = [&[38, 0, 0, 0][..], &[0; 4], &[5, code], &[0; 36]].concat();
         let mut refusal = refusal;
         let sum = crc32c::crc32c_append(crc32c::crc32c(&refusal[..4]), &refusal[8..]);
         refusal[4..8].copy_from_slice(&sum.to_le_bytes());
@@ -76,16 +92,18 @@ fn frames() -> impl Strategy<Value = Frame> {
         }
     });
     prop_oneof![
-        (any::<(u16, u16, u64, u64, [u8; 32])>(), id.clone()).prop_map(|(fields, cluster)| {
-            let (protocol_min, protocol_max, from, to, nonce) = fields;
-            Frame::Hello(Hello { protocol_min, protocol_max, cluster, from, to, nonce })
+        (any::<(u16, u16, u64, u64, u64, [u8; 32])>(), id.clone()).prop_map(|(fields, cluster)| {
+            let (protocol_min, protocol_max, epoch, from, to, nonce) = fields;
+            let epoch = Epoch(epoch);
+            Frame::Hello(Hello { protocol_min, protocol_max, cluster, epoch, from, to, nonce })
         }),
         any::<(u16, u64, [u8; 32], [u8; 32])>().prop_map(|(protocol, node, nonce, proof)| {
             Frame::Challenge(Challenge { protocol, node, nonce, proof })
         }),
         any::<[u8; 32]>().prop_map(Frame::Proof),
-        (any::<(u64, u16, u16)>(), id, reason).prop_map(|((node, protocol_min, protocol_max), cluster, reason)| {
-            Frame::Refusal(Refusal { reason, cluster, node, protocol_min, protocol_max })
+        (any::<(u64, u64, u16, u16)>(), id, reason).prop_map(|(fields, cluster, reason)| {
+            let (epoch, node, protocol_min, protocol_max) = fields;
+            Frame::Refusal(Refusal { reason, cluster, epoch: Epoch(epoch), node, protocol_min, protocol_max })
         }),
         prop::collection::vec((any::<u32>().prop_map(GroupId), bytes()), 0..10).prop_map(Frame::Messages),
         (any::<u64>(), bytes()).prop_map(|(number, body)| Frame::Request { number, body }),

@@ -59,7 +59,15 @@ const CLUSTER: Uuid = Uuid::from_u128(0xc105);
 
 fn options(node: u64, listen: &str) -> TransportOptions {
     let (secret, runtime) = (Secret([9; 32]), Runtime::seeded(node));
-    TransportOptions { cluster: CLUSTER, node, secret, listen: listen.to_owned(), tls: None, runtime }
+    TransportOptions {
+        cluster: CLUSTER,
+        node,
+        epoch: Epoch::default(),
+        secret,
+        listen: listen.to_owned(),
+        tls: None,
+        runtime,
+    }
 }
 
 async fn started(options: TransportOptions) -> (Transport, Arc<Recorder>) {

@@ -27,6 +27,8 @@ async fn nodes_that_do_not_belong_together_are_told_why() {
     );
     let other_secret = refused(TransportOptions { secret: Secret([8; 32]), ..one() }, 2).await;
     assert!(other_secret.starts_with("node 2 does not know this node's secret: "), "{other_secret}");
+    let other_epoch = refused(TransportOptions { epoch: Epoch(1_795_000_000_000_000), ..one() }, 2).await;
+    assert!(other_epoch.starts_with("node 2 belongs to the cluster before its recovery of 2026-"), "{other_epoch}");
     assert_eq!(refused(one(), 3).await, "the address belongs to node 2, not to node 3: correct the address of node 3");
 }
 
@@ -77,7 +79,14 @@ async fn something_else_at_the_address_is_named() {
 async fn connected(two: &Transport) -> (Incoming, Outgoing) {
     let stream: Box<dyn Duplex> = Box::new(TcpStream::connect(two.address()).await.unwrap());
     let (mut incoming, mut outgoing) = halves(stream);
-    let us = Identity { cluster: CLUSTER, node: 1, secret: Secret([9; 32]), tls: None, runtime: Runtime::seeded(1) };
+    let us = Identity {
+        cluster: CLUSTER,
+        node: 1,
+        epoch: Epoch::default(),
+        secret: Secret([9; 32]),
+        tls: None,
+        runtime: Runtime::seeded(1),
+    };
     open(&us, 2, &mut incoming, &mut outgoing).await.unwrap();
     (incoming, outgoing)
 }
@@ -134,7 +143,14 @@ async fn a_stranger_sends_no_messages() {
     let (two, heard) = start(2).await;
     let stream: Box<dyn Duplex> = Box::new(TcpStream::connect(two.address()).await.unwrap());
     let (mut incoming, mut outgoing) = halves(stream);
-    let us = Identity { cluster: CLUSTER, node: 0, secret: Secret([9; 32]), tls: None, runtime: Runtime::seeded(1) };
+    let us = Identity {
+        cluster: CLUSTER,
+        node: 0,
+        epoch: Epoch::default(),
+        secret: Secret([9; 32]),
+        tls: None,
+        runtime: Runtime::seeded(1),
+    };
     open(&us, 0, &mut incoming, &mut outgoing).await.unwrap();
     outgoing.write(&Frame::Messages(vec![(GroupId(1), b"x".to_vec())]).bytes()).await.unwrap();
     assert_eq!(told(&mut incoming).await, Reason::Garbled);

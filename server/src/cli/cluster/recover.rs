@@ -55,8 +55,8 @@ impl Recover {
             return format!(
                 "Node {node} is the only voter of cluster {cluster} now, at version {version} ({instant}).\n\n\
                  Whatever only the others ({others}) had acknowledged is lost. Delete their folders before one of them \
-                 runs again: they do not know of this, and together they could still decide in the old way, beside this \
-                 node. Then start this node and have new folders join:\n\n    vivarium serve --data {dir} \
+                 runs again: this node and those that join it refuse to talk to them, but together they could still \
+                 decide in the old way, beside this node. Then start this node and have new folders join:\n\n    vivarium serve --data {dir} \
                  --cluster-listen HOST:PORT\n    vivarium cluster join --data NEW --cluster-listen HOST:PORT --member \
                  HOST:PORT --token TOKEN\n"
             );
