@@ -1,6 +1,6 @@
 # Every command that a contributor needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help check format lint test sim sim-quick bench serve deny
+.PHONY: help check format lint test sim reality bench serve deny
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,10 @@ test: ## All Rust tests
 
 sim: ## The simulation quick set: determinism, crash points, planted bugs
 	./simtests/quick.sh
+
+REALITY_SECONDS ?= 600
+reality: ## Breaks real processes for REALITY_SECONDS=600: kill -9, SIGSTOP and, as root, cut networks
+	VIVARIUM_REALITY_SECONDS=$(REALITY_SECONDS) cargo test --locked -p vivarium-server --test reality -- --ignored --nocapture
 
 bench: ## What keys, documents, commits and reads cost in process; reads need CHINOOK=folder
 	cargo test --release -p vivarium-storage --lib -- --ignored --nocapture costs

@@ -18,7 +18,7 @@ use nemesis::Mischief;
 use record::{Caller, Keeper, Record};
 use run::{Load, MIXED, Run, TASKS};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vivarium_simtests::answer::Disk;
 use vivarium_simtests::history::{End, History};
 use vivarium_simtests::rng::Rng;
@@ -47,14 +47,21 @@ fn site(load: Load) -> Site {
 }
 
 /// A whole run: troubles of these kinds once each, quiet, an audit, a power failure of all, an audit, the checkers.
-fn break_and_check(site: Site, load: Load, seed: u64, mischiefs: &[Mischief]) {
+/// Each list of troubles is gone through beside the others.
+fn break_and_check(site: Site, load: Load, seed: u64, lists: &[&[Mischief]]) {
     let record = Record::new(&format!("{}-{seed}", load.name));
     let cluster = Cluster::found(site);
     let _keeper = Keeper(&record);
     record.note(&format!("{} clients of each of {:?}, seed {seed}", load.clients, load.workloads));
     let run = Run { cluster: &cluster, record: &record, load, seed, span: SPAN, disk: Disk::Sound };
     run.during(|| {
-        nemesis::disturb(&cluster, &record, mischiefs, &mut Rng::stream(seed, "nemesis"));
+        std::thread::scope(|scope| {
+            for (number, list) in lists.iter().enumerate() {
+                let mut rng = Rng::stream(seed, &format!("nemesis/{number}"));
+                let (cluster, record) = (&cluster, &record);
+                scope.spawn(move || nemesis::disturb(cluster, record, list, &mut rng));
+            }
+        });
         run.recover();
     });
     run.probe(0);
@@ -78,19 +85,19 @@ fn power_cycle(cluster: &Cluster) {
 
 #[test]
 fn killed_paused_and_restarted_nodes_do_what_the_model_says_with_one_of_everything() {
-    break_and_check(site(MIXED), MIXED, 1, &nemesis::PROCESSES);
+    break_and_check(site(MIXED), MIXED, 1, &[&nemesis::PROCESSES]);
 }
 
 #[test]
 fn killed_paused_and_restarted_nodes_are_strictly_serializable() {
-    break_and_check(site(TASKS), TASKS, 2, &nemesis::PROCESSES);
+    break_and_check(site(TASKS), TASKS, 2, &[&nemesis::PROCESSES]);
 }
 
 #[test]
 fn nodes_that_do_not_hear_each_other_are_strictly_serializable() {
     let Some(network) = Network::lay(NODES) else { return };
     let site = Site { network: Some(network), ..site(TASKS) };
-    break_and_check(site, Load { name: "partition", ..TASKS }, 3, &nemesis::NETWORKS);
+    break_and_check(site, Load { name: "partition", ..TASKS }, 3, &[&nemesis::NETWORKS]);
 }
 
 #[test]
@@ -184,6 +191,25 @@ fn a_leader_that_is_cut_off_answers_no_read_and_no_write_while_another_one_leads
     record.note("the old leader answers again");
     record.with_history(|history| run::check(history)).unwrap();
     cluster.stop_and_check(&[1, 2, 3]);
+}
+
+/// Rounds until the time is up, each with its own seed: everything that can go wrong, two things at a time.
+#[test]
+#[ignore = "as long as VIVARIUM_REALITY_SECONDS says, from seed VIVARIUM_REALITY_SEED: make reality"]
+fn rounds_for_as_long_as_is_asked() {
+    let number = |name: &str, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
+    let lasts = Duration::from_secs(number("VIVARIUM_REALITY_SECONDS", 60));
+    let since = Instant::now();
+    for seed in number("VIVARIUM_REALITY_SEED", 1).. {
+        if since.elapsed() >= lasts {
+            return;
+        }
+        let load = if seed % 2 == 0 { MIXED } else { TASKS };
+        let network = Network::lay(NODES);
+        let lists: &[&[Mischief]] =
+            if network.is_some() { &[&nemesis::PROCESSES, &nemesis::NETWORKS] } else { &[&nemesis::PROCESSES] };
+        break_and_check(Site { network, ..site(load) }, Load { name: "long", ..load }, seed, lists);
+    }
 }
 
 /// The checkers reject what real nodes never say: one answer of a real history at a time is altered.

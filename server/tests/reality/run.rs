@@ -22,6 +22,9 @@ const PROBES: usize = 3;
 /// Steps of a client. The audit reads everything in one page of 1000, which this never fills.
 const STEPS: u64 = 220;
 
+/// Fewer calls that were done prove nothing.
+const DONE_MIN: u64 = 50;
+
 /// Which workloads run at once, on one schema, and with how many clients each.
 #[derive(Clone, Copy)]
 pub struct Load {
@@ -182,7 +185,7 @@ impl Run<'_> {
         found.unwrap_or_else(|violation| panic!("{violation}"));
         let tally = self.record.with_history(|history| Tally::of(history));
         self.record.note(&format!("seed {}: {tally:?}", self.seed));
-        assert!(tally.done >= tally.of / 4, "so few answers prove nothing: {tally:?}");
+        assert!(tally.done >= DONE_MIN, "so few answers prove nothing: {tally:?}");
     }
 }
 
