@@ -16,8 +16,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often a client looks whether the node is back.
+/// How soon a client looks again whether a node is back; then less and less often.
 const KNOCK: Duration = Duration::from_millis(1);
+/// How seldom at most.
+const KNOCK_MAX: Duration = Duration::from_millis(32);
 /// Pages of one walk: more than the workload ever fills.
 const PAGES_MAX: usize = 30;
 
@@ -110,7 +112,13 @@ impl Client {
 
     /// Does the steps of one client.
     pub async fn run(mut self, steps: Vec<Step>) {
+        let begun = Duration::from_micros(trace::micros());
         for step in steps {
+            let worked = Duration::from_micros(trace::micros()) - begun;
+            let quiet = Duration::from_millis(step.at_ms).saturating_sub(worked);
+            if !quiet.is_zero() {
+                sleep(quiet).await;
+            }
             sleep(Duration::from_micros(step.pause_micros)).await;
             match step.sent {
                 Sent::Once => self.walk(step).await,
@@ -174,13 +182,15 @@ impl Client {
     }
 
     async fn open_door(&mut self) -> Door {
+        let mut knock = KNOCK;
         loop {
             let at = self.manners.as_mut().map_or(0, Manners::choose);
             let door = self.shared.inner().doors.get(&at).cloned();
             match door {
                 Some(door) if !door.is_off() && door.stopped().is_none() => return door,
-                _ => sleep(KNOCK).await,
+                _ => sleep(knock).await,
             }
+            knock = (knock * 2).min(KNOCK_MAX);
             if let Some(manners) = &mut self.manners {
                 manners.move_on();
             }

@@ -10,6 +10,7 @@ use crate::plan::{Incident, Plan, Trouble};
 use crate::rng::Rng;
 use crate::simfs::image::Policy;
 use crate::simfs::interpose;
+use crate::trace;
 use crate::verdict::Met;
 use crate::workload::{Sent, Step};
 use madsim::runtime::Handle;
@@ -20,6 +21,8 @@ use tokio::sync::oneshot;
 
 /// How often the supervisor looks.
 const LOOK: Duration = Duration::from_millis(1);
+/// How often when there is nothing to be met.
+const LOOK_IN_QUIET: Duration = Duration::from_millis(10);
 /// A trouble that has not come about after this comes at once, or not at all.
 const TROUBLE_TIME_MAX: Duration = Duration::from_secs(2);
 /// After this a start, a stop or the rest of the workload hangs.
@@ -55,6 +58,11 @@ pub async fn run(plan: Plan, base: PathBuf, met: &mut Met, shared: Shared) -> Re
     result
 }
 
+/// Virtual time since the run began.
+fn now() -> Duration {
+    Duration::from_micros(trace::micros())
+}
+
 impl Lone {
     async fn run(&mut self) -> Result<(), Violation> {
         for (number, client) in self.plan.clients.iter().enumerate() {
@@ -64,6 +72,10 @@ impl Lone {
         }
         let mut door = self.start_until_open(None).await?;
         for incident in self.plan.incidents.clone() {
+            let early = Duration::from_millis(incident.at_ms).saturating_sub(now());
+            if !early.is_zero() {
+                self.wait(&door, early).await?;
+            }
             door = self.meet(door, incident).await?;
             self.accused()?;
         }
@@ -189,7 +201,13 @@ impl Lone {
         }
         let generation = self.machine.generation();
         let probe = self.plan.knobs.workload.probe(generation);
-        let step = Step { pause_micros: 0, key: Some(format!("probe-{generation}")), sent: Sent::Once, action: probe };
+        let step = Step {
+            pause_micros: 0,
+            at_ms: 0,
+            key: Some(format!("probe-{generation}")),
+            sent: Sent::Once,
+            action: probe,
+        };
         let call = client::call(&self.shared, door.clone(), 0, &step, None).await;
         let done = self.shared.with_history(|history| matches!(history.calls[call].end, End::Done { .. }));
         if done {
@@ -208,10 +226,11 @@ impl Lone {
 
     async fn finish_workload(&self, door: &Door) -> Result<(), Violation> {
         let mut waited = Duration::ZERO;
-        while self.shared.finished() < self.plan.clients.len() {
-            self.wait(door, LOOK).await?;
-            waited += LOOK;
-            if waited > PATIENCE {
+        let time = Duration::from_secs(self.plan.time_s);
+        while self.shared.finished() < self.plan.clients.len() || now() < time {
+            self.wait(door, LOOK_IN_QUIET).await?;
+            waited += LOOK_IN_QUIET;
+            if waited > PATIENCE + time {
                 return Err(Violation::new("liveness", "hangs", "the clients do not finish"));
             }
         }

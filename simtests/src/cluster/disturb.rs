@@ -9,7 +9,7 @@ use crate::trace;
 use madsim::time::sleep;
 use std::time::Duration;
 
-/// Disturbances and clients that go on for longer are cut short.
+/// Of a plan that says no time, disturbances and clients that go on for longer are cut short.
 const SAFETY_TIME_MAX: Duration = Duration::from_secs(120);
 
 impl Cluster {
@@ -23,13 +23,15 @@ impl Cluster {
             (next, disturbance)
         });
         let mut agenda = agenda.collect::<Vec<_>>().into_iter().peekable();
-        while now() - begun < SAFETY_TIME_MAX {
+        let time = Duration::from_secs(self.plan.time_s);
+        let time_max = if time.is_zero() { SAFETY_TIME_MAX } else { time };
+        while now() - begun < time_max {
             self.tend()?;
             while let Some((_, disturbance)) = agenda.next_if(|(at, _)| *at <= now()) {
                 self.begin(&disturbance);
             }
             let quiet = agenda.peek().is_none() && self.mends.is_empty();
-            if quiet && self.shared.finished() == self.plan.clients.len() {
+            if time.is_zero() && quiet && self.shared.finished() == self.plan.clients.len() {
                 break;
             }
             sleep(LOOK).await;

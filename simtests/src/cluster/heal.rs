@@ -106,7 +106,7 @@ impl Cluster {
 
     async fn probe_through(&mut self, place: usize, key: &str, action: Action) -> Result<(), Violation> {
         let key = action.is_mutation().then(|| format!("probe-{key}"));
-        let step = Step { pause_micros: 0, key, sent: Sent::Once, action };
+        let step = Step { pause_micros: 0, at_ms: 0, key, sent: Sent::Once, action };
         let mut ended = End::Open;
         for _ in 0..PROBE_ATTEMPTS_MAX {
             self.tend()?;

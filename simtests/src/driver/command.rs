@@ -1,6 +1,6 @@
 //! The words of the command line.
 
-use crate::plan::Profile;
+use crate::plan::{Profile, TIME_S, TIME_S_MAX, Wish};
 use crate::workload::Workload;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -38,6 +38,45 @@ pub enum Command {
     Worker(Worker),
 }
 
+/// What runs are about.
+#[derive(Args, Clone, Copy)]
+pub struct Choice {
+    /// What the runs are about.
+    #[arg(long, value_enum, default_value = "swarm")]
+    pub profile: Profile,
+    /// What clients do; without it what the profile says.
+    #[arg(long, value_enum)]
+    pub workload: Option<Workload>,
+    /// For how much virtual time clients work and troubles come: 60s.
+    #[arg(long, value_parser = seconds, default_value_t = TIME_S, value_name = "SECONDS")]
+    pub time: u64,
+}
+
+impl Choice {
+    /// What to draw.
+    pub fn wish(&self, mutants: &[String], images: u64) -> Wish {
+        let Choice { profile, workload, time } = *self;
+        Wish { profile, workload, time_s: time, mutants: mutants.to_vec(), images }
+    }
+
+    /// The words that say it again.
+    pub fn words(&self) -> String {
+        let workload = self.workload.map(|workload| format!(" --workload {}", workload.word())).unwrap_or_default();
+        format!("--profile {}{workload} --time {}s", self.profile.word(), self.time)
+    }
+}
+
+/// Reads a number of seconds: `60`, `60s`, `2m`.
+fn seconds(text: &str) -> Result<u64, String> {
+    let (number, factor) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60),
+        None => (text.strip_suffix('s').unwrap_or(text), 1),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    let within = seconds.filter(|seconds| (1..=TIME_S_MAX).contains(seconds));
+    within.ok_or_else(|| format!("say a time from 1s to {TIME_S_MAX}s, such as 60s or 2m"))
+}
+
 /// Which runs, and how.
 #[derive(Args, Clone)]
 pub struct Run {
@@ -53,12 +92,9 @@ pub struct Run {
     /// Runs at the same time.
     #[arg(long, short, default_value_t = 2)]
     pub jobs: usize,
-    /// What the runs are about.
-    #[arg(long, value_enum, default_value = "mix")]
-    pub profile: Profile,
-    /// What clients do.
-    #[arg(long, value_enum, default_value = "mixed")]
-    pub workload: Workload,
+    /// What they are about.
+    #[command(flatten)]
+    pub choice: Choice,
     /// Crash images that are opened and audited after each run.
     #[arg(long, default_value_t = 100)]
     pub images: u64,
@@ -92,11 +128,8 @@ pub struct Replay {
     #[arg(long, conflicts_with = "plan")]
     pub seed: Option<u64>,
     /// What the seed's run is about.
-    #[arg(long, value_enum, default_value = "mix")]
-    pub profile: Profile,
-    /// What the clients of the seed's run do.
-    #[arg(long, value_enum, default_value = "mixed")]
-    pub workload: Workload,
+    #[command(flatten)]
+    pub choice: Choice,
     /// Crash images of the seed's run.
     #[arg(long, default_value_t = 100)]
     pub images: u64,
@@ -141,12 +174,9 @@ pub struct Determinism {
     /// Runs at the same time.
     #[arg(long, short, default_value_t = 2)]
     pub jobs: usize,
-    /// What the runs are about.
-    #[arg(long, value_enum, default_value = "mix")]
-    pub profile: Profile,
-    /// What clients do.
-    #[arg(long, value_enum, default_value = "mixed")]
-    pub workload: Workload,
+    /// What they are about.
+    #[command(flatten)]
+    pub choice: Choice,
     /// Crash images after each run.
     #[arg(long, default_value_t = 10)]
     pub images: u64,
@@ -155,6 +185,9 @@ pub struct Determinism {
 /// Which bugs.
 #[derive(Args)]
 pub struct Mutants {
+    /// For how much virtual time clients work and troubles come: 10s.
+    #[arg(long, value_parser = seconds, default_value_t = 10, value_name = "SECONDS")]
+    pub time: u64,
     /// Only these.
     #[arg(long)]
     pub only: Vec<String>,
@@ -175,12 +208,9 @@ pub struct PlanOf {
     /// The seed.
     #[arg(long)]
     pub seed: u64,
-    /// What the run is about.
-    #[arg(long, value_enum, default_value = "mix")]
-    pub profile: Profile,
-    /// What clients do.
-    #[arg(long, value_enum, default_value = "mixed")]
-    pub workload: Workload,
+    /// What it is about.
+    #[command(flatten)]
+    pub choice: Choice,
     /// Crash images.
     #[arg(long, default_value_t = 100)]
     pub images: u64,
@@ -195,4 +225,17 @@ pub struct Worker {
     /// Write all calls and their answers to this file.
     #[arg(long)]
     pub history: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn times_are_seconds_or_minutes() {
+        assert_eq!([seconds("60"), seconds("60s"), seconds("2m")], [Ok(60), Ok(60), Ok(120)]);
+        for wrong in ["", "s", "0", "-1s", "1h", "999999999999m", "1000000s"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
 }

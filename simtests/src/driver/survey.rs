@@ -1,14 +1,13 @@
 //! Many runs and what they show together: seeds, regressions, determinism, planted bugs, rare paths.
 
-use super::command::{Check, Determinism, Mutants, PlanOf, Regress, Replay, Run};
+use super::command::{Check, Choice, Determinism, Mutants, PlanOf, Regress, Replay, Run};
 use super::process::Extras;
 use super::{process, say, say_failure};
 use crate::check::oracles;
 use crate::history::History;
 use crate::mutants;
-use crate::plan::{Plan, Profile, Wish};
+use crate::plan::Plan;
 use crate::verdict::{Met, Report, Verdict};
-use crate::workload::Workload;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -19,10 +18,6 @@ use std::time::{Duration, Instant};
 const REPLAY_LIMIT: Duration = Duration::from_secs(3600);
 /// How a run of the other surveys is limited.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
-
-fn wish((profile, workload): (Profile, Workload), mutants: &[String], images: u64) -> Wish {
-    Wish { profile, workload, mutants: mutants.to_vec(), images }
-}
 
 fn seeds(run: &Run) -> std::ops::Range<u64> {
     match run.seed {
@@ -100,7 +95,7 @@ pub fn marks(run: &Run) -> Result<bool, String> {
         say(&format!("{count:>10}  {name}"));
     }
     let mut known = include_str!("../../marks.txt").lines().collect::<Vec<_>>();
-    if run.profile.has_clusters() {
+    if run.choice.profile.has_clusters() {
         known.extend(include_str!("../../marks_of_clusters.txt").lines());
     }
     known.retain(|line| !line.starts_with('#'));
@@ -115,7 +110,7 @@ fn survey(run: &Run) -> Result<Sum, String> {
     let began = Instant::now();
     let deadline = run.budget_s.map(|seconds| began + Duration::from_secs(seconds));
     let mut json = run.json.as_deref().map(append).transpose()?;
-    let wish = wish((run.profile, run.workload), &run.mutant, run.images);
+    let wish = run.choice.wish(&run.mutant, run.images);
     let plans = seeds(run)
         .take_while(move |_| deadline.is_none_or(|deadline| Instant::now() < deadline))
         .map(move |seed| Plan::draw(seed, &wish));
@@ -158,7 +153,7 @@ fn keep(plan: &Plan, folder: &Path) -> String {
 pub fn replay(replay: &Replay) -> Result<bool, String> {
     let plan = match (&replay.plan, replay.seed) {
         (Some(path), _) => read(path)?,
-        (None, Some(seed)) => Plan::draw(seed, &wish((replay.profile, replay.workload), &replay.mutant, replay.images)),
+        (None, Some(seed)) => Plan::draw(seed, &replay.choice.wish(&replay.mutant, replay.images)),
         (None, None) => return Err("name a plan or a seed".into()),
     };
     let extras = Extras { trace: replay.trace.is_some(), history: replay.history.clone() };
@@ -214,7 +209,7 @@ pub fn regress(regress: &Regress) -> Result<bool, String> {
 /// Runs each seed twice, in two processes: the traces must be the same.
 pub fn determinism(determinism: &Determinism) -> Result<bool, String> {
     let began = Instant::now();
-    let wish = wish((determinism.profile, determinism.workload), &[], determinism.images);
+    let wish = determinism.choice.wish(&[], determinism.images);
     let seeds = determinism.from..determinism.from + determinism.seeds;
     let plans = seeds.flat_map(|seed| [seed, seed]).map(move |seed| Plan::draw(seed, &wish));
     let mut first: BTreeMap<u64, Report> = BTreeMap::new();
@@ -241,10 +236,9 @@ pub fn determinism(determinism: &Determinism) -> Result<bool, String> {
                 say_failure(&report, &keep(plan, Path::new("sim-failures")));
             }
             say(&format!(
-                "  compare  vivarium-sim replay --seed {} --profile {} --workload {} --images {} --trace full",
+                "  compare  vivarium-sim replay --seed {} {} --images {} --trace full",
                 plan.seed,
-                determinism.profile.word(),
-                determinism.workload.word(),
+                determinism.choice.words(),
                 determinism.images
             ));
         }
@@ -265,7 +259,8 @@ pub fn mutants(arguments: &Mutants) -> Result<bool, String> {
     let mut alive = 0;
     let chosen = all.iter().filter(|mutant| arguments.only.is_empty() || arguments.only.contains(&mutant.id));
     for mutant in chosen {
-        let wish = wish((mutant.profile, mutant.workload), std::slice::from_ref(&mutant.id), arguments.images);
+        let choice = Choice { profile: mutant.profile, workload: Some(mutant.workload), time: arguments.time };
+        let wish = choice.wish(std::slice::from_ref(&mutant.id), arguments.images);
         let plans = (1..=arguments.max_seeds).map(move |seed| Plan::draw(seed, &wish));
         let (mut runs, mut reached, mut killer) = (0, 0, None);
         process::run_all(plans, arguments.jobs, RUN_LIMIT, |_, report| {
@@ -291,6 +286,6 @@ pub fn mutants(arguments: &Mutants) -> Result<bool, String> {
 
 /// Prints the plan of a seed.
 pub fn print_plan(plan: &PlanOf) -> Result<bool, String> {
-    say(&Plan::draw(plan.seed, &wish((plan.profile, plan.workload), &[], plan.images)).print());
+    say(&Plan::draw(plan.seed, &plan.choice.wish(&[], plan.images)).print());
     Ok(true)
 }

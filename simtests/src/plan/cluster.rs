@@ -2,7 +2,8 @@
 //!
 //! Disturbances happen beside the workload and may overlap. Whoever is meant is looked up when they happen.
 
-use super::Profile;
+use super::rhythm::Rhythm;
+use super::{BURST_MS, Profile};
 use crate::nemesis::{Family, clock, partition, process};
 use crate::rng::Rng;
 use crate::simfs::image::Policy;
@@ -129,22 +130,37 @@ struct Families {
 }
 
 /// The cluster of a seed; none for profiles of one node.
-pub fn draw(profile: Profile, seed: u64) -> Option<Cluster> {
+pub fn draw(profile: Profile, seed: u64, rhythm: &Rhythm) -> Option<Cluster> {
     let mut rng = Rng::stream(seed, "cluster");
     let families = match profile {
         Profile::ClusterCalm => Families::default(),
         Profile::ClusterCrash => Families { crashes: true, ..Families::default() },
         Profile::Partition => Families { partitions: true, ..Families::default() },
-        Profile::Cluster => {
+        Profile::Cluster | Profile::Swarm => {
             let mut on = || rng.chance(1, 2);
             Families { messages: on(), partitions: on(), crashes: on(), clocks: on() }
         }
-        _ => return None,
+        Profile::Mix | Profile::Calm | Profile::Crash | Profile::Disk => return None,
     };
     let nodes = match profile {
         Profile::Partition => *rng.pick(&[3, 3, 5]),
+        Profile::Swarm => *rng.pick(&[1, 2, 2, 3, 3, 3, 3, 3, 4, 5, 5, 6, 7]),
         _ => *rng.pick(&[1, 3, 3, 3, 5]),
     };
+    Some(Cluster {
+        nodes,
+        spares: 0,
+        skews_micros: if families.clocks {
+            (0..nodes).map(|_| clock::draw_skew(&mut rng)).collect()
+        } else {
+            Vec::new()
+        },
+        messages: if families.messages { draw_messages(&mut rng) } else { Messages::default() },
+        disturbances: draw_disturbances(families, nodes, rhythm, &mut rng),
+    })
+}
+
+fn draw_disturbances(families: Families, nodes: u64, rhythm: &Rhythm, rng: &mut Rng) -> Vec<Disturbance> {
     let mut kinds: Vec<Family> = Vec::new();
     if families.partitions && nodes > 1 {
         kinds.push(partition::draw);
@@ -155,24 +171,15 @@ pub fn draw(profile: Profile, seed: u64) -> Option<Cluster> {
     if families.clocks {
         kinds.push(clock::draw);
     }
-    let count = if kinds.is_empty() { 0 } else { rng.between(3, 10) };
-    Some(Cluster {
-        nodes,
-        spares: 0,
-        skews_micros: if families.clocks {
-            (0..nodes).map(|_| clock::draw_skew(&mut rng)).collect()
-        } else {
-            Vec::new()
-        },
-        messages: if families.messages { draw_messages(&mut rng) } else { Messages::default() },
-        disturbances: (0..count)
-            .map(|_| Disturbance {
-                wait_ms: rng.spread(10, 4000),
-                lasts_ms: rng.spread(10, 8000),
-                what: rng.pick(&kinds)(nodes, &mut rng),
-            })
-            .collect(),
-    })
+    let count = if kinds.is_empty() { 0 } else { rng.between(3, 8 + 2 * rhythm.bursts()) };
+    let [burst_ms, _] = BURST_MS;
+    let mut moments_ms: Vec<u64> = (0..count).map(|_| rhythm.moment_ms(burst_ms, rng)).collect();
+    moments_ms.sort_unstable();
+    let before_ms = std::iter::once(0).chain(moments_ms.iter().copied());
+    let waits_ms: Vec<u64> = moments_ms.iter().zip(before_ms).map(|(at, before)| at - before).collect();
+    let disturbance =
+        |wait_ms| Disturbance { wait_ms, lasts_ms: rng.spread(10, 8000), what: rng.pick(&kinds)(nodes, rng) };
+    waits_ms.into_iter().map(disturbance).collect()
 }
 
 fn draw_messages(rng: &mut Rng) -> Messages {

@@ -3,6 +3,7 @@
 //! A plan is a text that can be kept, edited and played again; nothing else decides what happens in a run.
 
 mod cluster;
+mod rhythm;
 
 pub use cluster::{Cluster, Disturbance, Messages, Mischief, Shape, Who};
 
@@ -10,13 +11,25 @@ use crate::rng::Rng;
 use crate::simfs::faults::{Fault, Files, Kind, Reason};
 use crate::simfs::image::Policy;
 use crate::workload::{Step, Workload};
+use rhythm::Rhythm;
 use serde::{Deserialize, Serialize};
+
+/// The virtual seconds of a run that nobody said otherwise of.
+pub const TIME_S: u64 = 60;
+/// More than anybody waits for; far less than the simulator allows.
+pub const TIME_S_MAX: u64 = 1800;
+/// Steps of all clients together: they cost more than the time between them.
+const STEPS_MAX: u64 = 300;
+/// For how long a burst of work goes on in a cluster, more or less, and with a node that is alone.
+const BURST_MS: [u64; 2] = [4000, 300];
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
-    /// Whatever the seed says: each of the others of one node.
+    /// Whatever the seed says: one node or several, the workload, each kind of trouble on or off.
+    Swarm,
+    /// One node, whatever the seed says: each of the three that follow.
     Mix,
     /// No trouble at all.
     Calm,
@@ -39,7 +52,9 @@ impl Profile {
     pub fn has_clusters(self) -> bool {
         match self {
             Profile::Mix | Profile::Calm | Profile::Crash | Profile::Disk => false,
-            Profile::ClusterCalm | Profile::ClusterCrash | Profile::Partition | Profile::Cluster => true,
+            Profile::Swarm | Profile::ClusterCalm | Profile::ClusterCrash | Profile::Partition | Profile::Cluster => {
+                true
+            }
         }
     }
 
@@ -110,6 +125,9 @@ pub enum Trouble {
 /// A trouble and the quiet before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
+    /// Not before so many virtual milliseconds after the run began.
+    #[serde(default)]
+    pub at_ms: u64,
     /// Virtual milliseconds after the node came back from the last one.
     pub wait_ms: u64,
     /// What happens.
@@ -137,6 +155,9 @@ pub struct Plan {
     pub seed: u64,
     /// What it is about.
     pub profile: Profile,
+    /// Virtual seconds for which clients work and troubles come; as long as they need when 0.
+    #[serde(default)]
+    pub time_s: u64,
     /// Planted bugs that are on.
     #[serde(default)]
     pub mutants: Vec<String>,
@@ -161,8 +182,10 @@ pub struct Plan {
 pub struct Wish {
     /// What the run is about.
     pub profile: Profile,
-    /// What clients do.
-    pub workload: Workload,
+    /// What clients do; when absent what the profile says.
+    pub workload: Option<Workload>,
+    /// Virtual seconds for which clients work and troubles come.
+    pub time_s: u64,
     /// Planted bugs.
     pub mutants: Vec<String>,
     /// Crash images per run.
@@ -173,20 +196,29 @@ impl Plan {
     /// The plan of a seed.
     pub fn draw(seed: u64, wish: &Wish) -> Plan {
         let mut rng = Rng::stream(seed, "plan");
+        let is_swarm = wish.profile == Profile::Swarm;
+        let one = [Profile::Calm, Profile::Crash, Profile::Crash, Profile::Disk, Profile::Disk];
         let profile = match wish.profile {
-            Profile::Mix => *rng.pick(&[Profile::Calm, Profile::Crash, Profile::Crash, Profile::Disk, Profile::Disk]),
+            Profile::Mix => *rng.pick(&one),
+            Profile::Swarm if rng.chance(1, 5) => *rng.pick(&one),
             profile => profile,
         };
-        let clients = rng.between(1, 5);
-        let steps = rng.between(15, 45);
-        let cluster = cluster::draw(profile, seed);
+        let workload = match wish.workload {
+            None if is_swarm => *rng.pick(<Workload as clap::ValueEnum>::value_variants()),
+            given => given.unwrap_or_default(),
+        };
+        let rhythm = Rhythm::draw(wish.time_s, &mut Rng::stream(seed, "rhythm"));
+        let clients = if is_swarm { rng.spread(1, 12) } else { rng.between(1, 5) };
+        let steps = (rng.between(15, 45) * (3 + rhythm.bursts()) / 4).min(STEPS_MAX / clients);
+        let cluster = cluster::draw(profile, seed, &rhythm);
         let clients: Vec<_> = (1..=clients)
             .map(|client| {
                 let mut rng = Rng::stream(seed, &format!("workload/c{client}"));
-                let mut steps = wish.workload.draw(client, steps, &mut rng);
+                let mut steps = workload.draw(client, steps, &mut rng);
                 if cluster.is_some() {
                     spread_out(&mut steps, &mut rng);
                 }
+                rhythm.deal(&mut steps, &mut rng);
                 Client { steps }
             })
             .collect();
@@ -194,12 +226,13 @@ impl Plan {
         Plan {
             seed,
             profile,
+            time_s: wish.time_s,
             mutants: wish.mutants.clone(),
             acknowledged_min: (total / 8).max(2),
-            knobs: draw_knobs(wish.workload, &mut Rng::stream(seed, "knobs")),
+            knobs: draw_knobs(workload, &mut Rng::stream(seed, "knobs")),
             images: Images { places: wish.images / if cluster.is_some() { CLUSTER_IMAGES_PART } else { 1 } },
             cluster,
-            incidents: draw_incidents(profile, &mut Rng::stream(seed, "troubles")),
+            incidents: draw_incidents(profile, &rhythm, &mut Rng::stream(seed, "troubles")),
             clients,
         }
     }
@@ -239,13 +272,16 @@ fn draw_knobs(workload: Workload, rng: &mut Rng) -> Knobs {
     }
 }
 
-fn draw_incidents(profile: Profile, rng: &mut Rng) -> Vec<Incident> {
+fn draw_incidents(profile: Profile, rhythm: &Rhythm, rng: &mut Rng) -> Vec<Incident> {
     let count = match profile {
-        Profile::Calm => 0,
-        Profile::Mix | Profile::Crash | Profile::Disk => rng.between(2, 7),
-        Profile::ClusterCalm | Profile::ClusterCrash | Profile::Partition | Profile::Cluster => 0,
+        Profile::Crash | Profile::Disk => rng.between(2, 6 + rhythm.bursts()),
+        _ => 0,
     };
-    (0..count).map(|_| Incident { wait_ms: rng.spread(1, 300), trouble: draw_trouble(profile, rng) }).collect()
+    let [_, burst_ms] = BURST_MS;
+    let mut moments_ms: Vec<u64> = (0..count).map(|_| rhythm.moment_ms(burst_ms, rng)).collect();
+    moments_ms.sort_unstable();
+    let incident = |at_ms| Incident { at_ms, wait_ms: rng.spread(1, 300), trouble: draw_trouble(profile, rng) };
+    moments_ms.into_iter().map(incident).collect()
 }
 
 fn draw_trouble(profile: Profile, rng: &mut Rng) -> Trouble {
@@ -282,7 +318,7 @@ mod tests {
     }
 
     fn of(profile: Profile) -> Wish {
-        Wish { profile, workload: Workload::Mixed, mutants: vec!["idx-01".into()], images: 10 }
+        Wish { profile, workload: None, time_s: TIME_S, mutants: vec!["idx-01".into()], images: 10 }
     }
 
     #[test]
@@ -294,12 +330,30 @@ mod tests {
     #[test]
     fn a_plan_survives_being_kept_as_text() {
         for seed in 0..200 {
-            for profile in [Profile::Mix, Profile::Cluster] {
-                let all = [Workload::Mixed, Workload::Append, Workload::Bank, Workload::Register, Workload::Set];
-                let workload = all[seed as usize % all.len()];
-                let plan = Plan::draw(seed, &Wish { workload, ..of(profile) });
+            for profile in [Profile::Mix, Profile::Cluster, Profile::Swarm] {
+                let plan = Plan::draw(seed, &of(profile));
                 assert_eq!(Plan::parse(&plan.print()).unwrap(), plan, "seed {seed}");
             }
         }
+    }
+
+    #[test]
+    fn a_swarm_has_one_of_everything() {
+        let plans: Vec<Plan> = (0..300).map(|seed| Plan::draw(seed, &of(Profile::Swarm))).collect();
+        for workload in <Workload as clap::ValueEnum>::value_variants() {
+            assert!(plans.iter().any(|plan| plan.knobs.workload == *workload), "{workload:?}");
+        }
+        for nodes in 1..=7 {
+            let has = |plan: &Plan| plan.cluster.as_ref().is_some_and(|cluster| cluster.nodes == nodes);
+            assert!(plans.iter().any(has), "{nodes} nodes");
+        }
+        assert!(plans.iter().any(|plan| plan.cluster.is_none()) && plans.iter().any(|plan| plan.clients.len() == 12));
+        assert!(plans.iter().all(|plan| plan.clients.iter().all(|client| client.steps.len() as u64 <= STEPS_MAX)));
+    }
+
+    #[test]
+    fn a_named_workload_wins_over_the_draw() {
+        let wish = Wish { workload: Some(Workload::Bank), ..of(Profile::Swarm) };
+        assert!((0..50).all(|seed| Plan::draw(seed, &wish).knobs.workload == Workload::Bank));
     }
 }

@@ -79,7 +79,7 @@ impl Workload {
             let key = action.is_mutation().then(|| format!("c{client}-{number}"));
             let often = [Sent::Once, Sent::Once, Sent::Once, Sent::Again, Sent::Twice];
             let sent = if key.is_some() { *rng.pick(&often) } else { Sent::Once };
-            Step { pause_micros, key, sent, action }
+            Step { pause_micros, at_ms: 0, key, sent, action }
         };
         (1..).zip(all).map(step).collect()
     }

@@ -33,6 +33,9 @@ const PRICES: [&str; 5] = ["0", "-1.5", "0.01", "99999999.99", "-0.01"];
 pub struct Step {
     /// Virtual microseconds of thinking before it.
     pub pause_micros: u64,
+    /// Not before so many virtual milliseconds after the clients began.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub at_ms: u64,
     /// The key under which a retry returns the first answer; reads have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -41,6 +44,10 @@ pub struct Step {
     pub sent: Sent,
     /// What it does.
     pub action: Action,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How often a call is sent.
@@ -69,7 +76,7 @@ fn draw(client: u64, count: u64, rng: &mut Rng) -> Vec<Step> {
         let key = action.is_mutation().then(|| format!("c{client}-{number}"));
         let sent =
             if key.is_some() { *rng.pick(&[Sent::Once, Sent::Once, Sent::Again, Sent::Twice]) } else { Sent::Once };
-        steps.push(Step { pause_micros: rng.spread(1, 20_000), key, sent, action });
+        steps.push(Step { pause_micros: rng.spread(1, 20_000), at_ms: 0, key, sent, action });
     }
     steps
 }
