@@ -23,7 +23,7 @@ use vivarium_simtests::answer::Disk;
 use vivarium_simtests::history::{End, History};
 use vivarium_simtests::rng::Rng;
 use vivarium_simtests::workload::task::Task;
-use vivarium_simtests::workload::{Action, Reply, Sent, Step, Workload};
+use vivarium_simtests::workload::{Action, Reply, Step, Workload};
 
 const NODES: usize = 3;
 
@@ -159,13 +159,8 @@ fn a_leader_that_is_cut_off_answers_no_read_and_no_write_while_another_one_leads
     let record = Record::new("cut-off");
     let _keeper = Keeper(&record);
     let caller = Caller { client: 1, patience: Duration::from_secs(30), disk: Disk::Sound };
-    let step = |number| Step {
-        pause_micros: 0,
-        key: Some(format!("{number}")),
-        sent: Sent::Once,
-        action: Workload::Set.probe(number),
-    };
-    let read = Step { key: None, action: Action::Task(Task::ReadMembers), ..step(0) };
+    let step = |number: u64| Step::at_once(Some(number.to_string()), Workload::Set.probe(number));
+    let read = Step::at_once(None, Action::Task(Task::ReadMembers));
     // Before it knows: what it takes now, nobody else has heard.
     let (way, first) = (cluster.way(old).unwrap(), step(1));
     let early = std::thread::scope(|scope| {
