@@ -19,7 +19,9 @@ mod transaction;
 mod transport;
 mod window;
 
-pub use cluster::{ClusterOptions, Connection, Member, Part, RecoveryReport, Token, initialise, join, recover, token};
+pub use cluster::{
+    ClusterOptions, Connection, Member, NODES_MAX, Part, RecoveryReport, Token, initialise, join, recover, token,
+};
 pub use error::{Error, Result};
 pub use node::{Node, NodeOptions, Role, Status};
 pub use raft::Follower;
