@@ -4,8 +4,9 @@
 
 mod harness;
 
-use harness::cluster::{Cluster, Load, until};
-use harness::{Place, Server, succeed};
+use harness::certificates::Authority;
+use harness::cluster::{Cluster, Load, Site, until};
+use harness::{NOTES, Place, Server, succeed};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -87,6 +88,24 @@ fn strangers_at_the_peer_port_are_refused_in_words_and_work_goes_on() {
 }
 
 #[test]
+fn a_node_without_a_certificate_does_not_join_those_that_have_one() {
+    let site = Site { authority: Some(Authority::new()), ..Site::new(1, NOTES) };
+    let cluster = Cluster::found(site);
+    let refused = cluster.try_join("new", "127.0.0.1:1", 1, &cluster.token);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(3), "{words}");
+    assert!(words.contains("TLS"), "{words}");
+    assert_eq!(cluster.join(1), 2);
+    cluster.serve(2);
+    cluster.ready(2);
+    let load = Load::new(&cluster);
+    load.write(1, 0);
+    load.write(2, 1);
+    load.assert_kept(&[1, 2]);
+    cluster.stop_and_check(&[1, 2]);
+}
+
+#[test]
 fn a_node_of_another_cluster_at_a_members_address_is_not_spoken_to() {
     let cluster = Cluster::start(2);
     let load = Load::new(&cluster);
@@ -104,6 +123,7 @@ fn a_node_of_another_cluster_at_a_members_address_is_not_spoken_to() {
     assert!(stranger.stop().0.success());
     cluster.serve(2);
     cluster.ready(1);
+    cluster.ready(2);
     load.write(2, 0);
     load.assert_kept(&[1, 2]);
     cluster.stop_and_check(&[1, 2]);

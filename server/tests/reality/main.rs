@@ -10,6 +10,7 @@ mod nemesis;
 mod record;
 mod run;
 
+use harness::certificates::Authority;
 use harness::cluster::{Cluster, Site, until};
 use harness::disk::SmallDisk;
 use harness::network::Network;
@@ -89,8 +90,9 @@ fn killed_paused_and_restarted_nodes_do_what_the_model_says_with_one_of_everythi
 }
 
 #[test]
-fn killed_paused_and_restarted_nodes_are_strictly_serializable() {
-    break_and_check(site(TASKS), TASKS, 2, &[&nemesis::PROCESSES]);
+fn killed_paused_and_restarted_nodes_with_certificates_are_strictly_serializable() {
+    let site = Site { authority: Some(Authority::new()), ..site(TASKS) };
+    break_and_check(site, TASKS, 2, &[&nemesis::PROCESSES]);
 }
 
 #[test]
@@ -201,9 +203,10 @@ fn rounds_for_as_long_as_is_asked() {
         }
         let load = if seed % 2 == 0 { MIXED } else { TASKS };
         let network = Network::lay(NODES);
+        let authority = (seed % 4 < 2).then(Authority::new);
         let lists: &[&[Mischief]] =
             if network.is_some() { &[&nemesis::PROCESSES, &nemesis::NETWORKS] } else { &[&nemesis::PROCESSES] };
-        break_and_check(Site { network, ..site(load) }, Load { name: "long", ..load }, seed, lists);
+        break_and_check(Site { network, authority, ..site(load) }, Load { name: "long", ..load }, seed, lists);
     }
 }
 
