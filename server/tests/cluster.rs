@@ -364,6 +364,7 @@ fn the_demo_starts_nodes_that_can_be_killed_and_leaves_none_behind() {
     for text in ["Any node takes any request", "kill -9 ", "cluster status --url", "Node 1 ended"] {
         assert!(words.contains(text), "{text}: {words}");
     }
+    assert!(words.ends_with("Stopping the nodes."), "nodes that stop together do not complain: {words}");
     for (address, _) in nodes {
         assert!(std::net::TcpStream::connect(address).is_err(), "its nodes have ended");
     }

@@ -8,10 +8,15 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 /// Elections and changes of the cluster are worth a look; that a killed node cannot be reached is not.
 const LOG_FILTER: &str = "warn,vivarium_consensus::driver=info,vivarium_consensus::transport=error";
+
+/// What a command that fails begins its last words with.
+const FAILURE: &str = "error:";
 
 /// Where a node of the demo is.
 #[derive(Clone)]
@@ -34,6 +39,8 @@ pub struct Process {
     pub id: u32,
     /// Dropped, it tells the node to stop.
     input: Option<ChildStdin>,
+    /// Set when it was told to: from then on its words are kept from the person.
+    stopping: Arc<AtomicBool>,
 }
 
 /// What the demo waits for.
@@ -94,7 +101,9 @@ impl Process {
         let (id, input) = (child.id(), child.stdin.take());
         let number = place.number;
         let words = child.stderr.take().expect("it was asked for");
-        let telling = std::thread::spawn(move || tell(number, words));
+        let stopping = Arc::new(AtomicBool::new(false));
+        let quiet = stopping.clone();
+        let telling = std::thread::spawn(move || tell(number, words, &quiet));
         let mut said = String::new();
         let mut out = BufReader::new(child.stdout.take().expect("it was asked for"));
         out.read_line(&mut said).map_err(failed)?;
@@ -116,18 +125,22 @@ impl Process {
             // Nobody listens any more when the demo ended first.
             let _ = events.send(Event::Ended(number, ended));
         });
-        Ok(Process { place, id, input })
+        Ok(Process { place, id, input, stopping })
     }
 
     /// Tells the node to stop.
     pub fn stop(&mut self) {
+        // Nodes that stop together miss each other, and say so.
+        self.stopping.store(true, Ordering::Relaxed);
         self.input = None;
     }
 }
 
-fn tell(number: u16, words: impl Read) {
+fn tell(number: u16, words: impl Read, stopping: &AtomicBool) {
     for line in BufReader::new(words).lines() {
         let Ok(line) = line else { return };
-        output::say(&format!("[{number}] {line}"));
+        if !stopping.load(Ordering::Relaxed) || line.starts_with(FAILURE) {
+            output::say(&format!("[{number}] {line}"));
+        }
     }
 }
