@@ -8,6 +8,7 @@ use crate::check::audit::request;
 use crate::history::{End, History, Moment};
 use crate::house::Door;
 use crate::manners::{ATTEMPTS_MAX, Manners};
+use crate::record;
 use crate::simfs::interpose;
 use crate::trace;
 use crate::workload::{Action, Reply, Sent, Step};
@@ -70,6 +71,7 @@ impl Shared {
             let ended = self.moment();
             self.with_history(|history| {
                 let call = history.begin(0, Some(key), action, begun);
+                record::through(call, door.number);
                 history.end(call, ended, end);
             });
         }
@@ -203,6 +205,7 @@ pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step, patienc
     let begun = shared.moment();
     let call = shared.with_history(|history| history.begin(client, step.key.clone(), step.action.clone(), begun));
     trace::event(&format!("c{client}"), &format!("call {call} {:?}", step.action), &[]);
+    record::through(call, door.number);
     let asked = door.execute(request(&step.action, step.key.as_deref()));
     let (reply, gave_up) = match patience {
         Some(patience) => timeout(patience, asked).await.map_or((None, true), |reply| (reply, false)),

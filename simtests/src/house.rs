@@ -4,6 +4,7 @@
 
 use crate::check::replica::Dump;
 use crate::plan::Knobs;
+use crate::record;
 use crate::simfs::Drive;
 use crate::trace;
 use crate::workload::{Reply, Workload};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use vivarium_consensus::{ClusterOptions, Node, NodeOptions, Status, Token};
+use vivarium_consensus::{ClusterOptions, Node, NodeOptions, Role, Status, Token};
 use vivarium_schema::database::{ApplyOptions, VerifyReport};
 use vivarium_schema::plan::Limits;
 use vivarium_schema::{Database, Request, Response, Session};
@@ -34,6 +35,8 @@ const RETRY: Duration = Duration::from_millis(50);
 /// How a node is opened.
 #[derive(Clone, Debug)]
 pub struct Opening {
+    /// The number of its machine; 0 when it opens a crash image.
+    pub number: u64,
     /// Its data folder.
     pub dir: PathBuf,
     /// Sizes.
@@ -104,6 +107,8 @@ enum Ask {
 /// The way into a node. Cheap to clone.
 #[derive(Clone)]
 pub struct Door {
+    /// The number of the machine that it leads into.
+    pub number: u64,
     asks: mpsc::UnboundedSender<Ask>,
     stopped: Arc<Mutex<Option<String>>>,
     drive: Option<Drive>,
@@ -121,6 +126,7 @@ pub struct Door {
 pub async fn live(opening: Opening, ready: oneshot::Sender<Result<Door, String>>) {
     let runtime = Runtime::seeded(opening.seed);
     runtime.skew(opening.skew_micros);
+    record::machine(opening.number, record::State::Opening, "");
     match open(&opening, runtime).await {
         Ok(opened) => serve(opened, &opening, ready).await,
         Err(reason) => {
@@ -143,13 +149,18 @@ async fn serve(opened: Opened, opening: &Opening, ready: oneshot::Sender<Result<
     let rebuilt = is_rebuilt(&opening.dir);
     let workload = opening.knobs.workload;
     let drive = opening.drive;
-    let _ = ready.send(Ok(Door { asks, stopped, drive, declared, token, rebuilt, workload }));
+    let number = opening.number;
+    record::machine(number, record::State::Up, "");
+    record::schema(number, database.served());
+    let _ = ready.send(Ok(Door { number, asks, stopped, drive, declared, token, rebuilt, workload }));
     while let Some(ask) = inbox.recv().await {
         let database = database.clone();
         madsim::task::spawn(async move {
             match ask {
                 Ask::Execute(request, answer) => {
-                    let _ = answer.send(database.execute(*request, &Session::default()).await);
+                    let response = database.execute(*request, &Session::default()).await;
+                    record::schema(number, database.served());
+                    let _ = answer.send(response);
                 }
                 Ask::Verify(answer) => {
                     let _ = answer.send(database.verify().await.map_err(|error| error.to_string()));
@@ -161,6 +172,7 @@ async fn serve(opened: Opened, opening: &Opening, ready: oneshot::Sender<Result<
                     let _ = answer.send(Dump::of(database.node()).await.map_err(|error| error.to_string()));
                 }
                 Ask::Close(answer) => {
+                    record::machine(number, record::State::Closing, "");
                     let _ = answer.send(database.node().close().await.map_err(|error| error.to_string()));
                 }
                 Ask::Skew(micros) => database.node().runtime().skew(micros),
@@ -239,7 +251,14 @@ async fn take_part(opening: &Opening, runtime: &Runtime) -> Result<Option<Token>
 /// Says how the node stands, again and again.
 async fn stand(node: Node, standing: Standing) {
     loop {
-        *standing.lock().unwrap_or_else(PoisonError::into_inner) = Some(node.status());
+        let status = node.status();
+        let role = match status.role {
+            Role::Leader => "leader",
+            Role::Follower => "follower",
+            Role::Candidate => "candidate",
+        };
+        record::standing(status.node, (role, status.term), status.leader, &status.voters);
+        *standing.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
         sleep(STANDING_TIME).await;
     }
 }

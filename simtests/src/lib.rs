@@ -22,6 +22,8 @@ pub mod nemesis;
 #[cfg(madsim)]
 pub mod network;
 pub mod plan;
+pub mod record;
+pub mod report;
 pub mod rng;
 #[cfg(madsim)]
 pub mod seat;

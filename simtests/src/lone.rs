@@ -7,6 +7,7 @@ use crate::history::{End, Known};
 use crate::house::{self, Door, Opening, Standing, Start};
 use crate::machine::{Machine, Make, Opened};
 use crate::plan::{Incident, Plan, Trouble};
+use crate::record;
 use crate::rng::Rng;
 use crate::simfs::image::Policy;
 use crate::simfs::interpose;
@@ -70,6 +71,7 @@ impl Lone {
             let client_of_one = Client::of_one(self.shared.clone(), number as u64 + 1);
             machine.spawn(client_of_one.run(client.steps.clone()));
         }
+        record::stage("disturbed");
         let mut door = self.start_until_open(None).await?;
         for incident in self.plan.incidents.clone() {
             let early = Duration::from_millis(incident.at_ms).saturating_sub(now());
@@ -79,9 +81,12 @@ impl Lone {
             door = self.meet(door, incident).await?;
             self.accused()?;
         }
+        record::stage("healed");
         self.finish_workload(&door).await?;
+        record::stage("audit");
         self.end_well(door).await?;
         self.shared.with_history(|history| oracles::check(history))?;
+        record::stage("crash images");
         self.audit_images().await
     }
 
@@ -266,6 +271,7 @@ impl Lone {
                 while places.next_if_eq(&(before + position as u64)).is_some() {
                     let policy = *rng.pick(&Policy::ALL);
                     let image = disk.image(policy, &mut rng);
+                    record::image(recording.stamps[position]);
                     let known = self.shared.with_history(|history| history.known(recording.stamps[position]));
                     let audited = self.audit_image(&image, &known).await;
                     audited.map_err(|violation| {
@@ -288,6 +294,7 @@ impl Lone {
         image.put(&dir).map_err(|error| Violation::new("harness", "image", error.to_string()))?;
         let machine = self.handle.create_node().name("image").build();
         let opening = Opening {
+            number: 0,
             dir: dir.clone(),
             knobs: self.plan.knobs,
             seed: self.images,

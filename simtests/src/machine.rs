@@ -5,6 +5,7 @@
 use crate::check::Violation;
 use crate::house::{self, Door, Opening, Standing, Start};
 use crate::plan::{Knobs, Trouble};
+use crate::record;
 use crate::rng::Rng;
 use crate::simfs::image::Policy;
 use crate::simfs::interpose;
@@ -177,6 +178,7 @@ impl Machine {
             None => format!("node/g{}", self.generation),
         };
         let opening = Opening {
+            number: self.make.number,
             dir,
             knobs: self.make.knobs,
             seed: Rng::stream(self.make.seed, &chance).next(),
@@ -211,6 +213,7 @@ impl Machine {
             }
         };
         trace::event(&self.name(), &what, &[]);
+        record::machine(self.make.number, record::State::Down, &what);
         self.handle.kill(self.node);
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let _ = std::fs::remove_dir_all(self.dir());
@@ -227,6 +230,7 @@ impl Machine {
     /// Lets a trouble come.
     pub fn arm(&mut self, trouble: Trouble) {
         trace::event("nemesis", &format!("{trouble:?}"), &[]);
+        record::trouble(&trouble, Some(0), 0);
         let Some(drive) = self.drive else { return };
         match trouble {
             Trouble::PowerCut { after_changes, .. } | Trouble::Kill { after_changes } => drive.cut_after(after_changes),

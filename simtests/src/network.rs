@@ -2,6 +2,7 @@
 
 use crate::nemesis::partition::Link;
 use crate::plan::Messages;
+use crate::record;
 use crate::rng::Rng;
 use crate::trace;
 use madsim::net::NetSim;
@@ -80,6 +81,9 @@ impl Network {
         }
         for (from, to) in self.cut.difference(&wanted) {
             simulated.unclog_link(self.machines[*from], self.machines[*to]);
+        }
+        if wanted != self.cut {
+            record::links(wanted.iter().copied());
         }
         self.cut = wanted;
     }

@@ -7,6 +7,7 @@ use crate::client::Shared;
 use crate::cluster;
 use crate::lone;
 use crate::plan::Plan;
+use crate::record;
 use crate::trace;
 use crate::verdict::{Met, Report, Verdict};
 use std::path::PathBuf;
@@ -28,8 +29,20 @@ const LOG: &str = "warn,raft=debug,vivarium_consensus=debug,vivarium_schema=debu
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 static MET: Mutex<Option<Met>> = Mutex::new(None);
 
-/// Runs a plan. `print_trace` makes each event a line on standard output; `history` takes all calls.
-pub fn run(plan: &Plan, print_trace: bool, history: Option<PathBuf>) -> Report {
+/// What is wanted of a run beside its report.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Each event is a line on standard output.
+    pub trace: bool,
+    /// Takes all calls.
+    pub history: Option<PathBuf>,
+    /// Takes what happened, as data.
+    pub record: Option<PathBuf>,
+}
+
+/// Runs a plan.
+pub fn run(plan: &Plan, wanted: &Wanted) -> Report {
+    let print_trace = wanted.trace;
     runtime::plant(plan.mutants.iter().cloned());
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -45,7 +58,11 @@ pub fn run(plan: &Plan, print_trace: bool, history: Option<PathBuf>) -> Report {
     }
     let base = PathBuf::from(DISKS).join(format!("vivarium-sim-{}", std::process::id()));
     trace::begin(print_trace, &base);
-    let ended = simulate(plan.clone(), base.clone(), history);
+    if wanted.record.is_some() {
+        record::begin();
+    }
+    let shared = Shared::default();
+    let ended = simulate(plan.clone(), base.clone(), shared.clone());
     let _ = std::fs::remove_dir_all(&base);
     let (hash, events) = trace::digest();
     let met = MET.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
@@ -56,6 +73,7 @@ pub fn run(plan: &Plan, print_trace: bool, history: Option<PathBuf>) -> Report {
             (0, Err(Violation::new("panic", "panic", panic.unwrap_or_else(|| "without words".into()))))
         }
     };
+    let result = result.and(keep(&shared, wanted));
     let verdict = match result {
         Err(violation) => Verdict::Fail { violation },
         Ok(()) => judge(plan, &met),
@@ -86,7 +104,7 @@ impl FormatTime for VirtualTime {
 }
 
 /// Runs on a thread of its own, since the simulator seeds what the standard library keeps per thread.
-fn simulate(plan: Plan, base: PathBuf, history: Option<PathBuf>) -> Result<(u64, Result<(), Violation>), ()> {
+fn simulate(plan: Plan, base: PathBuf, shared: Shared) -> Result<(u64, Result<(), Violation>), ()> {
     let run = move || {
         let mut runtime = madsim::runtime::Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
         runtime.set_time_limit(VIRTUAL_TIME_MAX);
@@ -95,14 +113,13 @@ fn simulate(plan: Plan, base: PathBuf, history: Option<PathBuf>) -> Result<(u64,
                 return Err(Violation::new("harness", "disk", error.to_string()));
             }
             let mut met = Met::default();
-            let shared = Shared::default();
             let result = match plan.cluster.clone() {
                 Some(several) => cluster::run(plan, several, base, &mut met, shared.clone()).await,
                 None => lone::run(plan, base, &mut met, shared.clone()).await,
             };
             met.acknowledged = shared.with_history(|history| history.answered());
             let witnessed = |found| shared.with_history(|history| oracles::with_witnesses(found, history));
-            let result = result.map_err(witnessed).and(keep(&shared, history));
+            let result = result.map_err(witnessed);
             *MET.lock().unwrap_or_else(PoisonError::into_inner) = Some(met);
             result
         });
@@ -113,11 +130,20 @@ fn simulate(plan: Plan, base: PathBuf, history: Option<PathBuf>) -> Result<(u64,
     thread.spawn(run).map_err(|_| ())?.join().map_err(|_| ())
 }
 
-/// Writes all calls to a file, if somebody wants them.
-fn keep(shared: &Shared, path: Option<PathBuf>) -> Result<(), Violation> {
-    let Some(path) = path else { return Ok(()) };
-    let text = shared.with_history(|history| history.print());
-    std::fs::write(&path, text).map_err(|error| Violation::new("harness", "history", error.to_string()))
+/// Writes all calls and what happened to files, if somebody wants them.
+fn keep(shared: &Shared, wanted: &Wanted) -> Result<(), Violation> {
+    let write = |path: &PathBuf, text: String| {
+        let written = std::fs::write(path, text);
+        written.map_err(|error| Violation::new("harness", "history", format!("{}: {error}", path.display())))
+    };
+    let record = record::end().map(|record| serde_json::to_string(&record).expect("a record is plain data"));
+    if let (Some(path), Some(record)) = (&wanted.record, record) {
+        write(path, record)?;
+    }
+    match &wanted.history {
+        Some(path) => write(path, shared.with_history(|history| history.print())),
+        None => Ok(()),
+    }
 }
 
 fn judge(plan: &Plan, met: &Met) -> Verdict {

@@ -105,6 +105,11 @@ impl Database {
         Ok((serving.api.clone(), serving.catalog.version))
     }
 
+    /// The version of the schema that it served last; 0 before any.
+    pub fn served(&self) -> u32 {
+        self.inner.serving.load().catalog.version
+    }
+
     /// The node that serves it.
     pub fn node(&self) -> &Node {
         &self.inner.node

@@ -61,40 +61,48 @@ impl Replay {
 /// The first violation.
 pub fn check(history: &History) -> Result<Replay, Violation> {
     let committed = committed(history)?;
-    let replay = Replay::run(committed.iter().map(|(version, call)| (*version, &call.action)))?;
+    let replay = Replay::run(committed.iter().map(|(version, call)| (*version, &call.action)));
+    let replay = replay.map_err(|found| found.about(first_refused(&committed)))?;
     let first_sent = first_sent(history);
     for call in &history.calls {
         match &call.end {
-            End::Done { reply, version } => check_answer(&replay, call, reply, *version)?,
-            End::Refused(reply) => check_refusal(&replay, (history, &first_sent), call, reply)?,
-            End::Lost(_) | End::Open => {}
+            End::Done { reply, version } => check_answer(&replay, call, reply, *version),
+            End::Refused(reply) => check_refusal(&replay, (history, &first_sent), call, reply),
+            End::Lost(_) | End::Open => Ok(()),
         }
+        .map_err(|found| found.about([call]))?;
     }
     check_real_time(history)?;
     Ok(replay)
 }
 
+/// The first mutation that the model refuses in the order of versions.
+fn first_refused<'h>(committed: &BTreeMap<u64, &'h Call>) -> Option<&'h Call> {
+    let mut state = State::default();
+    committed.values().copied().find(|call| state.run(&call.action).is_err())
+}
+
 /// The committed mutations by version: one per key and per version.
 fn committed(history: &History) -> Result<BTreeMap<u64, &Call>, Violation> {
     let mut by_version: BTreeMap<u64, &Call> = BTreeMap::new();
-    let mut by_key: BTreeMap<&str, (u64, &Reply)> = BTreeMap::new();
+    let mut by_key: BTreeMap<&str, (u64, &Reply, &Call)> = BTreeMap::new();
     for call in &history.calls {
         let (Some(key), End::Done { version, reply }) = (&call.key, &call.end) else { continue };
-        if let Some((first, answer)) = by_key.insert(key, (*version, reply)) {
+        if let Some((first, answer, other)) = by_key.insert(key, (*version, reply, call)) {
             if first != *version {
                 let detail = format!("key {key} was answered with version {first} and then {version}: applied twice");
-                return Err(violation("duplicate", detail));
+                return Err(violation("duplicate", detail).about([other, call]));
             }
             if answer.data != reply.data {
                 let detail = format!("key {key} was answered {} and then {}", answer.data, reply.data);
-                return Err(violation("changed-answer", detail));
+                return Err(violation("changed-answer", detail).about([other, call]));
             }
         }
         if let Some(other) = by_version.insert(*version, call)
             && other.key != call.key
         {
             let detail = format!("{:?} and {:?} both committed at {version}", other.key, call.key);
-            return Err(violation("version-used-twice", detail));
+            return Err(violation("version-used-twice", detail).about([other, call]));
         }
     }
     Ok(by_version)
@@ -220,6 +228,7 @@ fn check_real_time(history: &History) -> Result<(), Violation> {
     }
     events.sort_by_key(|(order, _, _)| *order);
     let mut told = 0;
+    let mut teller = None;
     let mut sent: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
     for (_, begins, call) in events {
         let End::Done { version, .. } = &call.end else {
@@ -229,7 +238,9 @@ fn check_real_time(history: &History) -> Result<(), Violation> {
             continue;
         };
         if !begins {
-            told = told.max(*version);
+            if *version > told {
+                (told, teller) = (*version, Some(call));
+            }
             continue;
         }
         // A repetition returns the first answer, which may be older.
@@ -239,7 +250,7 @@ fn check_real_time(history: &History) -> Result<(), Violation> {
         let stale = if call.key.is_some() { *version <= told } else { *version < told };
         if stale && !repeated && !pinned {
             let detail = format!("{:?} has version {version}, but {told} had been told before it began", call.action);
-            return Err(violation("stale", detail));
+            return Err(violation("stale", detail).about(teller.into_iter().chain([call])));
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod content;
 pub mod dump;
 pub mod elle;
+pub mod explain;
 pub mod linear;
 pub mod model;
 pub mod oracles;
@@ -15,6 +16,7 @@ pub mod replica;
 pub mod standing;
 pub mod task_model;
 
+use crate::history::Call;
 use serde::{Deserialize, Serialize};
 
 /// Something that must never happen did.
@@ -26,12 +28,21 @@ pub struct Violation {
     pub class: String,
     /// In words.
     pub detail: String,
+    /// The calls that it is about, by the order of their begins in the history; none where no call alone is to blame.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<u64>,
 }
 
 impl Violation {
     /// Names a violation.
     pub fn new(checker: &str, class: &str, detail: impl Into<String>) -> Violation {
-        Violation { checker: checker.into(), class: class.into(), detail: detail.into() }
+        Violation { checker: checker.into(), class: class.into(), detail: detail.into(), about: Vec::new() }
+    }
+
+    /// The same, and which calls it is about.
+    #[must_use]
+    pub fn about<'a>(self, calls: impl IntoIterator<Item = &'a Call>) -> Violation {
+        Violation { about: calls.into_iter().map(|call| call.begun.order).collect(), ..self }
     }
 }
 

@@ -30,7 +30,7 @@ pub fn with_witnesses(found: Violation, history: &History) -> Violation {
 }
 
 /// What each checker finds that does not trust versions.
-fn witnesses(history: &History) -> Vec<Violation> {
+pub(super) fn witnesses(history: &History) -> Vec<Violation> {
     let operations = operations(history);
     let lists = check_lists(&operations);
     let registers = check_registers(history, &operations);
@@ -39,7 +39,7 @@ fn witnesses(history: &History) -> Vec<Violation> {
 }
 
 /// A task, from the first time it was sent to its first answer.
-struct Operation<'h> {
+pub(super) struct Operation<'h> {
     task: &'h Task,
     client: u64,
     invoked: u64,
@@ -57,7 +57,7 @@ enum Ended<'h> {
 }
 
 /// All tasks of a history in the order in which they were first sent.
-fn operations(history: &History) -> Vec<Operation<'_>> {
+pub(super) fn operations(history: &History) -> Vec<Operation<'_>> {
     let mut operations: Vec<Operation<'_>> = Vec::new();
     let mut by_key: BTreeMap<&str, usize> = BTreeMap::new();
     for call in &history.calls {
@@ -96,7 +96,7 @@ fn ended(call: &Call) -> Ended<'_> {
 ///
 /// # Errors
 /// The first answer that cannot be read.
-fn transactions(operations: &[Operation<'_>]) -> Result<Vec<Transaction>, Violation> {
+pub(super) fn transactions(operations: &[Operation<'_>]) -> Result<Vec<Transaction>, Violation> {
     let mut transactions = Vec::new();
     for operation in operations {
         let Task::Transact { parts } = operation.task else { continue };

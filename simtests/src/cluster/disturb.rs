@@ -4,6 +4,7 @@ use super::{Cluster, LOOK, now};
 use crate::check::Violation;
 use crate::nemesis::{partition, places};
 use crate::plan::{Disturbance, Mischief};
+use crate::record;
 use crate::seat::Strike;
 use crate::trace;
 use madsim::time::sleep;
@@ -16,6 +17,7 @@ impl Cluster {
     /// Clients work, and whatever the plan says goes wrong.
     pub(super) async fn disturb(&mut self) -> Result<(), Violation> {
         let begun = now();
+        record::stage("disturbed");
         self.network.set_messages(self.cluster.messages);
         let mut next = begun;
         let agenda = self.cluster.disturbances.clone().into_iter().map(|disturbance| {
@@ -44,6 +46,7 @@ impl Cluster {
         let scene = self.scene();
         let leader = scene.leader;
         trace::event("nemesis", &format!("{:?}; leader {leader:?}", disturbance.what), &[]);
+        record::trouble(&disturbance.what, leader, disturbance.lasts_ms * 1000);
         match &disturbance.what {
             Mischief::Partition { shape } => {
                 let partition = self.network.split(partition::links(shape, &scene));

@@ -4,6 +4,7 @@ use super::{Cluster, LOOK, PATIENCE, RECOVERY_TIME_MAX, now};
 use crate::check::Violation;
 use crate::client;
 use crate::history::End;
+use crate::record;
 use crate::trace;
 use crate::workload::task::Task;
 use crate::workload::{Action, ItemChange, NewItem, Sent, Step, Workload};
@@ -21,6 +22,7 @@ impl Cluster {
     /// Ends all troubles. Clocks stay wrong: nothing may depend on them.
     pub(super) fn heal(&mut self) {
         trace::event("nemesis", "heals", &[]);
+        record::stage("healed");
         self.network.heal();
         self.mends.clear();
         for seat in &mut self.seats {

@@ -4,6 +4,7 @@ use super::Cluster;
 use crate::check::Violation;
 use crate::check::standing::Standings;
 use crate::history::Known;
+use crate::record;
 use crate::rng::Rng;
 use crate::seat::disk_at;
 use crate::simfs::image::Policy;
@@ -26,6 +27,7 @@ impl Cluster {
                 seat.machine.put(Disk::from_image(&disk_at(lives, moment).image(*policy, &mut rng)));
             }
             trace::event("audit", &format!("images at moment {moment}"), &[]);
+            record::image(moment);
             let known = shared.with_history(|history| history.known(moment));
             let audited = self.audit_image(&known).await;
             audited.map_err(|violation| {

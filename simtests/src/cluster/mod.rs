@@ -13,6 +13,7 @@ use crate::machine::{Machine, Make};
 use crate::nemesis::Scene;
 use crate::network::Network;
 use crate::plan::{self, Plan};
+use crate::record;
 use crate::seat::Seat;
 use crate::trace;
 use crate::verdict::Met;
@@ -99,6 +100,7 @@ fn now() -> Duration {
 
 impl Cluster {
     async fn run(&mut self, handle: &Handle) -> Result<(), Violation> {
+        record::stage("set-up");
         self.set_up().await?;
         for (number, client) in self.plan.clients.iter().enumerate() {
             let machine = handle.create_node().name(format!("client-{}", number + 1)).build();
@@ -112,7 +114,9 @@ impl Cluster {
         self.recover().await?;
         self.finish_workload().await?;
         self.probe("healed").await?;
+        record::stage("audit");
         self.audit().await?;
+        record::stage("power cycle");
         self.power_cycle().await?;
         self.audit().await?;
         for seat in &mut self.seats {
@@ -120,6 +124,7 @@ impl Cluster {
             seat.crash(None, &self.shared);
         }
         self.shared.with_history(|history| oracles::check(history))?;
+        record::stage("crash images");
         self.audit_images().await
     }
 

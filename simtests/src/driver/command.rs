@@ -21,6 +21,8 @@ pub enum Command {
     Run(Run),
     /// Run one kept plan or one seed again, with its trace if asked.
     Replay(Replay),
+    /// Draw one run as a page for people: nodes, calls, troubles and what went wrong on one axis of time.
+    Report(Draw),
     /// Run all plans that once failed.
     Regress(Regress),
     /// Check the history of a run again, without running it.
@@ -144,6 +146,29 @@ pub struct Replay {
     pub history: Option<PathBuf>,
 }
 
+/// Which run to draw.
+#[derive(Args)]
+pub struct Draw {
+    /// A plan that was kept.
+    #[arg(required_unless_present = "seed")]
+    pub plan: Option<PathBuf>,
+    /// Or a seed.
+    #[arg(long, conflicts_with = "plan")]
+    pub seed: Option<u64>,
+    /// What the seed's run is about.
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Crash images of the seed's run.
+    #[arg(long, default_value_t = 100)]
+    pub images: u64,
+    /// Planted bugs of the seed's run.
+    #[arg(long)]
+    pub mutant: Vec<String>,
+    /// The page: one file that needs nothing else.
+    #[arg(long, short, default_value = "report.html")]
+    pub output: PathBuf,
+}
+
 /// Which history.
 #[derive(Args)]
 pub struct Check {
@@ -225,6 +250,9 @@ pub struct Worker {
     /// Write all calls and their answers to this file.
     #[arg(long)]
     pub history: Option<PathBuf>,
+    /// Write what happened to this file, as data.
+    #[arg(long)]
+    pub record: Option<PathBuf>,
 }
 
 #[cfg(test)]

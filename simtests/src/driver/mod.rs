@@ -3,6 +3,7 @@
 //! Exit codes: 0 all passed, 1 something failed, 2 wrong use or wrong build.
 
 mod command;
+mod draw;
 mod process;
 mod survey;
 
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => survey::run(&run),
         Command::Replay(replay) => survey::replay(&replay),
         Command::Check(check) => survey::check(&check),
+        Command::Report(report) => draw::report(&report),
         Command::Regress(regress) => survey::regress(&regress),
         Command::Determinism(determinism) => survey::determinism(&determinism),
         Command::Mutants(mutants) => survey::mutants(&mutants),
@@ -56,7 +58,8 @@ fn say(line: &str) {
 fn worker_main(worker: &command::Worker) -> Result<bool, String> {
     let text = std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())?;
     let plan = crate::plan::Plan::parse(&text)?;
-    let report = crate::worker::run(&plan, worker.trace, worker.history.clone());
+    let (history, record) = (worker.history.clone(), worker.record.clone());
+    let report = crate::worker::run(&plan, &crate::worker::Wanted { trace: worker.trace, history, record });
     say(&serde_json::to_string(&report).map_err(|error| error.to_string())?);
     Ok(true)
 }

@@ -21,6 +21,8 @@ pub struct Extras {
     pub trace: bool,
     /// Its calls in this file.
     pub history: Option<PathBuf>,
+    /// What happened, as data, in this file.
+    pub record: Option<PathBuf>,
 }
 
 /// Runs a plan in a process of its own.
@@ -43,6 +45,9 @@ fn start(plan: &Plan, extras: &Extras) -> std::io::Result<Child> {
     }
     if let Some(path) = &extras.history {
         command.arg("--history").arg(path);
+    }
+    if let Some(path) = &extras.record {
+        command.arg("--record").arg(path);
     }
     let mut child = command.spawn()?;
     let mut stdin = child.stdin.take().expect("it was asked to be piped");

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How a replayed run is limited: by the patience of the one who watches it.
-const REPLAY_LIMIT: Duration = Duration::from_secs(3600);
+pub(super) const REPLAY_LIMIT: Duration = Duration::from_secs(3600);
 /// How a run of the other surveys is limited.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 
@@ -156,7 +156,7 @@ pub fn replay(replay: &Replay) -> Result<bool, String> {
         (None, Some(seed)) => Plan::draw(seed, &replay.choice.wish(&replay.mutant, replay.images)),
         (None, None) => return Err("name a plan or a seed".into()),
     };
-    let extras = Extras { trace: replay.trace.is_some(), history: replay.history.clone() };
+    let extras = Extras { trace: replay.trace.is_some(), history: replay.history.clone(), record: None };
     let report = process::run(&plan, REPLAY_LIMIT, &extras);
     match &report.verdict {
         Verdict::Pass => say(&format!("seed {}: pass, trace {}", report.seed, report.trace)),
@@ -165,7 +165,7 @@ pub fn replay(replay: &Replay) -> Result<bool, String> {
     Ok(report.verdict == Verdict::Pass)
 }
 
-fn read(path: &Path) -> Result<Plan, String> {
+pub(super) fn read(path: &Path) -> Result<Plan, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Plan::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -101,6 +101,18 @@ pub struct Anomaly {
     pub count: u64,
     /// The first of them, or the shortest cycle: one sentence for each step.
     pub words: Vec<String>,
+    /// The transactions that it is about; those of a cycle in its order.
+    pub transactions: Vec<usize>,
+}
+
+impl Anomaly {
+    /// The steps of a cycle: from one transaction to another, and why. None when it is no cycle.
+    pub fn steps(&self) -> impl Iterator<Item = (usize, usize, &str)> {
+        let is_cycle = matches!(self.class, Class::Cycle(..));
+        let next = self.transactions.iter().cycle().skip(1);
+        let steps = self.transactions.iter().zip(next).zip(&self.words).filter(move |_| is_cycle);
+        steps.map(|((from, to), words)| (*from, *to, words.as_str()))
+    }
 }
 
 impl fmt::Display for Anomaly {
@@ -116,17 +128,18 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Notes an anomaly that one sentence tells; it is only made for the first of its class.
-    pub(super) fn say(&mut self, class: Class, sentence: impl FnOnce() -> String) {
-        self.tell(class, 1, || vec![sentence()]);
+    /// Notes an anomaly of these transactions that one sentence tells; it is only made for the first of its class.
+    pub(super) fn say(&mut self, class: Class, transactions: &[usize], sentence: impl FnOnce() -> String) {
+        self.tell(class, 1, || (transactions.to_vec(), vec![sentence()]));
     }
 
-    /// Notes an anomaly of so many sentences; they are only made if it is the shortest of its class.
-    pub(super) fn tell(&mut self, class: Class, length: usize, words: impl FnOnce() -> Vec<String>) {
-        let anomaly = self.by_class.entry(class).or_insert(Anomaly { class, count: 0, words: Vec::new() });
+    /// Notes an anomaly of so many sentences; it is only told if it is the shortest of its class.
+    pub(super) fn tell(&mut self, class: Class, length: usize, told: impl FnOnce() -> (Vec<usize>, Vec<String>)) {
+        let none = Anomaly { class, count: 0, words: Vec::new(), transactions: Vec::new() };
+        let anomaly = self.by_class.entry(class).or_insert(none);
         anomaly.count += 1;
         if anomaly.words.is_empty() || length < anomaly.words.len() {
-            anomaly.words = words();
+            (anomaly.transactions, anomaly.words) = told();
         }
     }
 

@@ -22,8 +22,9 @@ pub(super) fn classify(graph: &Graph, history: &[Transaction], orders: &Orders<'
         for cycle in cycles(&among) {
             let steps: Vec<Step> = cycle.into_iter().map(|step| step.renumbered(&knot)).collect();
             let steps = without_gates(steps, history.len());
-            let words = || steps.iter().map(|step| words::sentence(step, history, orders)).collect();
-            found.tell(class(&steps), steps.len(), words);
+            let sentence = |step| words::sentence(step, history, orders);
+            let told = || (steps.iter().map(|step| step.from).collect(), steps.iter().map(sentence).collect());
+            found.tell(class(&steps), steps.len(), told);
         }
     }
 }

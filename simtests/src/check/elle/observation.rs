@@ -56,7 +56,7 @@ impl Observed {
             let Some(write) = orders.write(seen.list, *last) else { continue };
             if !write.is_final && write.transaction != seen.transaction {
                 let (reader, writer, key) = (seen.transaction, write.transaction, orders.key(seen.list));
-                found.say(Class::G1b, || {
+                found.say(Class::G1b, &[reader, writer], || {
                     format!("T{reader} read {key} up to {last}, after which T{writer} appended more to it")
                 });
             }
@@ -75,7 +75,7 @@ impl Observed {
             let [first, second] = pair else { continue };
             if (first.list, first.length) == (second.list, second.length) {
                 let (one, other, key) = (first.transaction, second.transaction, orders.key(first.list));
-                found.say(Class::LostUpdate, || {
+                found.say(Class::LostUpdate, &[one, other], || {
                     format!("T{one} and T{other} both read {} elements of {key}, and both appended to it", first.length)
                 });
             }
@@ -140,7 +140,7 @@ impl<'h> Walk<'h, '_> {
         let is_first = view.read.is_none();
         let expected = if is_first { others.is_some() } else { others == view.read };
         if !expected {
-            found.say(Class::Internal, || {
+            found.say(Class::Internal, &[reader], || {
                 let before = view.read.map_or_else(String::new, |read| format!("{} before, ", listed(read)));
                 let own = listed(&view.own);
                 format!("T{reader} read {} in {key}; it had read {before}and had appended {own}", listed(elements))
@@ -151,7 +151,8 @@ impl<'h> Walk<'h, '_> {
                 view.length = Some(others.len());
             } else {
                 let (seen, order) = (listed(others), listed(order));
-                found.say(Class::IncompatibleOrder, || format!("T{reader} read {seen} in {key}, others read {order}"));
+                let what = || format!("T{reader} read {seen} in {key}, others read {order}");
+                found.say(Class::IncompatibleOrder, &[reader], what);
             }
         }
         view.read = Some(elements);
@@ -166,7 +167,8 @@ impl<'h> Walk<'h, '_> {
             if position.is_some_and(|position| view.length.is_some_and(|length| position < length)) {
                 view.length = None;
                 let reader = self.number;
-                found.say(Class::Internal, || format!("T{reader} read {value} in {key} before it appended it"));
+                let what = || format!("T{reader} read {value} in {key} before it appended it");
+                found.say(Class::Internal, &[reader], what);
             }
         }
     }

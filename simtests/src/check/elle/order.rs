@@ -117,19 +117,21 @@ impl<'h> Orders<'h> {
         let (reader, key) = (reading.reader, self.key(reading.list));
         for value in reading.elements {
             let Some(writer) = self.write(reading.list, *value).map(|write| write.transaction) else {
-                found.say(Class::GarbageRead, || format!("T{reader} read {value} in {key}, and nobody appended it"));
+                let what = || format!("T{reader} read {value} in {key}, and nobody appended it");
+                found.say(Class::GarbageRead, &[reader], what);
                 continue;
             };
             is_seen[writer] = true;
             if history[writer].outcome == Outcome::Fail {
                 let what = || format!("T{reader} read {value} in {key}, which T{writer} appended and then failed");
-                found.say(Class::G1a, what);
+                found.say(Class::G1a, &[reader, writer], what);
             }
         }
         let mut sorted = reading.elements.to_vec();
         sorted.sort_unstable();
         if let Some([twice, _]) = sorted.array_windows().find(|[one, other]| one == other) {
-            found.say(Class::DuplicateElements, || format!("T{reader} read {twice} in {key} more than once"));
+            let what = || format!("T{reader} read {twice} in {key} more than once");
+            found.say(Class::DuplicateElements, &[reader], what);
         }
     }
 
@@ -142,8 +144,8 @@ impl<'h> Orders<'h> {
                 match (history[write.transaction].outcome, failed) {
                     (Outcome::Fail, _) => failed = Some(write),
                     (Outcome::Ok, Some(before)) => {
-                        found.say(Class::DirtyUpdate, || {
-                            let (key, first, second) = (self.key(list), before.transaction, write.transaction);
+                        let (key, first, second) = (self.key(list), before.transaction, write.transaction);
+                        found.say(Class::DirtyUpdate, &[first, second], || {
                             format!(
                                 "T{second} appended {value} to {key} behind {} of T{first}, which failed",
                                 before.value
@@ -190,7 +192,8 @@ fn writes(history: &[Transaction], list_of: impl Fn(Key) -> usize, found: &mut F
         let same = later.list == first.list && later.value == first.value;
         if same {
             let (one, other) = (first.transaction, later.transaction);
-            found.say(Class::DuplicateWrite, || format!("T{one} and T{other} both append {} to one list", first.value));
+            let what = || format!("T{one} and T{other} both append {} to one list", first.value);
+            found.say(Class::DuplicateWrite, &[one, other], what);
         }
         same
     });
