@@ -6,6 +6,7 @@ mod applier;
 mod checkpoint;
 mod cluster;
 mod command;
+mod deed;
 mod driver;
 mod error;
 mod footprint;
@@ -19,9 +20,10 @@ mod transaction;
 mod transport;
 mod window;
 
-pub use cluster::{
-    ClusterOptions, Connection, Member, NODES_MAX, Part, RecoveryReport, Token, initialise, join, recover, token,
-};
+pub use cluster::{ClusterOptions, Connection, Member, Part, RecoveryReport, Token, initialise, join, recover, token};
+pub use deed::Deed;
+#[cfg(madsim)]
+pub use deed::set_listener;
 pub use error::{Error, Result};
 pub use node::{Node, NodeOptions, Role, Status};
 pub use raft::Follower;

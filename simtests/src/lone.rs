@@ -51,7 +51,7 @@ pub struct Lone {
 /// The first violation.
 pub async fn run(plan: Plan, base: PathBuf, met: &mut Met, shared: Shared) -> Result<(), Violation> {
     let handle = Handle::current();
-    let make = Make { number: 1, ip: None, base: base.clone(), seed: plan.seed, knobs: plan.knobs };
+    let make = Make { number: 1, ip: None, base: base.clone(), seed: plan.seed, knobs: plan.knobs, watch: None };
     let machine = Machine::new(&handle, make);
     let mut lone = Lone { plan, base, handle, machine, shared, known: Known::default(), images: 0 };
     let result = lone.run().await;

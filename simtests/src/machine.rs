@@ -3,6 +3,7 @@
 //! A power failure is: the record ends, the image is drawn, then the machine dies. Its dying cannot touch the image.
 
 use crate::check::Violation;
+use crate::check::raft::Watch;
 use crate::house::{self, Door, Opening, Standing, Start};
 use crate::plan::{Knobs, Trouble};
 use crate::record;
@@ -37,6 +38,8 @@ pub struct Make {
     pub seed: u64,
     /// Sizes.
     pub knobs: Knobs,
+    /// Who compares what its node says with what is on its disk, if anybody.
+    pub watch: Option<Watch>,
 }
 
 /// A machine.
@@ -164,6 +167,9 @@ impl Machine {
         let subject = if self.make.ip.is_some() { format!("disk {}", self.make.number) } else { "disk".to_owned() };
         let drive = Drive::start(&subject, &dir, self.disk.clone());
         self.drive = Some(drive);
+        if let Some(watch) = &self.make.watch {
+            watch.life_begins(self.node, drive, &self.disk);
+        }
         if self.make.ip.is_some() {
             // Others must not hear a word of what it does after that: none of it is on its disk.
             let (handle, node) = (self.handle.clone(), self.node);
@@ -198,6 +204,9 @@ impl Machine {
     /// Ends this life: by power failure under a policy, or by a kill that leaves the page cache.
     pub fn crash(&mut self, power: Option<Policy>) {
         let Some(drive) = self.drive.take() else { return };
+        if let Some(watch) = &self.make.watch {
+            watch.life_ends(self.node);
+        }
         let recording = drive.stop().expect("a started machine is recorded");
         self.met.faults += recording.fired;
         let what = match power {

@@ -337,7 +337,7 @@ impl Replica {
         if (writes && mutant("raft-03")) || (votes && mutant("raft-02")) {
             self.persisted(number)?;
         }
-        self.node.outbox.send(self.id, messages);
+        self.send(messages);
         self.hand_over(committed)?;
         for (number, index) in reads {
             self.reads.answer(number, index);
@@ -354,6 +354,7 @@ impl Replica {
         let mut batch = Vec::with_capacity(committed.len());
         for entry in committed {
             self.handed = entry.index;
+            self.group.tell_of_applying(&entry);
             let ticket = self.claim(entry.index, entry.term);
             let payload = match entry.payload {
                 Payload::Configuration(change) => {
@@ -409,8 +410,13 @@ impl Replica {
 
     fn step(&mut self, event: Event) -> Step {
         let messages: Vec<Message> = self.group.step(event).map_err(fatal)?;
-        self.node.outbox.send(self.id, messages);
+        self.send(messages);
         self.observe()
+    }
+
+    fn send(&self, messages: Vec<Message>) {
+        self.group.tell_of_promises(&messages);
+        self.node.outbox.send(self.id, messages);
     }
 
     /// Notices that this node began or ceased to lead.
@@ -422,9 +428,13 @@ impl Replica {
             self.leading_term = self.group.term();
             tracing::info!(group = self.id.0, term = self.leading_term, "this node leads");
             sometimes("a node begins to lead");
+            self.group.tell_of_leading();
         } else if !leads && self.leading.take().is_some() {
             self.node.progress.set_leads_alone(false);
             tracing::info!(group = self.id.0, term = self.group.term(), "this node leads no more");
+        }
+        if leads {
+            self.group.tell_of_commits();
         }
         Ok(())
     }

@@ -23,6 +23,17 @@ pub(crate) struct Committed {
     pub payload: Payload,
 }
 
+impl Payload {
+    /// The bytes that the log keeps of it.
+    pub fn to_log(&self) -> Vec<u8> {
+        match self {
+            Payload::Nothing => Vec::new(),
+            Payload::Command(bytes) => bytes.clone(),
+            Payload::Configuration(change) => [&[CONFIGURATION], &change[..]].concat(),
+        }
+    }
+}
+
 /// The tag of a change of voters. Commands begin with their format, which is another number.
 const CONFIGURATION: u8 = 2;
 
@@ -69,6 +80,9 @@ mod tests {
         assert_eq!(payload(vec![]), Payload::Nothing);
         assert_eq!(payload(vec![1, 0, 7]), Payload::Command(vec![1, 0, 7]));
         assert_eq!(payload(vec![CONFIGURATION, 9]), Payload::Configuration(vec![9]));
+        for bytes in [vec![], vec![1, 0, 7], vec![CONFIGURATION, 9]] {
+            assert_eq!(payload(bytes.clone()).to_log(), bytes);
+        }
     }
 
     #[test]

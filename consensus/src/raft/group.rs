@@ -129,10 +129,12 @@ impl Group {
             max_election_tick: ELECTION_TICKS_MAX,
             heartbeat_tick: HEARTBEAT_TICKS,
             applied,
-            max_size_per_msg: MESSAGE_BYTES_MAX,
+            // A planted bug shows where entries come one by one.
+            max_size_per_msg: if mutant("raft-04") { 0 } else { MESSAGE_BYTES_MAX },
             max_inflight_msgs: MESSAGES_IN_FLIGHT_MAX,
-            check_quorum: true,
-            pre_vote: true,
+            // Planted bugs: a leader that nobody answers goes on, and whoever hears of no leader disturbs the others.
+            check_quorum: !mutant("live-01") && !mutant("raft-09"),
+            pre_vote: !mutant("raft-09"),
             max_uncommitted_size: options.uncommitted_bytes_max as u64,
             max_committed_size_per_ready: COMMITTED_BYTES_MAX,
             ..Config::default()
@@ -344,6 +346,11 @@ impl Group {
         // raft-rs 0.7.0 may set the next entry for a follower at or below one that it is known to have (its #557).
         for (_, progress) in self.raw.raft.mut_prs().iter_mut() {
             progress.next_idx = progress.next_idx.max(progress.matched + 1);
+        }
+        // A planted bug: what a majority has counts as committed, whatever term it is of.
+        if self.role() == Role::Leader && mutant("raft-04") {
+            let (index, _) = self.raw.raft.mut_prs().maximal_committed_index();
+            self.raw.raft.raft_log.commit_to(index);
         }
         self.go_on_with_the_log();
     }

@@ -9,6 +9,7 @@ mod log;
 mod logger;
 mod members;
 mod message;
+mod telling;
 
 #[cfg(test)]
 mod tests;

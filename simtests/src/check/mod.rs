@@ -10,6 +10,7 @@ pub mod explain;
 pub mod linear;
 pub mod model;
 pub mod oracles;
+pub mod raft;
 #[cfg(madsim)]
 pub mod replica;
 #[cfg(madsim)]

@@ -43,6 +43,7 @@ impl Cluster {
     async fn audit_image(&mut self, known: &Known) -> Result<(), Violation> {
         // Another time line: what was seen in the run says nothing about it.
         self.standings = Standings::default();
+        self.watch.forget();
         self.recover().await?;
         for place in self.members.clone() {
             self.audit_node(place, known).await?;

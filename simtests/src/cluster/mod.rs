@@ -6,6 +6,7 @@ mod heal;
 mod images;
 mod set_up;
 
+use crate::check::raft::Watch;
 use crate::check::standing::Standings;
 use crate::check::{Violation, oracles};
 use crate::client::{Client, Shared};
@@ -42,6 +43,7 @@ pub struct Cluster {
     members: BTreeSet<usize>,
     network: Network,
     standings: Standings,
+    watch: Watch,
     /// Virtual time at which partitions end.
     mends: Vec<(Duration, u64)>,
     /// The moment at which the set-up was done.
@@ -61,6 +63,7 @@ pub async fn run(
     shared: Shared,
 ) -> Result<(), Violation> {
     let handle = Handle::current();
+    let watch = Watch::begin();
     let seats: Vec<Seat> = (1..=cluster.nodes + cluster.spares)
         .map(|number| {
             let last = u8::try_from(number).expect("a cluster has few nodes");
@@ -70,6 +73,7 @@ pub async fn run(
                 base: base.join(format!("n{number}")),
                 seed: plan.seed,
                 knobs: plan.knobs,
+                watch: Some(watch.clone()),
             };
             Seat::new(Machine::new(&handle, make))
         })
@@ -84,6 +88,7 @@ pub async fn run(
         members: BTreeSet::new(),
         network,
         standings,
+        watch,
         mends: Vec::new(),
         set_up_at: 0,
         met: Met::default(),
@@ -159,7 +164,7 @@ impl Cluster {
             }
             self.seats[place].tend(&self.shared)?;
         }
-        self.shared.violation().map_or(Ok(()), Err)
+        self.watch.violation().or_else(|| self.shared.violation()).map_or(Ok(()), Err)
     }
 
     /// The machine whose node leads in the newest term.

@@ -226,6 +226,17 @@ pub(super) enum Inode {
     Folder(Folder),
 }
 
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The file.
+    pub ino: Ino,
+    /// What a power failure leaves for certain.
+    pub durable: Content,
+    /// What is read from it.
+    pub now: Content,
+}
+
 /// A disk as the model knows it.
 #[derive(Clone, Debug)]
 pub struct Disk {
@@ -280,6 +291,26 @@ impl Disk {
             }
         }
         String::new()
+    }
+
+    /// The files in a folder of the root, in the order of their names.
+    pub fn files_in(&self, folder: &str) -> Vec<Held> {
+        let folder = self.child(ROOT, folder).and_then(|ino| self.inodes.get(&ino));
+        let Some(Inode::Folder(folder)) = folder else { return Vec::new() };
+        let held = |ino: &Ino| match self.inodes.get(ino) {
+            Some(Inode::File(file)) => {
+                let (mut durable, mut now) = (file.durable.clone(), file.durable.clone());
+                for (change, fate) in &file.changes {
+                    change.apply(&mut now);
+                    if *fate == Fate::Durable {
+                        change.apply(&mut durable);
+                    }
+                }
+                Some(Held { ino: *ino, durable, now })
+            }
+            _ => None,
+        };
+        folder.now.values().filter_map(held).collect()
     }
 
     /// Plays one operation.

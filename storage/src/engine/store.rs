@@ -6,6 +6,7 @@ use super::fjall::{Bytes, Table, TableOptions, Tables, View};
 use super::snapshot::{Engine, Snapshot};
 use super::{Apply, CATALOG, META_OWN_END, Position, Space, StoreOptions, Usage};
 use crate::disk::{io, set_aside, sync_folder, sync_parent};
+use crate::runtime::mutant;
 use crate::{DatabaseId, Error, Result, Version};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -144,6 +145,11 @@ impl Store {
             }
         }
         let mut batch = engine.tables.batch();
+        // A planted bug: the position goes ahead of the cells, which may find the disk full.
+        if mutant("disk-05") {
+            engine.tables.put(&mut batch, Table::Meta, KEY_POSITION, &encode_position(position));
+            engine.tables.commit(std::mem::replace(&mut batch, engine.tables.batch()))?;
+        }
         for (table, cells) in &pending.newest {
             for (key, cell) in cells {
                 match cell {

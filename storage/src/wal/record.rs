@@ -3,6 +3,7 @@
 //! A batch is valid only as a whole: header, every record of the checksum chain, and zeros up to the next block.
 
 use super::{GroupId, Record};
+use crate::runtime::mutant;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -203,7 +204,7 @@ impl Found {
         let end = (start + RECORD_HEADER).checked_add(u32_at(header, 0) as usize)?;
         let record = bytes.get(start..end)?;
         let chain = record_crc(previous, record);
-        if chain != u32_at(header, 4) {
+        if chain != u32_at(header, 4) && !mutant("disk-02") {
             return None;
         }
         let found = Found {

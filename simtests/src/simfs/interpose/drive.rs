@@ -105,6 +105,11 @@ impl Drive {
         self.with(|world| world.faults.was_armed).unwrap_or(false)
     }
 
+    /// The operations from the `seen`-th on.
+    pub fn ops_since(self, seen: usize) -> Vec<Op> {
+        self.with(|world| world.ops.get(seen..).unwrap_or_default().to_vec()).unwrap_or_default()
+    }
+
     /// How many faults fired.
     pub fn fired(self) -> u64 {
         self.with(|world| world.faults.fired).unwrap_or(0)
