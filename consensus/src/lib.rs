@@ -20,7 +20,9 @@ mod transaction;
 mod transport;
 mod window;
 
-pub use cluster::{ClusterOptions, Connection, Member, Part, RecoveryReport, Token, initialise, join, recover, token};
+pub use cluster::{
+    ClusterOptions, Connection, Member, NODES_MAX, Part, RecoveryReport, Token, initialise, join, recover, token,
+};
 pub use deed::Deed;
 #[cfg(madsim)]
 pub use deed::set_listener;

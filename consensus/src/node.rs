@@ -516,6 +516,11 @@ impl Node {
         self.handle.shell.token()
     }
 
+    /// Whether what it says to other nodes is kept private by certificates.
+    pub fn has_peer_tls(&self) -> bool {
+        self.handle.shell.options.cluster.as_ref().is_some_and(|cluster| cluster.tls.is_some())
+    }
+
     /// Lets a node go for good, and returns when the group does without it. Its number is never used again.
     ///
     /// # Errors

@@ -220,6 +220,20 @@ fn strangers_and_slips_are_refused_with_words_that_help() {
     let stranger = succeed(&["cluster", "init", "--data", &foreign.text("data")]);
     let words = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
 
+    // How a node is added: the token, and commands that can be run as they are.
+    let url = cluster.with(2, |server| server.url.clone());
+    let shown = succeed(&["cluster", "add", "10.0.0.9:4100", "--data", &cluster.data(1), "--url", &url]);
+    assert_eq!(shown.trim(), cluster.token);
+    let shown = succeed(&["cluster", "add", "h:1", "--folder", "n", "--url", &url, "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let leader = cluster.listen(cluster.leader(&[1, 2]));
+    let join = format!("vivarium cluster join --data n --cluster-listen h:1 --member {leader} --token-file token");
+    assert_eq!((&shown["join"], &shown["token"]), (&json!(join), &json!(null)), "{shown}");
+    let refused = fail(2, &["cluster", "add", "--cluster-key", "k", "--url", &url]);
+    assert!(refused.contains("The nodes of this cluster have no TLS"), "{refused}");
+    let refused = fail(5, &["cluster", "add", "--data", &foreign.text("data"), "--url", &url]);
+    assert!(refused.contains("the server is of cluster"), "{refused}");
+
     // The token of another cluster, a token with a slip, a member that is not there.
     let refused = cluster.try_join("new", &free_address(), 1, stranger.trim());
     assert_eq!(refused.status.code(), Some(3), "{}", words(&refused));

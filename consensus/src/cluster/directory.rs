@@ -27,7 +27,7 @@ const ROWS_MAX: usize = 10_000;
 /// What a node is told, or finds out, that was removed.
 pub(super) const REMOVED: &str = "this node was removed from its cluster";
 /// Nodes of a cluster. Every commit waits for a majority of them.
-pub(crate) const NODES_MAX: usize = 7;
+pub const NODES_MAX: usize = 7;
 
 /// Names an attempt to join, so that a repetition gets the number that the first one got.
 pub(crate) type Card = [u8; 16];

@@ -16,6 +16,7 @@ mod token;
 
 pub(crate) use book::Book;
 pub(crate) use desk::Desk;
+pub use directory::NODES_MAX;
 pub(crate) use directory::{DIRECTORY, Directory};
 pub(crate) use forward::{Commission, Way, ask_anybody, ask_leader, commit};
 pub(crate) use join::prepare;

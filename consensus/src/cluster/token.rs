@@ -18,6 +18,13 @@ pub struct Token {
     pub(crate) secret: Secret,
 }
 
+impl Token {
+    /// The cluster that it lets one join.
+    pub fn cluster(&self) -> Uuid {
+        self.cluster
+    }
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token").field("cluster", &self.cluster).finish_non_exhaustive()

@@ -26,6 +26,8 @@ pub struct Cluster {
     leader: Option<BigInt>,
     /// The Raft term.
     term: BigInt,
+    /// Whether its nodes keep what they say to each other private by certificates.
+    peer_tls: bool,
     /// All nodes, in ascending order.
     members: Vec<Member>,
 }
@@ -78,6 +80,7 @@ impl Cluster {
             node: status.node.into(),
             leader: status.leader.map(BigInt),
             term: status.term.into(),
+            peer_tls: node.has_peer_tls(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! A cluster of real processes on this machine, and a client of it that goes on with another node when one fails it.
 
+use super::certificates::Authority;
 use super::disk::SmallDisk;
 use super::network::{Network, Way};
 use super::{NOTES, Place, Reply, Server, request, succeed, vivarium};
@@ -49,11 +50,21 @@ pub struct Site {
     pub arguments: Vec<String>,
     /// A machine for each node; without it they are all on this one.
     pub network: Option<Network>,
+    /// Signs a certificate for each node; without it nodes have none.
+    pub authority: Option<Authority>,
 }
 
 impl Site {
     pub fn new(nodes: usize, schema: &'static str) -> Site {
-        Site { disks: Vec::new(), place: Place::new(), nodes, schema, arguments: Vec::new(), network: None }
+        Site {
+            disks: Vec::new(),
+            place: Place::new(),
+            nodes,
+            schema,
+            arguments: Vec::new(),
+            network: None,
+            authority: None,
+        }
     }
 }
 
@@ -88,6 +99,7 @@ pub struct Cluster {
 
 struct Node {
     listen: String,
+    certificate: Vec<String>,
     server: Option<Server>,
     asleep: bool,
 }
@@ -128,8 +140,11 @@ impl Cluster {
     fn add(&self, number: usize) {
         let listen = self.site.network.as_ref().map_or_else(free_address, |network| network.listen(number));
         let folder = self.site.place.path(&format!("node-{number}"));
-        std::fs::create_dir_all(folder).unwrap();
-        self.nodes.write().unwrap().push(Node { listen, server: None, asleep: false });
+        std::fs::create_dir_all(&folder).unwrap();
+        let host = listen.rsplit_once(':').expect("an address has a port").0;
+        let certificate = self.site.authority.as_ref().map(|authority| authority.sign(host, &folder));
+        let certificate = certificate.unwrap_or_default();
+        self.nodes.write().unwrap().push(Node { listen, certificate, server: None, asleep: false });
     }
 
     /// The binary, on a node's machine.
@@ -150,7 +165,9 @@ impl Cluster {
         let (data, listen) = (self.data(number), self.listen(number));
         let arguments =
             ["cluster", "join", "--data", &data, "--cluster-listen", &listen, "--member", &self.listen(member)];
-        let output = self.command(number).args(arguments).env("VIVARIUM_TOKEN", &self.token).output().unwrap();
+        let mut command = self.command(number);
+        command.args(arguments).args(self.certificate(number)).env("VIVARIUM_TOKEN", &self.token);
+        let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     }
@@ -172,7 +189,8 @@ impl Cluster {
     pub fn try_serve(&self, number: usize) -> Result<(), (ExitStatus, String)> {
         let mut command = self.command(number);
         let (data, listen) = (self.data(number), self.listen(number));
-        command.args(["serve", "--data", &data, "--cluster-listen", &listen]).args(&self.site.arguments);
+        command.args(["serve", "--data", &data, "--cluster-listen", &listen]);
+        command.args(self.certificate(number)).args(&self.site.arguments);
         let namespace = self.site.network.as_ref().map(|network| network.namespace(number));
         let server = Server::launch(command, namespace)?;
         self.nodes.write().unwrap()[number - 1].server = Some(server);
@@ -182,6 +200,11 @@ impl Cluster {
     /// True when a node's process has ended by itself.
     pub fn has_ended(&self, number: usize) -> bool {
         self.nodes.write().unwrap()[number - 1].server.as_mut().is_none_or(Server::has_ended)
+    }
+
+    /// The arguments that name a node's certificate.
+    fn certificate(&self, number: usize) -> Vec<String> {
+        self.nodes.read().unwrap()[number - 1].certificate.clone()
     }
 
     /// A node's folder.

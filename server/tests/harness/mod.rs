@@ -4,6 +4,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "every test file uses a part of it, and a test may panic")]
 
+pub mod certificates;
 pub mod cluster;
 pub mod disk;
 pub mod network;

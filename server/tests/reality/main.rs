@@ -10,6 +10,7 @@ mod nemesis;
 mod record;
 mod run;
 
+use harness::certificates::Authority;
 use harness::cluster::{Cluster, Site, until};
 use harness::disk::SmallDisk;
 use harness::network::Network;
@@ -23,7 +24,7 @@ use vivarium_simtests::answer::Disk;
 use vivarium_simtests::history::{End, History};
 use vivarium_simtests::rng::Rng;
 use vivarium_simtests::workload::task::Task;
-use vivarium_simtests::workload::{Action, Reply, Sent, Step, Workload};
+use vivarium_simtests::workload::{Action, Reply, Step, Workload};
 
 const NODES: usize = 3;
 
@@ -89,8 +90,9 @@ fn killed_paused_and_restarted_nodes_do_what_the_model_says_with_one_of_everythi
 }
 
 #[test]
-fn killed_paused_and_restarted_nodes_are_strictly_serializable() {
-    break_and_check(site(TASKS), TASKS, 2, &[&nemesis::PROCESSES]);
+fn killed_paused_and_restarted_nodes_with_certificates_are_strictly_serializable() {
+    let site = Site { authority: Some(Authority::new()), ..site(TASKS) };
+    break_and_check(site, TASKS, 2, &[&nemesis::PROCESSES]);
 }
 
 #[test]
@@ -159,13 +161,8 @@ fn a_leader_that_is_cut_off_answers_no_read_and_no_write_while_another_one_leads
     let record = Record::new("cut-off");
     let _keeper = Keeper(&record);
     let caller = Caller { client: 1, patience: Duration::from_secs(30), disk: Disk::Sound };
-    let step = |number| Step {
-        pause_micros: 0,
-        key: Some(format!("{number}")),
-        sent: Sent::Once,
-        action: Workload::Set.probe(number),
-    };
-    let read = Step { key: None, action: Action::Task(Task::ReadMembers), ..step(0) };
+    let step = |number: u64| Step::at_once(Some(number.to_string()), Workload::Set.probe(number));
+    let read = Step::at_once(None, Action::Task(Task::ReadMembers));
     // Before it knows: what it takes now, nobody else has heard.
     let (way, first) = (cluster.way(old).unwrap(), step(1));
     let early = std::thread::scope(|scope| {
@@ -206,9 +203,10 @@ fn rounds_for_as_long_as_is_asked() {
         }
         let load = if seed % 2 == 0 { MIXED } else { TASKS };
         let network = Network::lay(NODES);
+        let authority = (seed % 4 < 2).then(Authority::new);
         let lists: &[&[Mischief]] =
             if network.is_some() { &[&nemesis::PROCESSES, &nemesis::NETWORKS] } else { &[&nemesis::PROCESSES] };
-        break_and_check(Site { network, ..site(load) }, Load { name: "long", ..load }, seed, lists);
+        break_and_check(Site { network, authority, ..site(load) }, Load { name: "long", ..load }, seed, lists);
     }
 }
 

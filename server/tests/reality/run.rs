@@ -13,7 +13,7 @@ use vivarium_simtests::history::{End, History};
 use vivarium_simtests::manners::Manners;
 use vivarium_simtests::rng::Rng;
 use vivarium_simtests::workload::task::Task;
-use vivarium_simtests::workload::{Action, Sent, Step, Workload};
+use vivarium_simtests::workload::{Action, Step, Workload};
 
 /// A healthy node answers in this time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -118,7 +118,7 @@ impl Run<'_> {
 
     /// Makes a call through a node until it is done.
     fn insist(&self, node: usize, key: Option<String>, action: Action) {
-        let step = Step { pause_micros: 0, key, sent: Sent::Once, action };
+        let step = Step::at_once(key, action);
         let caller = Caller { client: 0, patience: PATIENCE, disk: Disk::Sound };
         until("a healthy node answers", || {
             let end = self.record.call(&self.cluster.way(node)?, caller, &step);
@@ -171,7 +171,7 @@ impl Run<'_> {
 
     /// Sends a mutation that had no answer again, under its key, until it has one.
     fn repeat(&self, node: usize, key: &str, action: &Action) -> End {
-        let step = Step { pause_micros: 0, key: Some(key.to_owned()), sent: Sent::Once, action: action.clone() };
+        let step = Step::at_once(Some(key.to_owned()), action.clone());
         let caller = Caller { client: 0, patience: PATIENCE, disk: Disk::Sound };
         until("a lost call is resolved", || {
             let end = self.record.call(&self.cluster.way(node)?, caller, &step);

@@ -46,6 +46,13 @@ pub struct Step {
     pub action: Action,
 }
 
+impl Step {
+    /// A step that is taken at once, and once.
+    pub fn at_once(key: Option<String>, action: Action) -> Step {
+        Step { pause_micros: 0, at_ms: 0, key, sent: Sent::Once, action }
+    }
+}
+
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }

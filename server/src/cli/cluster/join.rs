@@ -1,6 +1,7 @@
 //! `vivarium cluster join`.
 
 use super::failure;
+use super::recipe::Recipe;
 use crate::cli::{Exit, Failure, output};
 use crate::config;
 use clap::Args;
@@ -59,13 +60,16 @@ impl Join {
         let system = Runtime::system();
         let joining = async { join(&self.data, &options, &token, &self.member, &system, now() + JOIN_TIME_MAX).await };
         let node = runtime.block_on(joining).map_err(|error| failure(&self.data, &error))?;
-        let advertise =
-            self.advertise.as_ref().map(|advertise| format!(" --advertise {advertise}")).unwrap_or_default();
+        let recipe = Recipe {
+            data: &self.data,
+            cluster_listen: &self.cluster_listen,
+            advertise: self.advertise.as_deref(),
+            tls: &self.tls,
+        };
         output::say(&format!(
-            "The folder {dir} is node {node} of the cluster. Start it:\n\n    vivarium serve --data {dir} --cluster-listen \
-             {listen}{advertise}\n\nIt catches up first, and votes when it has.\n",
+            "The folder {dir} is node {node} of the cluster. Start it:\n\n    {serve}\n\nIt catches up first, and votes when it has.\n",
             dir = self.data.display(),
-            listen = self.cluster_listen
+            serve = recipe.serve()
         ));
         output::data(&node.to_string())
     }

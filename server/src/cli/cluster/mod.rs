@@ -1,8 +1,10 @@
 //! `vivarium cluster`: one file a command. `init`, `join`, `token` and `recover` work on a data folder, the others ask a
 //! server.
 
+mod add;
 mod init;
 mod join;
+mod recipe;
 mod recover;
 mod remove;
 mod status;
@@ -22,6 +24,8 @@ pub enum Cluster {
     Init(init::Init),
     /// Make a new folder a node of a cluster that is there
     Join(join::Join),
+    /// Print the join token and the commands that add a node to a server's cluster
+    Add(add::Add),
     /// Show the nodes of a server's cluster
     Status(status::Status),
     /// Let a node leave the cluster for good
@@ -43,6 +47,7 @@ impl Cluster {
         match self {
             Cluster::Init(init) => init.run(),
             Cluster::Join(join) => join.run(),
+            Cluster::Add(add) => add.run(),
             Cluster::Status(status) => status.run(),
             Cluster::Remove(remove) => remove.run(),
             Cluster::TransferLeader(transfer) => transfer.run(),
