@@ -164,10 +164,11 @@ impl Server {
         Ok(Server { child, url: url.to_owned(), way, stderr: Mutex::new(stderr) })
     }
 
-    /// SIGKILL: what a power cut is to a process.
-    pub fn kill(mut self) {
+    /// SIGKILL: what a power cut is to a process. What it had said until then.
+    pub fn kill(mut self) -> String {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.stderr.lock().unwrap().iter().collect()
     }
 
     /// True when the process has ended by itself.

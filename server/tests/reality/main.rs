@@ -31,8 +31,8 @@ const NODES: usize = 3;
 /// Over so long a client's steps are spread out: about as long as one round of troubles takes.
 const SPAN: Duration = Duration::from_secs(14);
 
-/// Small files, so that log segments and memtables are full within a run.
-const CONFIG: &str = "[storage]\nsegment_bytes = 262144\nmemtable_bytes = 1048576\n";
+/// Small files: logs are shortened and memtables flushed within a run, so that who was away needs a checkpoint.
+const CONFIG: &str = "[storage]\nsegment_bytes = 8192\nmemtable_bytes = 131072\n";
 
 /// A value that no client writes.
 const UNHEARD_OF: u64 = 987_654;
@@ -67,17 +67,17 @@ fn break_and_check(site: Site, load: Load, seed: u64, lists: &[&[Mischief]]) {
     });
     run.probe(0);
     run.audit();
-    power_cycle(&cluster);
+    power_cycle(&cluster, &record);
     run.recover();
     run.audit();
     run.check();
     cluster.stop_and_check(&[1, 2, 3]);
 }
 
-fn power_cycle(cluster: &Cluster) {
+fn power_cycle(cluster: &Cluster, record: &Record) {
     let servers: Vec<_> = (1..=NODES).map(|node| cluster.take(node)).collect();
-    for server in servers {
-        server.kill();
+    for (node, server) in (1..).zip(servers) {
+        record.hear(node, &server.kill());
     }
     for node in 1..=NODES {
         cluster.serve(node);

@@ -116,8 +116,8 @@ impl Scene<'_> {
 
     fn kill(&self, nodes: &[usize], lasts: Duration) {
         let servers: Vec<_> = nodes.iter().map(|node| self.cluster.take(*node)).collect();
-        for server in servers {
-            server.kill();
+        for (node, server) in nodes.iter().zip(servers) {
+            self.record.hear(*node, &server.kill());
         }
         pause(lasts);
         for node in nodes {
@@ -141,6 +141,7 @@ impl Scene<'_> {
         for node in nodes {
             let (status, words) = self.cluster.take(*node).stop();
             assert!(status.success(), "node {node}: {status}: {words}");
+            self.record.hear(*node, &words);
             self.cluster.serve(*node);
             self.cluster.ready(*node);
         }

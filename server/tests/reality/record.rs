@@ -63,6 +63,15 @@ impl Record {
         self.inner().history.moment(0, micros)
     }
 
+    /// Looks through what a node said while it ran.
+    pub fn hear(&self, node: usize, words: &str) {
+        assert!(!words.contains("panicked"), "node {node}: {words}");
+        let installed = words.matches("a checkpoint is installed").count();
+        if installed > 0 {
+            self.note(&format!("node {node} had installed {installed} checkpoints"));
+        }
+    }
+
     /// How many calls were done until now.
     pub fn done(&self) -> u64 {
         self.with_history(|history| history.answered())
