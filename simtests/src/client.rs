@@ -11,16 +11,21 @@ use crate::manners::{ATTEMPTS_MAX, Manners};
 use crate::record;
 use crate::simfs::interpose;
 use crate::trace;
+use crate::wire::{Passage, Wire};
 use crate::workload::{Action, Reply, Sent, Step};
 use madsim::time::{sleep, timeout};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::oneshot;
+use vivarium_schema::Request;
 
 /// How soon a client looks again whether a node is back; then less and less often.
 const KNOCK: Duration = Duration::from_millis(1);
 /// How seldom at most.
 const KNOCK_MAX: Duration = Duration::from_millis(32);
+/// How long a request is waited for that no client waits for.
+const STRAY_TIME_MAX: Duration = Duration::from_secs(40);
 /// Pages of one walk: more than the workload ever fills.
 const PAGES_MAX: usize = 30;
 
@@ -37,6 +42,9 @@ struct Inner {
     doors: BTreeMap<usize, Door>,
     violation: Option<Violation>,
     finished: usize,
+    wire: Wire,
+    /// Requests that are under way and that no client waits for.
+    strays: usize,
 }
 
 impl Shared {
@@ -75,6 +83,26 @@ impl Shared {
                 history.end(call, ended, end);
             });
         }
+    }
+
+    /// Acts on the way between clients and nodes.
+    pub fn with_wire<R>(&self, act: impl FnOnce(&mut Wire) -> R) -> R {
+        act(&mut self.inner().wire)
+    }
+
+    /// Requests that may still arrive though no client waits for them.
+    pub fn strays(&self) -> usize {
+        self.inner().strays
+    }
+
+    /// Lets a request go its way, whether its client still waits or not.
+    fn let_stray(&self, way: impl Future<Output = ()> + Send + 'static) {
+        self.inner().strays += 1;
+        let shared = self.clone();
+        madsim::task::spawn(async move {
+            way.await;
+            shared.inner().strays -= 1;
+        });
     }
 
     /// Clients that have done all their steps.
@@ -167,9 +195,16 @@ impl Client {
     /// With several nodes it tries again at another one, under the same key, as long as it does not know.
     async fn call_any(&mut self, step: &Step) -> Option<usize> {
         for attempt in 0.. {
-            let door = self.open_door().await;
+            let (at, door) = self.open_door().await;
+            let passage = match &self.manners {
+                Some(_) => self.shared.with_wire(|wire| wire.passage(self.number, at)),
+                None => Passage::FREE,
+            };
+            if let Some(after) = passage.again.filter(|_| step.key.is_some()) {
+                self.send_again(&door, step.clone(), after);
+            }
             let patience = self.manners.as_mut().map(Manners::patience);
-            let call = call(&self.shared, door, self.number, step, patience).await;
+            let call = send(&self.shared, door, (self.number, step), patience, passage).await;
             match self.shared.with_history(|history| history.calls[call].end.clone()) {
                 End::Refused(_) => return None,
                 End::Lost(_) if attempt < ATTEMPTS_MAX && self.manners.is_some() => {
@@ -183,13 +218,24 @@ impl Client {
         None
     }
 
-    async fn open_door(&mut self) -> Door {
+    /// Lets the network send a request once more.
+    fn send_again(&self, door: &Door, step: Step, after: Duration) {
+        let (shared, door, number) = (self.shared.clone(), door.clone(), self.number);
+        self.shared.let_stray(async move {
+            sleep(after).await;
+            if !door.is_off() {
+                send(&shared, door, (number, &step), Some(STRAY_TIME_MAX), Passage::FREE).await;
+            }
+        });
+    }
+
+    async fn open_door(&mut self) -> (usize, Door) {
         let mut knock = KNOCK;
         loop {
             let at = self.manners.as_mut().map_or(0, Manners::choose);
             let door = self.shared.inner().doors.get(&at).cloned();
             match door {
-                Some(door) if !door.is_off() && door.stopped().is_none() => return door,
+                Some(door) if !door.is_off() && door.stopped().is_none() => return (at, door),
                 _ => sleep(knock).await,
             }
             knock = (knock * 2).min(KNOCK_MAX);
@@ -202,11 +248,42 @@ impl Client {
 
 /// Makes one call: its number in the history.
 pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step, patience: Option<Duration>) -> usize {
+    send(shared, door, (client, step), patience, Passage::FREE).await
+}
+
+/// Brings a request to a node and its answer back. Without an end when one of them is lost.
+async fn deliver(shared: &Shared, door: &Door, request: Request, passage: Passage) -> Option<Result<Reply, String>> {
+    if (Passage { again: None, ..passage }) == Passage::FREE {
+        return door.execute(request).await;
+    }
+    let (answer, answered) = oneshot::channel();
+    let door = door.clone();
+    shared.let_stray(async move {
+        if passage.request.arrive().await {
+            let reply = door.execute(request).await;
+            if passage.answer.arrive().await {
+                let _ = answer.send(reply);
+            }
+        }
+    });
+    match answered.await {
+        Ok(reply) => reply,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+async fn send(
+    shared: &Shared,
+    door: Door,
+    (client, step): (u64, &Step),
+    patience: Option<Duration>,
+    passage: Passage,
+) -> usize {
     let begun = shared.moment();
     let call = shared.with_history(|history| history.begin(client, step.key.clone(), step.action.clone(), begun));
     trace::event(&format!("c{client}"), &format!("call {call} {:?}", step.action), &[]);
     record::through(call, door.number);
-    let asked = door.execute(request(&step.action, step.key.as_deref()));
+    let asked = deliver(shared, &door, request(&step.action, step.key.as_deref()), passage);
     let (reply, gave_up) = match patience {
         Some(patience) => timeout(patience, asked).await.map_or((None, true), |reply| (reply, false)),
         None => (asked.await, false),

@@ -28,7 +28,7 @@ const QUEUE_BYTES_MAX: usize = 8 << 20;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How often a node says how it stands.
-const STANDING_TIME: Duration = Duration::from_millis(5);
+const STANDING_TIME: Duration = Duration::from_millis(10);
 /// Between two attempts to open the database of a node that cannot read yet.
 const RETRY: Duration = Duration::from_millis(50);
 

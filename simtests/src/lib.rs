@@ -30,6 +30,7 @@ pub mod seat;
 pub mod simfs;
 pub mod trace;
 pub mod verdict;
+pub mod wire;
 #[cfg(madsim)]
 pub mod worker;
 pub mod workload;

@@ -19,6 +19,7 @@ use madsim::task::NodeId;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
 use vivarium_consensus::Status;
 
@@ -52,6 +53,9 @@ pub struct Machine {
     /// How often it was started before.
     generation: u64,
     skew_micros: i64,
+    /// Microseconds that its wall clock gains in a second, and since when.
+    drift: (i64, Duration),
+    is_paused: bool,
     images: Rng,
     standing: Standing,
     /// What its lives left.
@@ -95,6 +99,8 @@ impl Machine {
             drive: None,
             generation: 0,
             skew_micros: 0,
+            drift: (0, Duration::ZERO),
+            is_paused: false,
             standing: Standing::default(),
             recordings: Vec::new(),
             met: Met::default(),
@@ -147,9 +153,41 @@ impl Machine {
         self.disk = disk;
     }
 
-    /// How far its wall clock is off.
+    /// How far its wall clock is off now.
     pub fn skew_micros(&self) -> i64 {
-        self.skew_micros
+        let (ppm, since) = self.drift;
+        let seconds = Duration::from_micros(trace::micros()).saturating_sub(since).as_secs_f64();
+        self.skew_micros + (seconds * ppm as f64) as i64
+    }
+
+    /// Lets its wall clock gain so many microseconds in a second from now on.
+    pub fn drift(&mut self, ppm: i64) {
+        self.skew_micros = self.skew_micros();
+        self.drift = (ppm, Duration::from_micros(trace::micros()));
+        self.met.clocks += 1;
+    }
+
+    /// True when its wall clock does not run as it should.
+    pub fn is_drifting(&self) -> bool {
+        self.drift.0 != 0
+    }
+
+    /// Lets its process stand still.
+    pub fn pause(&mut self) {
+        if self.drive.is_some() && !self.is_paused {
+            trace::event(&self.name(), "stands still", &[]);
+            self.is_paused = true;
+            self.met.pauses += 1;
+            self.handle.pause(self.node);
+        }
+    }
+
+    /// Lets its process go on.
+    pub fn resume(&mut self) {
+        if std::mem::take(&mut self.is_paused) {
+            trace::event(&self.name(), "goes on", &[]);
+            self.handle.resume(self.node);
+        }
     }
 
     /// Begins a life on what the last one left; a trouble may be there from the first file call.
@@ -188,7 +226,7 @@ impl Machine {
             dir,
             knobs: self.make.knobs,
             seed: Rng::stream(self.make.seed, &chance).next(),
-            skew_micros: self.skew_micros,
+            skew_micros: self.skew_micros(),
             start,
             drive: Some(drive),
             standing: Arc::clone(&self.standing),
@@ -203,6 +241,8 @@ impl Machine {
 
     /// Ends this life: by power failure under a policy, or by a kill that leaves the page cache.
     pub fn crash(&mut self, power: Option<Policy>) {
+        // The simulator would drop what a paused process holds while it looks at it.
+        self.resume();
         let Some(drive) = self.drive.take() else { return };
         if let Some(watch) = &self.make.watch {
             watch.life_ends(self.node);
@@ -253,6 +293,8 @@ impl Machine {
     /// Sets its wall clock, now if a node serves and for later lives.
     pub fn skew(&mut self, skew_micros: i64, door: Option<&Door>) {
         self.skew_micros = skew_micros;
+        self.drift = (0, Duration::ZERO);
+        self.met.clocks += 1;
         if let Some(door) = door {
             door.skew(skew_micros);
         }

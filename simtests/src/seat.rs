@@ -4,6 +4,7 @@ use crate::check::Violation;
 use crate::client::Shared;
 use crate::house::{Door, Start};
 use crate::machine::{Machine, Opened, Opens};
+use crate::plan::Trouble;
 use crate::simfs::Recording;
 use crate::simfs::image::Policy;
 use crate::simfs::model::Disk;
@@ -13,6 +14,10 @@ use tokio::sync::oneshot;
 
 /// After this a node that closes hangs.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(90);
+/// A clock that runs wrong goes on in steps of so much time.
+const DRIFT_EVERY: Duration = Duration::from_millis(100);
+/// Longer than any run.
+const FOR_EVER: Duration = Duration::from_secs(1 << 30);
 
 /// What the next cut of a machine is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +56,12 @@ pub struct Seat {
     /// What it does.
     pub state: State,
     strike: Strike,
+    /// Until when it stands still.
+    paused_until: Option<Duration>,
+    /// Its disk may fail until then. Then, or as soon as its node has stopped for that, it is struck so.
+    trial: Option<(Duration, Strike)>,
+    /// When its clock, which runs wrong, is set again.
+    drifts_at: Duration,
 }
 
 fn now() -> Duration {
@@ -60,7 +71,14 @@ fn now() -> Duration {
 impl Seat {
     /// A machine that was never started.
     pub fn new(machine: Machine) -> Seat {
-        Seat { machine, state: State::Spare, strike: Strike::default() }
+        Seat {
+            machine,
+            state: State::Spare,
+            strike: Strike::default(),
+            paused_until: None,
+            trial: None,
+            drifts_at: Duration::ZERO,
+        }
     }
 
     /// The way in, while its node serves.
@@ -88,6 +106,7 @@ impl Seat {
     /// When the disk cannot be made.
     pub fn start(&mut self, start: Start) -> Result<(), Violation> {
         self.strike = Strike::default();
+        self.trial = None;
         self.state = State::Opening(self.machine.start(start, None)?);
         Ok(())
     }
@@ -111,6 +130,7 @@ impl Seat {
     fn fall(&mut self, shared: &Shared) {
         shared.set_door(self.place(), None);
         let Strike { power, down } = std::mem::take(&mut self.strike);
+        (self.paused_until, self.trial) = (None, None);
         self.machine.crash(power);
         self.state = State::Down(now() + down);
     }
@@ -122,10 +142,55 @@ impl Seat {
     /// Lets the machine crash after so many changes of its disk, or at once.
     pub fn strike(&mut self, strike: Strike, after_changes: u64) {
         let Some(drive) = self.machine.drive() else { return };
+        self.go_on();
         self.strike = strike;
         match after_changes {
             0 => drive.cut(),
             changes => drive.cut_after(changes),
+        }
+    }
+
+    /// Lets its process stand still.
+    pub fn pause(&mut self, time: Duration) {
+        self.machine.pause();
+        self.paused_until = Some(now() + time);
+    }
+
+    fn go_on(&mut self) {
+        self.paused_until = None;
+        self.machine.resume();
+    }
+
+    /// Lets its disk fail for some time, see [`Machine::arm`]; then, or as soon as its node stops, strikes it.
+    pub fn try_disk(&mut self, trouble: Trouble, time: Duration, strike: Strike) {
+        if self.trial.is_none() && self.machine.drive().is_some_and(|drive| !drive.is_cut()) {
+            self.machine.arm(trouble);
+            self.trial = Some((now() + time, strike));
+        }
+    }
+
+    /// Faults of its disk that fired in this life: its node may stop for them.
+    fn has_failed(&self) -> bool {
+        self.machine.drive().is_some_and(|drive| drive.fired() > 0)
+    }
+
+    /// Ends a trial of its disk: it is struck when something failed, and else nothing was.
+    fn end_trial(&mut self, shared: &Shared) {
+        let Some((_, strike)) = self.trial.take() else { return };
+        if let Some(drive) = self.machine.drive() {
+            drive.relieve();
+        }
+        if self.has_failed() {
+            self.strike = strike;
+            self.fall(shared);
+        }
+    }
+
+    /// Takes its machine down until somebody spares it.
+    pub fn shut_off(&mut self, shared: &Shared) {
+        if !matches!(self.state, State::Spare) {
+            self.strike = Strike { power: None, down: FOR_EVER };
+            self.fall(shared);
         }
     }
 
@@ -141,8 +206,10 @@ impl Seat {
         self.state = State::Closing { closed, since: now(), down };
     }
 
-    /// Takes troubles back that have not come about, and ends the time that it is down.
-    pub fn spare(&mut self) {
+    /// Takes troubles back that have not come about, and ends the time that it is down or stands still.
+    pub fn spare(&mut self, shared: &Shared) {
+        self.go_on();
+        self.end_trial(shared);
         if let Some(drive) = self.machine.drive() {
             drive.spare();
         }
@@ -163,6 +230,25 @@ impl Seat {
         if self.machine.drive().is_some_and(|drive| drive.is_cut()) {
             self.fall(shared);
         }
+        if self.paused_until.is_some_and(|until| until <= now()) {
+            self.go_on();
+        }
+        let has_stopped = match &self.state {
+            State::Opening(_) => self.machine.standing().is_some_and(|standing| standing.stopped.is_some()),
+            State::Up(door) => door.stopped().is_some(),
+            State::Closing { .. } | State::Spare | State::Down(_) => false,
+        };
+        if self.trial.as_ref().is_some_and(|(until, _)| *until <= now() || (has_stopped && self.has_failed())) {
+            self.end_trial(shared);
+        }
+        if let State::Up(door) = &self.state
+            && self.machine.is_drifting()
+            && now() >= self.drifts_at
+        {
+            door.skew(self.machine.skew_micros());
+            self.drifts_at = now() + DRIFT_EVERY;
+        }
+        let has_failed = self.has_failed();
         match &mut self.state {
             State::Down(until) if *until <= now() => self.start_again()?,
             State::Spare | State::Down(_) => {}
@@ -196,6 +282,10 @@ impl Seat {
                     self.machine.met.closes += 1;
                     self.strike = Strike { power: Some(Policy::ALL[0]), down: *down };
                     self.fall(shared);
+                }
+                // It stops as well as it can.
+                Ok(Some(Err(_)) | None) | Err(oneshot::error::TryRecvError::Closed) if has_failed => {
+                    self.end_trial(shared);
                 }
                 Ok(Some(Err(error))) => return Err(Violation::new("recovery", "does-not-close", error)),
                 Err(oneshot::error::TryRecvError::Empty) if now() - *since <= CLOSE_TIME_MAX => {}

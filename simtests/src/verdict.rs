@@ -62,6 +62,18 @@ pub struct Met {
     /// Raft messages that did not simply go their way, and connections that broke.
     #[serde(default)]
     pub messages: u64,
+    /// Times that a process stood still.
+    #[serde(default)]
+    pub pauses: u64,
+    /// Times that a wall clock began to be wrong in another way.
+    #[serde(default)]
+    pub clocks: u64,
+    /// Calls between clients and nodes that did not simply go their way.
+    #[serde(default)]
+    pub calls: u64,
+    /// Times that a minority was left broken, and the others did without it.
+    #[serde(default)]
+    pub cores: u64,
     /// Terms in which a node of a cluster led.
     #[serde(default)]
     pub terms: u64,

@@ -1,7 +1,7 @@
 //! The side that has the checkpoint: keeps snapshots of the store while somebody pulls them.
 //!
-//! A checkpoint is one snapshot from its first chunk to its last. At most two are kept, and none for long when
-//! nobody asks.
+//! A checkpoint is one snapshot from its first chunk to its last. At most two are under way, and none is kept for long
+//! when nobody asks.
 
 use super::Origin;
 use super::wire::{Answer, Request, Words};
@@ -96,7 +96,8 @@ impl Sender {
             return Ok(Words::Begun { checkpoint, origin: pin.origin.clone(), next, term: pin.term });
         }
         pins.retain(|_, pin| pin.node != node);
-        if pins.len() >= PINS_MAX {
+        // One that is all sent keeps no files of the store: it must not keep others from theirs.
+        if pins.values().filter(|pin| pin.is_under_way()).count() >= PINS_MAX {
             return Ok(Words::Busy);
         }
         let snapshot = self.store.snapshot();
@@ -121,12 +122,21 @@ impl Sender {
             pin.used = now();
             pin.stream.clone()
         };
-        let chunk = locked(&stream).chunk(number).inspect_err(|_| drop(self.pins().remove(&checkpoint)))?;
+        // The stream is let go before the pins are taken: `begin` takes them in the other order.
+        let chunk = locked(&stream).chunk(number);
+        let chunk = chunk.inspect_err(|_| drop(self.pins().remove(&checkpoint)))?;
         Ok(chunk.map_or(Answer::Words(Words::Gone), Answer::Chunk))
     }
 
     fn pins(&self) -> MutexGuard<'_, BTreeMap<u64, Pin>> {
         locked(&self.pins)
+    }
+}
+
+impl Pin {
+    /// False when all of it was asked for. A stream that is being read is under way; nobody waits for it here.
+    fn is_under_way(&self) -> bool {
+        self.stream.try_lock().map_or(true, |stream| stream.export.is_some())
     }
 }
 

@@ -227,6 +227,17 @@ fn no_more_than_two_are_served_at_once_and_one_to_each() {
         assert!(matches!(begin(node), Words::Begun { next: 0, .. }));
     }
     assert_eq!(begin(4), Words::Busy);
+    // What is all sent is in nobody's way, though it is still kept.
+    let Words::Begun { checkpoint, .. } = begin(3) else { panic!("node 3 has a place") };
+    for number in 0.. {
+        let chunk = Request::Chunk { checkpoint, number };
+        if let Answer::Words(words) = Answer::decode(&serving.answer(&chunk.encode())) {
+            assert_eq!(words, Words::Gone);
+            break;
+        }
+    }
+    assert!(matches!(begin(4), Words::Begun { next: 0, .. }));
+    assert_eq!(begin(5), Words::Busy);
     let unknown = [&[9][..], &[1, 7]].map(|body| Answer::decode(&serving.answer(body)));
     assert_eq!(unknown, [Answer::Words(Words::Unknown), Answer::Words(Words::Unknown)]);
 }

@@ -1,12 +1,14 @@
 //! The safety phase: clients work, and whatever the plan says goes wrong beside them.
 
-use super::{Cluster, LOOK, now};
+use super::{Cluster, LOOK, Mend, now};
 use crate::check::Violation;
-use crate::nemesis::{partition, places};
-use crate::plan::{Disturbance, Mischief};
+use crate::nemesis::{Scene, partition, places};
+use crate::plan::{Disturbance, Mischief, Trouble, Who};
 use crate::record;
 use crate::seat::Strike;
+use crate::simfs::image::Policy;
 use crate::trace;
+use crate::wire::{Gap, Wire};
 use madsim::time::sleep;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ impl Cluster {
         let begun = now();
         record::stage("disturbed");
         self.network.set_messages(self.cluster.messages);
+        let (calls, seed) = (self.cluster.calls, self.plan.seed);
+        self.shared.with_wire(|wire| *wire = Wire::new(calls, seed));
         let mut next = begun;
         let agenda = self.cluster.disturbances.clone().into_iter().map(|disturbance| {
             next += Duration::from_millis(disturbance.wait_ms);
@@ -50,7 +54,7 @@ impl Cluster {
         match &disturbance.what {
             Mischief::Partition { shape } => {
                 let partition = self.network.split(partition::links(shape, &scene));
-                self.mends.push((now() + lasts, partition));
+                self.mends.push((now() + lasts, Mend::Partition(partition)));
             }
             Mischief::Crash { who, power, after_changes } => {
                 for place in places(who, &scene) {
@@ -62,6 +66,28 @@ impl Cluster {
                     self.seats[place].close(lasts, &self.shared);
                 }
             }
+            Mischief::Pause { who } => {
+                for place in places(who, &scene) {
+                    self.seats[place].pause(lasts);
+                }
+            }
+            Mischief::Gap { clients, who, requests } => {
+                let (clients, places) = (clients.iter().copied().collect(), places(who, &scene).into_iter().collect());
+                let gap = Gap { clients, places, requests: *requests };
+                self.mends.push((now() + lasts, Mend::Gap(self.shared.with_wire(|wire| wire.open(gap)))));
+            }
+            Mischief::Fault { node, fault, power } => {
+                let trouble = Trouble::Fault { fault: *fault, power_cut: *power };
+                self.try_disk(*node, trouble, (lasts, *power), &scene);
+            }
+            Mischief::FullDisk { node, bytes_more } => {
+                self.try_disk(*node, Trouble::FullDisk { bytes_more: *bytes_more }, (lasts, None), &scene);
+            }
+            Mischief::Drift { who, drift_ppm } => {
+                for place in places(who, &scene) {
+                    self.seats[place].machine.drift(*drift_ppm);
+                }
+            }
             Mischief::Clock { who, skew_micros } => {
                 for place in places(who, &scene) {
                     let seat = &mut self.seats[place];
@@ -69,6 +95,13 @@ impl Cluster {
                     seat.machine.skew(*skew_micros, door.as_ref());
                 }
             }
+        }
+    }
+
+    fn try_disk(&mut self, node: u64, trouble: Trouble, (lasts, power): (Duration, Option<Policy>), scene: &Scene) {
+        for place in places(&Who::Nodes(vec![node]), scene) {
+            let strike = Strike { power, down: lasts / 4 };
+            self.seats[place].try_disk(trouble, lasts, strike);
         }
     }
 }

@@ -4,8 +4,11 @@ use super::{Cluster, LOOK, PATIENCE, RECOVERY_TIME_MAX, now};
 use crate::check::Violation;
 use crate::client;
 use crate::history::End;
+use crate::nemesis::{partition, places};
+use crate::plan::Shape;
 use crate::record;
 use crate::trace;
+use crate::wire::Wire;
 use crate::workload::task::Task;
 use crate::workload::{Action, ItemChange, NewItem, Sent, Step, Workload};
 use madsim::time::sleep;
@@ -25,25 +28,60 @@ impl Cluster {
         record::stage("healed");
         self.network.heal();
         self.mends.clear();
+        self.shared.with_wire(Wire::heal);
         for seat in &mut self.seats {
-            seat.spare();
+            seat.spare(&self.shared);
         }
     }
 
-    /// Waits until the nodes of all members are up, know one leader and are all its voters, for no longer than that may take.
+    /// Leaves a minority broken, if the plan says so: the others recover without it. Then it comes back.
+    pub(super) async fn live_on(&mut self) -> Result<(), Violation> {
+        let Some(core) = self.cluster.core.clone() else { return Ok(()) };
+        let scene = self.scene();
+        let broken: BTreeSet<usize> = places(&core.broken, &scene).into_iter().collect();
+        let others: BTreeSet<usize> = self.members.difference(&broken).copied().collect();
+        if others.len() <= self.members.len() / 2 || others.len() == self.members.len() {
+            return Ok(());
+        }
+        trace::event("nemesis", &format!("leaves {broken:?} broken, cut off: {}", core.cut_off), &[]);
+        self.met.cores += 1;
+        record::stage("core");
+        if core.cut_off {
+            self.network.split(partition::links(&Shape::Split(core.broken), &scene));
+        } else {
+            for place in &broken {
+                self.seats[*place].shut_off(&self.shared);
+            }
+        }
+        self.recover_these(&others).await?;
+        self.finish_workload().await?;
+        self.probe("core", &others).await?;
+        self.heal();
+        Ok(())
+    }
+
+    /// Waits until the nodes of all members are up, know one leader and are all its voters, for no longer than that may
+    /// take.
     pub(super) async fn recover(&mut self) -> Result<(), Violation> {
+        self.recover_these(&self.members.clone()).await
+    }
+
+    /// The same of some of them, while the others may be broken.
+    async fn recover_these(&mut self, these: &BTreeSet<usize>) -> Result<(), Violation> {
         let since = now();
         loop {
             self.tend()?;
             let standing = |place: &usize| self.seats[*place].machine.standing();
-            let statuses: Vec<Status> = self.members.iter().filter_map(standing).collect();
+            let statuses: Vec<Status> = these.iter().filter_map(standing).collect();
             let numbers: BTreeSet<u64> = statuses.iter().map(|status| status.node).collect();
             let is_up = |place: &usize| self.seats[*place].door().is_some();
-            let all = self.members.iter().all(is_up) && statuses.len() == self.members.len();
+            let all = these.iter().all(is_up) && statuses.len() == these.len();
             let agreed = |status: &Status| {
-                status.leader.is_some()
+                let voters: BTreeSet<u64> = status.voters.iter().copied().collect();
+                status.leader.is_some_and(|leader| numbers.contains(&leader))
                     && (status.leader, status.term) == (statuses[0].leader, statuses[0].term)
-                    && status.voters.iter().copied().collect::<BTreeSet<u64>>() == numbers
+                    && voters.is_superset(&numbers)
+                    && voters.len() == self.members.len()
             };
             if all && statuses.iter().all(agreed) {
                 return Ok(());
@@ -59,7 +97,7 @@ impl Cluster {
 
     pub(super) async fn finish_workload(&mut self) -> Result<(), Violation> {
         let since = now();
-        while self.shared.finished() < self.plan.clients.len() {
+        while self.shared.finished() < self.plan.clients.len() || self.shared.strays() > 0 {
             self.tend()?;
             if now() - since > PATIENCE {
                 return Err(Violation::new("liveness", "hangs", "the clients do not finish"));
@@ -69,13 +107,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// Every node answers reads and writes.
-    pub(super) async fn probe(&mut self, phase: &str) -> Result<(), Violation> {
+    /// Each of these nodes answers reads and writes.
+    pub(super) async fn probe(&mut self, phase: &str, these: &BTreeSet<usize>) -> Result<(), Violation> {
         let workload = self.plan.knobs.workload;
+        // What was added once cannot be added again.
+        let fresh = PROBES * self.seats.len() * usize::from(phase == "core");
         if workload != Workload::Mixed {
-            for place in self.members.clone() {
+            for place in these.iter().copied() {
                 for number in 0..PROBES {
-                    let probe = workload.probe((place * PROBES + number) as u64);
+                    let probe = workload.probe((fresh + place * PROBES + number) as u64);
                     self.probe_through(place, &format!("{phase}-{}-{number}", place + 1), probe).await?;
                     self.probe_through(place, "", Action::Task(Task::ReadMembers)).await?;
                 }
@@ -94,8 +134,9 @@ impl Cluster {
             r#box: None,
             labels: Vec::new(),
         };
-        self.probe_through(0, &format!("{phase}-0"), Action::CreateItem { item }).await?;
-        for place in self.members.clone() {
+        let first = these.first().copied().unwrap_or(0);
+        self.probe_through(first, &format!("{phase}-0"), Action::CreateItem { item }).await?;
+        for place in these.iter().copied() {
             for number in 0..PROBES {
                 let change = ItemChange { rank: Some((place * PROBES + number) as i64), ..ItemChange::default() };
                 let key = format!("{phase}-{}-{number}", place + 1);

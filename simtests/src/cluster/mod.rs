@@ -26,7 +26,7 @@ use std::time::Duration;
 use vivarium_consensus::Role;
 
 /// How often the supervisor looks.
-const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(10);
 /// After healing, so soon there is one leader that all know.
 const RECOVERY_TIME_MAX: Duration = Duration::from_secs(30);
 /// After this a start, a stop or the rest of the workload hangs.
@@ -44,11 +44,18 @@ pub struct Cluster {
     network: Network,
     standings: Standings,
     watch: Watch,
-    /// Virtual time at which partitions end.
-    mends: Vec<(Duration, u64)>,
+    /// Virtual time at which partitions end, and gaps between clients and nodes.
+    mends: Vec<(Duration, Mend)>,
     /// The moment at which the set-up was done.
     set_up_at: u64,
     met: Met,
+}
+
+/// What ends by itself.
+#[derive(Clone, Copy, Debug)]
+enum Mend {
+    Partition(u64),
+    Gap(u64),
 }
 
 /// Runs a plan below `base`, an empty folder on a tmpfs. What was met is filled in as far as it came.
@@ -116,9 +123,10 @@ impl Cluster {
         }
         self.disturb().await?;
         self.heal();
+        self.live_on().await?;
         self.recover().await?;
         self.finish_workload().await?;
-        self.probe("healed").await?;
+        self.probe("healed", &self.members.clone()).await?;
         record::stage("audit");
         self.audit().await?;
         record::stage("power cycle");
@@ -142,9 +150,12 @@ impl Cluster {
             met.closes += one.closes;
             met.faults += one.faults;
             met.changes += one.changes;
+            met.pauses += one.pauses;
+            met.clocks += one.clocks;
         }
         met.partitions = self.network.split;
         met.messages = self.network.troubled();
+        met.calls = self.shared.with_wire(|wire| wire.troubled);
         met.terms = met.terms.max(self.standings.terms_led());
         met
     }
@@ -152,10 +163,12 @@ impl Cluster {
     /// Looks at every machine once: notes what it says, brings back those that are down for long enough.
     fn tend(&mut self) -> Result<(), Violation> {
         let now = now();
-        let due: Vec<u64> = self.mends.iter().filter(|(at, _)| *at <= now).map(|(_, partition)| *partition).collect();
-        self.mends.retain(|(at, _)| *at > now);
-        for partition in due {
-            self.network.mend(partition);
+        let due: Vec<(Duration, Mend)> = self.mends.extract_if(.., |(at, _)| *at <= now).collect();
+        for (_, mend) in due {
+            match mend {
+                Mend::Partition(partition) => self.network.mend(partition),
+                Mend::Gap(gap) => self.shared.with_wire(|wire| wire.close(gap)),
+            }
         }
         for place in 0..self.seats.len() {
             let is_on = self.seats[place].machine.drive().is_some_and(|drive| !drive.is_cut());

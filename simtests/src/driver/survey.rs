@@ -46,6 +46,10 @@ impl Sum {
         self.met.closes += met.closes;
         self.met.partitions += met.partitions;
         self.met.messages += met.messages;
+        self.met.pauses += met.pauses;
+        self.met.clocks += met.clocks;
+        self.met.calls += met.calls;
+        self.met.cores += met.cores;
         self.met.terms += met.terms;
         self.points += met.power_failure_points();
         self.virtual_ms += report.virtual_ms;
@@ -72,9 +76,12 @@ impl Sum {
 
     /// What runs of several nodes met besides; nothing when there were none.
     fn say_network(&self) {
-        let Met { partitions, messages, terms, .. } = self.met;
+        let Met { partitions, messages, terms, pauses, clocks, calls, cores, .. } = self.met;
         if terms > 0 {
-            say(&format!("clusters: {partitions} partitions, {messages} messages in trouble, {terms} terms led"));
+            say(&format!(
+                "clusters: {partitions} partitions, {messages} messages and {calls} calls in trouble, {pauses} pauses, \
+                 {clocks} wrong clocks, {cores} minorities left broken, {terms} terms led"
+            ));
         }
     }
 

@@ -1,6 +1,8 @@
 //! The kinds of trouble of a cluster: each file draws one family, and knows whom it hits in the cluster as it stands.
 
+pub mod calls;
 pub mod clock;
+pub mod disk;
 pub mod partition;
 pub mod process;
 mod scene;
@@ -9,6 +11,11 @@ pub use scene::{Scene, draw_who, places};
 
 use crate::plan::Mischief;
 use crate::rng::Rng;
+use crate::simfs::image::Policy;
 
 /// Draws one mischief of a family for a cluster of so many nodes.
 pub type Family = fn(u64, &mut Rng) -> Mischief;
+
+fn draw_policy(rng: &mut Rng) -> Policy {
+    *rng.pick(&Policy::ALL)
+}

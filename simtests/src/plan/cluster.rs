@@ -4,8 +4,9 @@
 
 use super::rhythm::Rhythm;
 use super::{BURST_MS, Profile};
-use crate::nemesis::{Family, clock, partition, process};
+use crate::nemesis::{Family, calls, clock, disk, partition, process};
 use crate::rng::Rng;
+use crate::simfs::faults::Fault;
 use crate::simfs::image::Policy;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,12 @@ pub struct Cluster {
     /// What becomes of messages between them.
     #[serde(default)]
     pub messages: Messages,
+    /// What becomes of calls between clients and nodes.
+    #[serde(default)]
+    pub calls: Calls,
+    /// What stays broken when all else is healed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core: Option<Core>,
     /// What goes wrong, in order.
     #[serde(default)]
     pub disturbances: Vec<Disturbance>,
@@ -46,6 +53,31 @@ pub struct Messages {
     pub late_ms_max: u64,
     /// Before so many writes the connection breaks.
     pub resets: u64,
+}
+
+/// What becomes of calls until the cluster is healed, in parts of a thousand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Calls {
+    /// So many requests are lost: they are never carried out.
+    pub requests_lost: u64,
+    /// So many answers are lost: what they answer was carried out.
+    pub answers_lost: u64,
+    /// So many requests, and so many answers, come late.
+    pub late: u64,
+    /// So many requests arrive once more, later.
+    pub doubled: u64,
+    /// How late at most.
+    pub late_ms_max: u64,
+}
+
+/// A minority that stays broken, so that the others must recover and answer without it before it comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Core {
+    /// Who stays broken: less than half, else nothing is left broken.
+    pub broken: Who,
+    /// They run and nobody hears them; they are down otherwise.
+    pub cut_off: bool,
 }
 
 /// Something that goes wrong with nodes or between them, and ends by itself.
@@ -83,6 +115,44 @@ pub enum Mischief {
         /// Which.
         who: Who,
     },
+    /// Processes stand still, as under SIGSTOP, and go on.
+    Pause {
+        /// Which.
+        who: Who,
+    },
+    /// Clients do not reach nodes.
+    Gap {
+        /// Which clients, by number.
+        clients: Vec<u64>,
+        /// Which nodes.
+        who: Who,
+        /// Requests are lost; else they are carried out, and their answers are lost.
+        requests: bool,
+    },
+    /// A file call of a node fails. The node is then killed, as an operator would, and started again.
+    Fault {
+        /// Which node.
+        node: u64,
+        /// Which call.
+        fault: Fault,
+        /// What is left of unsynced changes when the power goes too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        power: Option<Policy>,
+    },
+    /// The disk of a node is full after so many more bytes, until the node is started again.
+    FullDisk {
+        /// Which node.
+        node: u64,
+        /// Bytes that still fit.
+        bytes_more: u64,
+    },
+    /// Wall clocks run too fast or too slowly.
+    Drift {
+        /// Whose.
+        who: Who,
+        /// Microseconds that they gain in a second.
+        drift_ppm: i64,
+    },
     /// Wall clocks jump.
     Clock {
         /// Whose.
@@ -116,9 +186,23 @@ pub enum Shape {
     Mute(Who),
     /// These do not hear the others, but the others hear these.
     Deaf(Who),
+    /// These hear all, and the others are two halves that do not hear each other.
+    Bridge(Who),
+    /// One node does not hear another.
+    Link {
+        /// Whose messages are lost, by number.
+        from: u64,
+        /// Who does not hear them.
+        to: u64,
+        /// Nor the other way round.
+        both_ways: bool,
+    },
     /// Each hears its two neighbours only.
     Ring,
 }
+
+/// A trouble that lasts for longer is nothing new.
+const LASTS_MS_MAX: u64 = 30_000;
 
 /// Which kinds of trouble a run has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -127,6 +211,10 @@ struct Families {
     partitions: bool,
     crashes: bool,
     clocks: bool,
+    pauses: bool,
+    calls: bool,
+    disks: bool,
+    core: bool,
 }
 
 /// The cluster of a seed; none for profiles of one node.
@@ -136,9 +224,12 @@ pub fn draw(profile: Profile, seed: u64, rhythm: &Rhythm) -> Option<Cluster> {
         Profile::ClusterCalm => Families::default(),
         Profile::ClusterCrash => Families { crashes: true, ..Families::default() },
         Profile::Partition => Families { partitions: true, ..Families::default() },
+        // Now and then nothing at all goes wrong for a long time.
+        Profile::Swarm if rng.chance(1, 16) => Families::default(),
         Profile::Cluster | Profile::Swarm => {
             let mut on = || rng.chance(1, 2);
-            Families { messages: on(), partitions: on(), crashes: on(), clocks: on() }
+            let (messages, partitions, crashes, clocks) = (on(), on(), on(), on());
+            Families { messages, partitions, crashes, clocks, pauses: on(), calls: on(), disks: on(), core: on() }
         }
         Profile::Mix | Profile::Calm | Profile::Crash | Profile::Disk => return None,
     };
@@ -156,6 +247,8 @@ pub fn draw(profile: Profile, seed: u64, rhythm: &Rhythm) -> Option<Cluster> {
             Vec::new()
         },
         messages: if families.messages { draw_messages(&mut rng) } else { Messages::default() },
+        calls: if families.calls { draw_calls(&mut rng) } else { Calls::default() },
+        core: (families.core && nodes > 2).then(|| draw_core(nodes, &mut rng)),
         disturbances: draw_disturbances(families, nodes, rhythm, &mut rng),
     })
 }
@@ -165,21 +258,55 @@ fn draw_disturbances(families: Families, nodes: u64, rhythm: &Rhythm, rng: &mut 
     if families.partitions && nodes > 1 {
         kinds.push(partition::draw);
     }
-    if families.crashes {
-        kinds.push(process::draw);
-    }
-    if families.clocks {
-        kinds.push(clock::draw);
-    }
+    let each: [(bool, Family); 5] = [
+        (families.crashes, process::draw),
+        (families.clocks, clock::draw),
+        (families.pauses, process::draw_pause),
+        (families.calls, calls::draw),
+        (families.disks, disk::draw),
+    ];
+    kinds.extend(each.iter().filter(|(on, _)| *on).map(|(_, draw)| *draw));
     let count = if kinds.is_empty() { 0 } else { rng.between(3, 8 + 2 * rhythm.bursts()) };
     let [burst_ms, _] = BURST_MS;
-    let mut moments_ms: Vec<u64> = (0..count).map(|_| rhythm.moment_ms(burst_ms, rng)).collect();
-    moments_ms.sort_unstable();
-    let before_ms = std::iter::once(0).chain(moments_ms.iter().copied());
-    let waits_ms: Vec<u64> = moments_ms.iter().zip(before_ms).map(|(at, before)| at - before).collect();
-    let disturbance =
-        |wait_ms| Disturbance { wait_ms, lasts_ms: rng.spread(10, 8000), what: rng.pick(&kinds)(nodes, rng) };
-    waits_ms.into_iter().map(disturbance).collect()
+    let mut all: Vec<(u64, u64, Mischief)> = Vec::new();
+    for _ in 0..count {
+        let at_ms = rhythm.moment_ms(burst_ms, rng);
+        let what = rng.pick(&kinds)(nodes, rng);
+        let is_slow = matches!(what, Mischief::Fault { .. } | Mischief::FullDisk { .. });
+        let lasts_ms = if is_slow || rng.chance(1, 6) { rng.spread(2000, LASTS_MS_MAX) } else { rng.spread(10, 8000) };
+        all.push((at_ms, lasts_ms, what));
+    }
+    if families.partitions && rng.chance(1, 4) {
+        let begins_ms = rhythm.moment_ms(burst_ms, rng);
+        let swizzle = partition::draw_swizzle(nodes, rng).into_iter();
+        all.extend(swizzle.map(|(after_ms, lasts_ms, what)| (begins_ms + after_ms, lasts_ms, what)));
+    }
+    all.sort_by_key(|(at_ms, ..)| *at_ms);
+    let mut before_ms = 0;
+    let follows = |(at_ms, lasts_ms, what): (u64, u64, Mischief)| {
+        let wait_ms = at_ms - std::mem::replace(&mut before_ms, at_ms);
+        Disturbance { wait_ms, lasts_ms, what }
+    };
+    all.into_iter().map(follows).collect()
+}
+
+/// Less than half of the nodes.
+fn draw_core(nodes: u64, rng: &mut Rng) -> Core {
+    let mut some: Vec<u64> = (1..=nodes).filter(|_| rng.chance(1, 2)).collect();
+    some.truncate(((nodes - 1) / 2) as usize);
+    let broken = if some.is_empty() || rng.chance(1, 3) { Who::Leader } else { Who::Nodes(some) };
+    Core { broken, cut_off: rng.chance(1, 2) }
+}
+
+fn draw_calls(rng: &mut Rng) -> Calls {
+    let mut part = |most| if rng.chance(1, 2) { rng.spread(1, most) } else { 0 };
+    Calls {
+        requests_lost: part(150),
+        answers_lost: part(150),
+        late: part(300),
+        doubled: part(100),
+        late_ms_max: rng.spread(1, 5000),
+    }
 }
 
 fn draw_messages(rng: &mut Rng) -> Messages {

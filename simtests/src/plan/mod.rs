@@ -5,7 +5,7 @@
 mod cluster;
 mod rhythm;
 
-pub use cluster::{Cluster, Disturbance, Messages, Mischief, Shape, Who};
+pub use cluster::{Calls, Cluster, Core, Disturbance, Messages, Mischief, Shape, Who};
 
 use crate::rng::Rng;
 use crate::simfs::faults::{Fault, Files, Kind, Reason};
@@ -301,7 +301,8 @@ fn draw_trouble(profile: Profile, rng: &mut Rng) -> Trouble {
     }
 }
 
-fn draw_fault(rng: &mut Rng) -> Fault {
+/// A file call that fails.
+pub fn draw_fault(rng: &mut Rng) -> Fault {
     let kind = *rng.pick(&[Kind::Read, Kind::Write, Kind::Write, Kind::Sync, Kind::Sync, Kind::Create]);
     let files = *rng.pick(&[Files::Any, Files::Log, Files::Store]);
     let reason = *rng.pick(&[Reason::Io, Reason::Io, Reason::NoSpace]);

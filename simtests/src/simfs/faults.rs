@@ -116,6 +116,12 @@ impl Faults {
         self.quota_bytes = Some(bytes);
     }
 
+    /// Takes back what has not come about.
+    pub fn relieve(&mut self) {
+        self.armed.clear();
+        self.quota_bytes = None;
+    }
+
     /// True when some fault is still to come.
     pub fn is_armed(&self) -> bool {
         !self.armed.is_empty()

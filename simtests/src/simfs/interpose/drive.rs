@@ -95,6 +95,11 @@ impl Drive {
         self.with(|world| world.faults.arm(fault));
     }
 
+    /// Takes back all faults that have not fired, and the limit of space.
+    pub fn relieve(self) {
+        self.with(|world| world.faults.relieve());
+    }
+
     /// Limits the space of all files to what they take now and so many bytes more.
     pub fn limit_space(self, bytes_more: u64) {
         self.with(|world| world.limit_space(bytes_more));
