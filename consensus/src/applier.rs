@@ -12,15 +12,18 @@ use crate::raft::Payload;
 use crate::{Outcome, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use vivarium_storage::engine::{Apply, Position};
-use vivarium_storage::runtime::{mutant, sometimes};
+use vivarium_storage::runtime::{buggify, mutant, sleep, sometimes};
 use vivarium_storage::{Error, Key, Mutation, Snapshot, Space, Store, Wal};
 
 /// Bytes of entries that one batch of the store takes: what the store's journal writes at once.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 /// Full segments of log that a store may be behind with what is durable in it.
 const LOG_SEGMENTS_MAX: u64 = 4;
+/// How long a simulated applier hesitates: a few heartbeats.
+const SLOW_APPLY: Duration = Duration::from_millis(200);
 /// The key in [`Space::Meta`] of the voters: a format byte, then what raft-rs calls a `ConfState`.
 const CONFIGURATION_KEY: u8 = 3;
 const CONFIGURATION_FORMAT: u8 = 1;
@@ -92,6 +95,9 @@ impl Applier {
             {
                 bytes += more.iter().map(Work::bytes).sum::<usize>();
                 batch.extend(more);
+            }
+            if buggify("buggify: the applier is slow") {
+                sleep(SLOW_APPLY).await;
             }
             if let Err(error) = self.apply(batch, bytes) {
                 self.parts.progress.stop(error.to_string());
@@ -180,7 +186,8 @@ impl Applier {
         self.bytes_since_checkpoint = self.bytes_since_checkpoint.saturating_add(bytes);
         let long = (LOG_SEGMENTS_MAX + 1) * self.parts.segment_bytes;
         // The log keeps whole segments, so it may stay long after a purge: then more must come first.
-        if self.bytes_since_checkpoint < self.parts.segment_bytes || self.parts.wal.disk_bytes() < long {
+        let is_due = self.bytes_since_checkpoint >= self.parts.segment_bytes && self.parts.wal.disk_bytes() >= long;
+        if !is_due && !buggify("buggify: the store is made durable early") {
             return Ok(());
         }
         let durable = if mutant("disk-06") { self.position } else { self.parts.store.persist()? };

@@ -44,6 +44,9 @@ pub struct Wanted {
 pub fn run(plan: &Plan, wanted: &Wanted) -> Report {
     let print_trace = wanted.trace;
     runtime::plant(plan.mutants.iter().cloned());
+    if plan.knobs.buggify {
+        runtime::agitate(plan.seed);
+    }
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         PANIC.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(info.to_string());

@@ -10,7 +10,7 @@ use crate::transport::{Patience, RequestError, Transport};
 use crate::{Error, Outcome, Result, Role};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use vivarium_storage::runtime::{self, Instant, now, sometimes};
+use vivarium_storage::runtime::{self, Instant, buggify, now, sometimes};
 use vivarium_storage::{Key, Space, Version};
 
 /// How long a request waits for somebody to lead, before it is refused with a hint when to come again.
@@ -122,6 +122,7 @@ pub(crate) async fn commit_at(node: &Inner, commission: Commission, deadline: In
     let (ticket, claim, outcome) = ticket();
     node.request(Letter::Commit(Box::new(Proposal { snapshot, footprint, written, draft, ticket })))?;
     let failure = match by(deadline, outcome).await {
+        Some(Ok(Ok(_))) if buggify("buggify: the answer to a commit is lost") => return Err(Error::UnknownOutcome),
         Some(Ok(answer)) => return answer,
         Some(Err(_)) => node.progress.stop_error(),
         None => Error::DeadlineExceeded,

@@ -20,7 +20,7 @@ use crate::{Error, Result, Role};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
-use vivarium_storage::runtime::{Instant, Runtime, mutant, now, sometimes};
+use vivarium_storage::runtime::{Instant, Runtime, buggify, mutant, now, sometimes};
 use vivarium_storage::wal::{Completion, GroupId, Record};
 use vivarium_storage::{Store, Version, Wal};
 
@@ -367,8 +367,14 @@ impl Replica {
             self.publish_leadership();
             batch.push(Work { index: entry.index, term: entry.term, payload, ticket });
         }
+        let answers = batch.iter().any(|work| work.ticket.is_some());
         self.node.progress.queue(batch.iter().map(Work::bytes).sum());
-        self.node.applier.send(batch).map_err(|_| "the applier has ended".to_owned())
+        self.node.applier.send(batch).map_err(|_| "the applier has ended".to_owned())?;
+        if answers && buggify("buggify: a leader goes between commit and answer") {
+            let mut heirs = self.group.followers().into_iter().filter(|follower| follower.voter && follower.active);
+            return heirs.next().map_or(Ok(()), |heir| self.step(Event::Transfer(heir.node)));
+        }
+        Ok(())
     }
 
     /// Who waits for a committed entry. Those whose entries it replaced are told that nothing was written.
@@ -391,7 +397,8 @@ impl Replica {
         if self.group.last_index().saturating_sub(self.node.progress.applied()) >= UNAPPLIED_MAX {
             return Err(Error::Unavailable { retry_after: RETRY_WHEN_FULL });
         }
-        if leading.window().admits(snapshot, footprint) || mutant("txn-02") {
+        let forgets = buggify("buggify: the conflict window forgets");
+        if (leading.window().admits(snapshot, footprint) && !forgets) || mutant("txn-02") {
             return Ok(());
         }
         sometimes("a commit conflicts");

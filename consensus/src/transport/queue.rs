@@ -7,7 +7,7 @@ use super::frame;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
-use vivarium_storage::runtime::sometimes;
+use vivarium_storage::runtime::{buggify, sometimes};
 use vivarium_storage::wal::GroupId;
 
 /// Raft messages that may wait: more of them are stale before they are written.
@@ -94,8 +94,9 @@ impl State {
     fn next_messages(&mut self) -> Vec<(GroupId, Vec<u8>)> {
         let mut taken = Vec::new();
         let mut bytes = 0;
+        let bytes_max = if buggify("buggify: a frame between nodes is tiny") { 0 } else { BATCH_BYTES_MAX };
         while let Some((_, message)) = self.messages.front()
-            && (taken.is_empty() || bytes + message.len() + MESSAGE_EXTRA <= BATCH_BYTES_MAX)
+            && (taken.is_empty() || bytes + message.len() + MESSAGE_EXTRA <= bytes_max)
         {
             bytes += message.len() + MESSAGE_EXTRA;
             taken.extend(self.messages.pop_front());

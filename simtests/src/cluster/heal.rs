@@ -15,6 +15,7 @@ use madsim::time::sleep;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use vivarium_consensus::Status;
+use vivarium_storage::runtime;
 
 /// Writes and reads through every node that a healed cluster must answer.
 const PROBES: usize = 20;
@@ -26,6 +27,7 @@ impl Cluster {
     pub(super) fn heal(&mut self) {
         trace::event("nemesis", "heals", &[]);
         record::stage("healed");
+        runtime::calm();
         self.network.heal();
         self.mends.clear();
         self.shared.with_wire(Wire::heal);

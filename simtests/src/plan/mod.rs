@@ -80,6 +80,9 @@ pub struct Knobs {
     pub cache_bytes: u64,
     /// Virtual milliseconds between two rounds of flushing and compacting.
     pub maintain_ms: u64,
+    /// Whether rare things happen often inside the product: at sites of `runtime::buggify`.
+    #[serde(default)]
+    pub buggify: bool,
 }
 
 /// Crash images of a cluster are images of all its disks, and take that much longer to open.
@@ -229,7 +232,10 @@ impl Plan {
             time_s: wish.time_s,
             mutants: wish.mutants.clone(),
             acknowledged_min: (total / 8).max(2),
-            knobs: draw_knobs(workload, &mut Rng::stream(seed, "knobs")),
+            knobs: Knobs {
+                buggify: is_swarm && Rng::stream(seed, "buggify").chance(4, 5),
+                ..draw_knobs(workload, &mut Rng::stream(seed, "knobs"))
+            },
             images: Images { places: wish.images / if cluster.is_some() { CLUSTER_IMAGES_PART } else { 1 } },
             cluster,
             incidents: draw_incidents(profile, &rhythm, &mut Rng::stream(seed, "troubles")),
@@ -269,6 +275,7 @@ fn draw_knobs(workload: Workload, rng: &mut Rng) -> Knobs {
         memtable_bytes: rng.spread(2 << 10, 128 << 10),
         cache_bytes: rng.spread(64 << 10, 4 << 20),
         maintain_ms: rng.spread(5, 200),
+        buggify: false,
     }
 }
 

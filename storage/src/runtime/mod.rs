@@ -21,8 +21,8 @@ use std::time::Duration;
 pub use network::set_network;
 pub use network::{Fate, fate, reset_due};
 #[cfg(madsim)]
-pub use probes::{marks, plant, reached};
-pub use probes::{mutant, sometimes};
+pub use probes::{agitate, calm, marks, plant, reached};
+pub use probes::{buggify, mutant, sometimes};
 #[cfg(not(madsim))]
 pub use task::thread;
 pub use task::{Task, spawn};

@@ -1,4 +1,5 @@
-//! Sites where simulation plants bugs and counts rare paths. Outside simulation both cost nothing.
+//! Sites where simulation plants bugs, makes rare things common, and counts rare paths. Outside simulation none costs
+//! anything.
 //!
 //! A planted bug is on for a whole process; which ones, the plan of the run says before anything starts.
 
@@ -14,8 +15,15 @@ pub const fn mutant(_id: &str) -> bool {
 #[inline(always)]
 pub const fn sometimes(_name: &str) {}
 
+/// True when something that is allowed and rare is to happen here, now. Always false outside simulation.
+#[cfg(not(madsim))]
+#[inline(always)]
+pub const fn buggify(_name: &str) -> bool {
+    false
+}
+
 #[cfg(madsim)]
-pub use planted::{marks, mutant, plant, reached, sometimes};
+pub use planted::{agitate, buggify, calm, marks, mutant, plant, reached, sometimes};
 
 #[cfg(madsim)]
 mod planted {
@@ -27,7 +35,14 @@ mod planted {
         planted: BTreeSet<String>,
         reached: BTreeMap<String, u64>,
         marks: BTreeMap<&'static str, u64>,
+        /// The seed of what happens at sites of [`buggify`]; nothing does without one.
+        agitation: Option<u64>,
+        /// How often each of these sites was passed.
+        passed: BTreeMap<&'static str, u64>,
     }
+
+    /// A site is active in one of so many runs, and happens then in one of so many passes.
+    const ONE_IN: u64 = 4;
 
     static PROBES: Mutex<Option<Probes>> = Mutex::new(None);
 
@@ -55,6 +70,42 @@ mod planted {
     /// Marks that a rare path was taken.
     pub fn sometimes(name: &'static str) {
         with(|probes| *probes.marks.entry(name).or_default() += 1);
+    }
+
+    /// Lets rare things happen from now on, as a seed says: each site in a quarter of all runs.
+    pub fn agitate(seed: u64) {
+        with(|probes| probes.agitation = Some(seed));
+    }
+
+    /// From now on nothing happens that is not asked for.
+    pub fn calm() {
+        with(|probes| probes.agitation = None);
+    }
+
+    /// True when something that is allowed and rare is to happen here, now.
+    pub fn buggify(name: &'static str) -> bool {
+        with(|probes| {
+            let Some(seed) = probes.agitation else { return false };
+            let site = mixed(seed ^ u64::from(crc32c::crc32c(name.as_bytes())));
+            if site % ONE_IN != 0 {
+                return false;
+            }
+            let passed = probes.passed.entry(name).or_default();
+            *passed += 1;
+            let happens = mixed(site.wrapping_add(*passed)) % ONE_IN == 0;
+            if happens {
+                *probes.marks.entry(name).or_default() += 1;
+            }
+            happens
+        })
+    }
+
+    /// Spreads what differs in few bits over all of them (the end of splitmix64).
+    fn mixed(value: u64) -> u64 {
+        let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        value ^ (value >> 31)
     }
 
     /// How often each planted bug was asked for while it was on.

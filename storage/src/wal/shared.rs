@@ -6,6 +6,7 @@ use super::group::GroupLog;
 use super::record::{Found, Item, Kind, Place, RECORD_HEADER};
 use super::{Completion, GroupId, Recovered, segment};
 use crate::disk::io;
+use crate::runtime::buggify;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -139,7 +140,8 @@ impl Shared {
             }
             slot.place = Some(*place);
         }
-        while state.cached_bytes > self.cache_bytes_max
+        let evicts = buggify("buggify: the log's cache is evicted");
+        while (state.cached_bytes > self.cache_bytes_max || evicts)
             && let Some((group, index, bytes)) = state.cached.pop_front()
         {
             state.cached_bytes -= bytes;
