@@ -2,6 +2,7 @@
 //!
 //! Whatever breaks off is tried again a bounded number of times; the leader repeats its word when all have failed.
 
+use super::flight::Flight;
 use super::wire::{Answer, Request, Words};
 use super::{Need, Origin};
 use crate::transport::RequestError;
@@ -14,7 +15,7 @@ use vivarium_storage::engine::Restore;
 use vivarium_storage::runtime::{Instant, now, sleep, sometimes};
 use vivarium_storage::{DataFolder, Error, Store, StoreOptions};
 
-/// How long one answer may take: a chunk has a quarter of a megabyte, seldom more.
+/// How long one answer may take: a chunk has a quarter of a megabyte, seldom more, and some others are before it.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 /// Failures in a row after which a peer is given up.
 const FAILURES_MAX: u32 = 10;
@@ -145,28 +146,39 @@ impl Fetcher {
 
     async fn pull(&self, from: u64, slot: &mut Option<Part>) -> Result<Fetched, Broken> {
         let mut damaged = 0;
+        // Whatever is under way when this ends was asked for in vain.
+        let mut flight = Flight::new();
         loop {
             let part = slot.as_mut().expect("it was begun");
             if part.restore.is_whole() {
                 break;
             }
-            let request = Request::Chunk { checkpoint: part.checkpoint, number: part.restore.next_number() };
-            let chunk = match self.ask(from, request).await? {
-                Answer::Chunk(chunk) => chunk,
+            let next = part.restore.next_number();
+            let chunk = |number: u32| self.asked(from, Request::Chunk { checkpoint: part.checkpoint, number });
+            while flight.has_room() {
+                flight.ask(chunk(next + u32::try_from(flight.len()).expect("few are under way")));
+            }
+            let body = flight.first().await.map_err(|error| Broken::Off(error.to_string()))?;
+            let came = match Answer::decode(&body) {
+                Answer::Chunk(came) => came,
                 Answer::Words(words) => {
                     // Its snapshot is gone, and with it the rest of these chunks.
                     *slot = None;
                     return Err(Broken::Off(format!("the peer says {words:?}")));
                 }
             };
-            match part.restore.take(&chunk) {
-                Ok(()) => damaged = 0,
+            match part.restore.take(&came) {
+                Ok(()) => {
+                    damaged = 0;
+                    flight.widen();
+                }
                 Err(error @ Error::Corrupt { .. }) => {
                     damaged += 1;
                     tracing::warn!(%error, from, "a chunk came damaged");
                     if damaged > DAMAGED_MAX {
                         return Err(Broken::Up(error.to_string()));
                     }
+                    flight.ask_again(chunk(next));
                 }
                 Err(error) => return Err(Broken::Up(error.to_string())),
             }
@@ -191,8 +203,12 @@ impl Fetcher {
             .map_err(|error| Broken::Up(error.to_string()))
     }
 
+    fn asked(&self, peer: u64, request: Request) -> Asked {
+        (self.ask.0)(peer, request.encode(), now() + ANSWER_TIME_MAX)
+    }
+
     async fn ask(&self, peer: u64, request: Request) -> Result<Answer, Broken> {
-        let answer = (self.ask.0)(peer, request.encode(), now() + ANSWER_TIME_MAX).await;
+        let answer = self.asked(peer, request).await;
         answer.map(|body| Answer::decode(&body)).map_err(|error| Broken::Off(error.to_string()))
     }
 }

@@ -3,10 +3,10 @@
 //! A checkpoint is one snapshot from its first chunk to its last. At most two are under way, and none is kept for long
 //! when nobody asks.
 
-use super::Origin;
 use super::wire::{Answer, Request, Words};
+use super::{CHUNKS_IN_FLIGHT_MAX, Origin};
 use crate::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,8 +44,8 @@ struct Stream {
     /// Those that nobody asked for yet; `None` when all are sent.
     export: Option<Export>,
     next: u32,
-    /// The chunk before `next`, should it have been lost.
-    last: Option<Vec<u8>>,
+    /// The chunks before `next`, should they have been lost or asked for in another order.
+    kept: VecDeque<Vec<u8>>,
 }
 
 impl Sender {
@@ -109,7 +109,7 @@ impl Sender {
         let term = self.term.load(Ordering::Acquire);
         let checkpoint = self.runtime.random();
         tracing::info!(node, index = origin.position.index, "a checkpoint is sent");
-        let stream = Stream { export: Some(snapshot.export()), next: 0, last: None };
+        let stream = Stream { export: Some(snapshot.export()), next: 0, kept: VecDeque::new() };
         let stream = Arc::new(Mutex::new(stream));
         pins.insert(checkpoint, Pin { node, origin: origin.clone(), term, used: now(), stream });
         Ok(Words::Begun { checkpoint, origin, next: 0, term })
@@ -141,26 +141,39 @@ impl Pin {
 }
 
 impl Stream {
+    /// True when whoever took all chunks before this one can go on.
     fn has(&self, number: u32) -> bool {
-        number == self.next || number + 1 == self.next && self.last.is_some()
+        number <= self.next && self.back(number) <= self.kept.len()
     }
 
-    /// The next chunk, or the last one once more. `None` for any other, and behind the end.
+    /// How far a chunk lies before the next one.
+    fn back(&self, number: u32) -> usize {
+        self.next.saturating_sub(number) as usize
+    }
+
+    /// A chunk that is kept, or one that comes soon: those before it are kept then, for their requests are on their way.
+    /// `None` for any other, and behind the end.
     fn chunk(&mut self, number: u32) -> Result<Option<Vec<u8>>> {
-        if number != self.next {
-            return Ok(self.last.clone().filter(|_| self.has(number)));
+        let ahead = number.saturating_sub(self.next) as usize;
+        if ahead >= CHUNKS_IN_FLIGHT_MAX {
+            return Ok(None);
         }
-        let Some(export) = &mut self.export else { return Ok(None) };
-        let chunk = export.next().transpose()?;
-        if export.is_over() {
-            // Only the last chunk is kept, should it be lost.
-            self.export = None;
-        }
-        if let Some(chunk) = &chunk {
+        while self.next <= number {
+            let Some(export) = &mut self.export else { return Ok(None) };
+            let chunk = export.next().transpose()?;
+            if export.is_over() {
+                // Only the last chunks are kept, should they be lost.
+                self.export = None;
+            }
+            let Some(chunk) = chunk else { return Ok(None) };
             self.next += 1;
-            self.last = Some(chunk.clone());
+            self.kept.push_back(chunk);
+            if self.kept.len() > CHUNKS_IN_FLIGHT_MAX {
+                self.kept.pop_front();
+            }
         }
-        Ok(chunk)
+        let place = self.kept.len().checked_sub(self.back(number));
+        Ok(place.and_then(|place| self.kept.get(place)).cloned())
     }
 }
 
