@@ -241,9 +241,13 @@ impl Cluster {
 
     /// Waits until a node says that it is ready.
     pub fn ready(&self, number: usize) {
-        until("the node is ready", || {
-            self.with(number, |server| (server.request("GET", "/health/ready", &[], b"").status == 200).then_some(()))
-        });
+        until("the node is ready", || self.is_ready(number).then_some(()));
+    }
+
+    /// Whether a node says that it is ready; one that has ended is not.
+    pub fn is_ready(&self, number: usize) -> bool {
+        let asked = request("GET", "/health/ready", &[], b"");
+        self.with(number, |server| server.send(&asked)).is_ok_and(|reply| reply.status == 200)
     }
 
     /// The cluster as a node knows it.

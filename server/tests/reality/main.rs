@@ -47,14 +47,22 @@ fn site(load: Load) -> Site {
     site
 }
 
+/// A small disk for each node, if we may.
+fn mount_disks(site: &mut Site) -> bool {
+    let mount = |node| SmallDisk::mount(&site.place.path(&format!("node-{node}")), DISK_SIZE);
+    site.disks = (1..=NODES).map_while(mount).collect();
+    site.disks.len() == NODES
+}
+
 /// A whole run: troubles of these kinds once each, quiet, an audit, a power failure of all, an audit, the checkers.
 /// Each list of troubles is gone through beside the others.
 fn break_and_check(site: Site, load: Load, seed: u64, lists: &[&[Mischief]]) {
     let record = Record::new(&format!("{}-{seed}", load.name));
+    let disk = if site.disks.is_empty() { Disk::Sound } else { Disk::Troubled };
     let cluster = Cluster::found(site);
     let _keeper = Keeper(&record);
     record.note(&format!("{} clients of each of {:?}, seed {seed}", load.clients, load.workloads));
-    let run = Run { cluster: &cluster, record: &record, load, seed, span: SPAN, disk: Disk::Sound };
+    let run = Run { cluster: &cluster, record: &record, load, seed, span: SPAN, disk };
     run.during(|| {
         std::thread::scope(|scope| {
             for (number, list) in lists.iter().enumerate() {
@@ -105,9 +113,8 @@ fn nodes_that_do_not_hear_each_other_are_strictly_serializable() {
 #[test]
 fn a_full_disk_ends_one_node_until_there_is_room_and_stops_nobody_else() {
     let mut site = site(MIXED);
-    for node in 1..=NODES {
-        let Some(disk) = SmallDisk::mount(&site.place.path(&format!("node-{node}")), DISK_SIZE) else { return };
-        site.disks.push(disk);
+    if !mount_disks(&mut site) {
+        return;
     }
     let record = Record::new("full-disk");
     let cluster = Cluster::found(site);
@@ -204,9 +211,11 @@ fn rounds_for_as_long_as_is_asked() {
         let load = if seed % 2 == 0 { MIXED } else { TASKS };
         let network = Network::lay(NODES);
         let authority = (seed % 4 < 2).then(Authority::new);
-        let lists: &[&[Mischief]] =
-            if network.is_some() { &[&nemesis::PROCESSES, &nemesis::NETWORKS] } else { &[&nemesis::PROCESSES] };
-        break_and_check(Site { network, authority, ..site(load) }, Load { name: "long", ..load }, seed, lists);
+        let mut site = Site { network, authority, ..site(load) };
+        let processes: &[Mischief] =
+            if mount_disks(&mut site) { &nemesis::DISKS_AND_PROCESSES } else { &nemesis::PROCESSES };
+        let networks: &[Mischief] = if site.network.is_some() { &nemesis::NETWORKS } else { &[] };
+        break_and_check(site, Load { name: "long", ..load }, seed, &[processes, networks]);
     }
 }
 

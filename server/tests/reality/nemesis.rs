@@ -24,6 +24,9 @@ pub enum Mischief {
     PauseTwo,
     /// Each is stopped in good order and started again, one after the other.
     RestartEach,
+    /// The disk below it is full, and then it is not.
+    FillLeader,
+    FillOne,
     /// Nobody hears the leader, nor does it hear anybody.
     LeaderAlone,
     /// One that does not lead is alone.
@@ -47,6 +50,18 @@ pub const PROCESSES: [Mischief; 7] = [
     Mischief::PauseLeader,
     Mischief::PauseTwo,
     Mischief::RestartEach,
+];
+/// What happens to disks and processes: a node of a full disk has to be started again.
+pub const DISKS_AND_PROCESSES: [Mischief; 9] = [
+    Mischief::KillLeader,
+    Mischief::KillOne,
+    Mischief::KillTwo,
+    Mischief::KillAll,
+    Mischief::PauseLeader,
+    Mischief::PauseTwo,
+    Mischief::RestartEach,
+    Mischief::FillLeader,
+    Mischief::FillOne,
 ];
 /// What happens between machines.
 pub const NETWORKS: [Mischief; 6] = [
@@ -102,6 +117,8 @@ impl Scene<'_> {
             Mischief::PauseLeader => self.pause(&[self.leader], lasts),
             Mischief::PauseTwo => self.pause(&[any, if any == other { self.leader } else { other }], lasts),
             Mischief::RestartEach => self.restart(&all),
+            Mischief::FillLeader => self.fill(self.leader, lasts),
+            Mischief::FillOne => self.fill(any, lasts),
             Mischief::LeaderAlone => self.cut(&both_ways(&[self.leader], &others), lasts),
             Mischief::OtherAlone => {
                 let rest: Vec<usize> = all.into_iter().filter(|node| *node != other).collect();
@@ -146,6 +163,26 @@ impl Scene<'_> {
             self.cluster.ready(*node);
         }
         self.record.note("all have been restarted");
+    }
+
+    fn fill(&self, node: usize, lasts: Duration) {
+        let disk = &self.cluster.site.disks[node - 1];
+        disk.fill();
+        pause(lasts);
+        disk.empty();
+        // One that had nothing to write meanwhile goes on.
+        let ended = until("it ends or goes on", || {
+            let ended = self.cluster.has_ended(node);
+            (ended || self.cluster.is_ready(node)).then_some(ended)
+        });
+        if ended {
+            let (status, words) = self.cluster.take(node).end();
+            assert_eq!(status.code(), Some(7), "node {node}: {words}");
+            assert!(words.contains("No space left"), "node {node}: {words}");
+            self.record.hear(node, &words);
+            self.cluster.serve(node);
+        }
+        self.record.note(&format!("there is room on {node} again; it had ended: {ended}"));
     }
 
     fn cut(&self, links: &[(usize, usize)], lasts: Duration) {
