@@ -49,6 +49,8 @@ pub struct Opening {
     pub start: Start,
     /// The record of its folder, if there is one.
     pub drive: Option<Drive>,
+    /// Its store may have been damaged: then it may be built anew, which no crash should come to.
+    pub is_rotten: bool,
     /// Where the node says how it stands, while it lives.
     pub standing: Standing,
 }
@@ -146,7 +148,7 @@ struct Opened {
 async fn serve(opened: Opened, opening: &Opening, ready: oneshot::Sender<Result<Door, String>>) {
     let Opened { database, declared, token, stopped } = opened;
     let (asks, mut inbox) = mpsc::unbounded_channel();
-    let rebuilt = is_rebuilt(&opening.dir);
+    let rebuilt = !opening.is_rotten && is_rebuilt(&opening.dir);
     let workload = opening.knobs.workload;
     let drive = opening.drive;
     let number = opening.number;

@@ -301,6 +301,7 @@ impl Lone {
             skew_micros: self.machine.skew_micros(),
             start: Start::Alone { declares: false },
             drive: None,
+            is_rotten: false,
             standing: Standing::default(),
         };
         let (ready, opened) = oneshot::channel();

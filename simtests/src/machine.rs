@@ -11,6 +11,7 @@ use crate::rng::Rng;
 use crate::simfs::image::Policy;
 use crate::simfs::interpose;
 use crate::simfs::model::Disk;
+use crate::simfs::rot::is_list_of_tables;
 use crate::simfs::{Drive, Recording};
 use crate::trace;
 use crate::verdict::Met;
@@ -56,6 +57,8 @@ pub struct Machine {
     /// Microseconds that its wall clock gains in a second, and since when.
     drift: (i64, Duration),
     is_paused: bool,
+    /// Its store may have been damaged in this life or an earlier one.
+    is_rotten: bool,
     images: Rng,
     standing: Standing,
     /// What its lives left.
@@ -101,6 +104,7 @@ impl Machine {
             skew_micros: 0,
             drift: (0, Duration::ZERO),
             is_paused: false,
+            is_rotten: false,
             standing: Standing::default(),
             recordings: Vec::new(),
             met: Met::default(),
@@ -229,6 +233,7 @@ impl Machine {
             skew_micros: self.skew_micros(),
             start,
             drive: Some(drive),
+            is_rotten: self.is_rotten,
             standing: Arc::clone(&self.standing),
         };
         let (ready, opened) = oneshot::channel();
@@ -269,6 +274,18 @@ impl Machine {
         self.met.changes += recording.ops.len() as u64;
         self.recordings.push(recording);
         self.generation += 1;
+    }
+
+    /// Lets a bit of its store change while it is down, if it has one.
+    pub fn rot(&mut self) {
+        assert!(self.drive.is_none(), "a disk rots while the machine is down");
+        let mut image = self.disk.image(Policy::KEEP, &mut self.images);
+        if let Some(path) = image.rot(is_list_of_tables, &mut self.images) {
+            trace::event(&self.name(), &format!("{path} rots"), &[]);
+            self.disk = Disk::from_image(&image);
+            self.is_rotten = true;
+            self.met.rots += 1;
+        }
     }
 
     /// A policy of its own chance.

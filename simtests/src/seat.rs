@@ -60,6 +60,8 @@ pub struct Seat {
     paused_until: Option<Duration>,
     /// Its disk may fail until then. Then, or as soon as its node has stopped for that, it is struck so.
     trial: Option<(Duration, Strike)>,
+    /// Its store rots when it falls.
+    rots: bool,
     /// When its clock, which runs wrong, is set again.
     drifts_at: Duration,
 }
@@ -77,6 +79,7 @@ impl Seat {
             strike: Strike::default(),
             paused_until: None,
             trial: None,
+            rots: false,
             drifts_at: Duration::ZERO,
         }
     }
@@ -132,6 +135,9 @@ impl Seat {
         let Strike { power, down } = std::mem::take(&mut self.strike);
         (self.paused_until, self.trial) = (None, None);
         self.machine.crash(power);
+        if std::mem::take(&mut self.rots) {
+            self.machine.rot();
+        }
         self.state = State::Down(now() + down);
     }
 
@@ -159,6 +165,14 @@ impl Seat {
     fn go_on(&mut self) {
         self.paused_until = None;
         self.machine.resume();
+    }
+
+    /// Takes its machine down for some time, while its store rots.
+    pub fn rot(&mut self, down: Duration) {
+        if self.machine.drive().is_some_and(|drive| !drive.is_cut()) {
+            self.rots = true;
+            self.strike(Strike { power: None, down }, 0);
+        }
     }
 
     /// Lets its disk fail for some time, see [`Machine::arm`]; then, or as soon as its node stops, strikes it.

@@ -71,6 +71,9 @@ pub struct Met {
     /// Calls between clients and nodes that did not simply go their way.
     #[serde(default)]
     pub calls: u64,
+    /// Times that a store rotted.
+    #[serde(default)]
+    pub rots: u64,
     /// Times that a minority was left broken, and the others did without it.
     #[serde(default)]
     pub cores: u64,

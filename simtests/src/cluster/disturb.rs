@@ -83,6 +83,13 @@ impl Cluster {
             Mischief::FullDisk { node, bytes_more } => {
                 self.try_disk(*node, Trouble::FullDisk { bytes_more: *bytes_more }, (lasts, None), &scene);
             }
+            Mischief::Rot { node } => {
+                for place in places(&Who::Nodes(vec![*node]), &scene) {
+                    if self.seats[place].door().is_some() && self.atlas.admits(place, &self.members) {
+                        self.seats[place].rot(lasts / 4);
+                    }
+                }
+            }
             Mischief::Drift { who, drift_ppm } => {
                 for place in places(who, &scene) {
                     self.seats[place].machine.drift(*drift_ppm);

@@ -42,7 +42,8 @@ impl Cluster {
         let scene = self.scene();
         let broken: BTreeSet<usize> = places(&core.broken, &scene).into_iter().collect();
         let others: BTreeSet<usize> = self.members.difference(&broken).copied().collect();
-        if others.len() <= self.members.len() / 2 || others.len() == self.members.len() {
+        // What is damaged is repaired by the others: all of them may be needed.
+        if !self.atlas.is_clear() || others.len() <= self.members.len() / 2 || others.len() == self.members.len() {
             return Ok(());
         }
         trace::event("nemesis", &format!("leaves {broken:?} broken, cut off: {}", core.cut_off), &[]);

@@ -11,7 +11,7 @@ use crate::check::standing::Standings;
 use crate::check::{Violation, oracles};
 use crate::client::{Client, Shared};
 use crate::machine::{Machine, Make};
-use crate::nemesis::Scene;
+use crate::nemesis::{Atlas, Scene};
 use crate::network::Network;
 use crate::plan::{self, Plan};
 use crate::record;
@@ -43,6 +43,7 @@ pub struct Cluster {
     members: BTreeSet<usize>,
     network: Network,
     standings: Standings,
+    atlas: Atlas,
     watch: Watch,
     /// Virtual time at which partitions end, and gaps between clients and nodes.
     mends: Vec<(Duration, Mend)>,
@@ -95,6 +96,7 @@ pub async fn run(
         members: BTreeSet::new(),
         network,
         standings,
+        atlas: Atlas::default(),
         watch,
         mends: Vec::new(),
         set_up_at: 0,
@@ -151,6 +153,7 @@ impl Cluster {
             met.faults += one.faults;
             met.changes += one.changes;
             met.pauses += one.pauses;
+            met.rots += one.rots;
             met.clocks += one.clocks;
         }
         met.partitions = self.network.split;
@@ -176,6 +179,10 @@ impl Cluster {
                 self.standings.see(self.seats[place].machine.generation(), &status)?;
             }
             self.seats[place].tend(&self.shared)?;
+        }
+        let repaired: Vec<usize> = self.atlas.damaged().filter(|place| self.seats[*place].door().is_some()).collect();
+        for place in repaired {
+            self.atlas.mended(place);
         }
         self.watch.violation().or_else(|| self.shared.violation()).map_or(Ok(()), Err)
     }

@@ -50,6 +50,7 @@ impl Sum {
         self.met.clocks += met.clocks;
         self.met.calls += met.calls;
         self.met.cores += met.cores;
+        self.met.rots += met.rots;
         self.met.terms += met.terms;
         self.points += met.power_failure_points();
         self.virtual_ms += report.virtual_ms;
@@ -76,11 +77,11 @@ impl Sum {
 
     /// What runs of several nodes met besides; nothing when there were none.
     fn say_network(&self) {
-        let Met { partitions, messages, terms, pauses, clocks, calls, cores, .. } = self.met;
+        let Met { partitions, messages, terms, pauses, clocks, calls, cores, rots, .. } = self.met;
         if terms > 0 {
             say(&format!(
                 "clusters: {partitions} partitions, {messages} messages and {calls} calls in trouble, {pauses} pauses, \
-                 {clocks} wrong clocks, {cores} minorities left broken, {terms} terms led"
+                 {clocks} wrong clocks, {rots} rotten stores, {cores} minorities left broken, {terms} terms led"
             ));
         }
     }

@@ -1,5 +1,6 @@
 //! The kinds of trouble of a cluster: each file draws one family, and knows whom it hits in the cluster as it stands.
 
+mod atlas;
 pub mod calls;
 pub mod clock;
 pub mod disk;
@@ -7,6 +8,7 @@ pub mod partition;
 pub mod process;
 mod scene;
 
+pub use atlas::Atlas;
 pub use scene::{Scene, draw_who, places};
 
 use crate::plan::Mischief;

@@ -146,6 +146,11 @@ pub enum Mischief {
         /// Bytes that still fit.
         bytes_more: u64,
     },
+    /// A node ends, and while it is down a bit of its store changes. The atlas may refuse it.
+    Rot {
+        /// Which node.
+        node: u64,
+    },
     /// Wall clocks run too fast or too slowly.
     Drift {
         /// Whose.

@@ -6,6 +6,7 @@ pub mod faults;
 pub mod image;
 pub mod interpose;
 pub mod model;
+pub mod rot;
 
 pub use faults::{Fault, Faults, Files, Kind, Reason};
 pub use image::{DataRule, EntryRule, Image, Policy};
