@@ -170,6 +170,42 @@ fn leadership_moves_and_a_dead_node_is_replaced() {
 }
 
 #[test]
+fn a_node_whose_log_is_damaged_comes_back_by_itself() {
+    let _turn = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let cluster = Cluster::start(3);
+    let load = Load::new(&cluster);
+    for number in 0..40 {
+        load.write(number, number as usize);
+    }
+    let leader = cluster.leader(&[1, 2, 3]);
+    let hurt = if leader == 3 { 2 } else { 3 };
+    let others: Vec<usize> = [1, 2, 3].into_iter().filter(|number| *number != hurt).collect();
+    assert!(cluster.take(hurt).stop().0.success());
+    // One bit of the first batch, which many follow.
+    let segment = std::path::Path::new(&cluster.data(hurt)).join("log/00000001.log");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4096 + 40] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    load.during(WRITERS, || {
+        load.resumes(20);
+        cluster.serve(hurt);
+        cluster.caught_up(4, cluster.leader(&others));
+    });
+    cluster.ready(hurt);
+    load.assert_kept(&[1, 2, 3]);
+    let voters = cluster.voters(others[0]);
+    assert_eq!(voters.len(), 3);
+    assert!(voters.contains("4") && !voters.contains(&hurt.to_string()), "{voters:?}");
+    let url = cluster.with(hurt, |server| server.url.clone());
+    let shown: serde_json::Value =
+        serde_json::from_str(&succeed(&["cluster", "status", "--json", "--url", &url])).unwrap();
+    let new = shown["members"].as_array().unwrap().iter().find(|member| member["node"] == "4").unwrap();
+    assert_eq!((&shown["node"], &new["replaces"]), (&json!("4"), &json!(hurt.to_string())), "{shown}");
+    assert!(std::path::Path::new(&cluster.data(hurt)).join("log.damaged-1").is_dir());
+    cluster.stop_and_check(&[1, 2, 3]);
+}
+
+#[test]
 fn a_lost_majority_is_given_up_only_by_force_and_in_words() {
     let _turn = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let cluster = Cluster::start(3);

@@ -102,3 +102,7 @@ async fn ask(folder: &DataFolder, old: u64, question: &Question, asker: Asker<'_
          {last}; start it again when they can be reached"
     )))
 }
+
+#[cfg(test)]
+#[cfg(not(madsim))]
+mod tests;
