@@ -26,6 +26,15 @@ const BACKOFF_MICROS_MAX: u64 = 100_000;
 /// Characters of an idempotency key.
 const KEY_CHARS_MAX: usize = 255;
 
+/// The answer that was given to an earlier request under the key in the request's header, if there is one.
+pub(super) async fn remembered(database: &Database, request: &Request, deadline: Instant) -> Option<Response> {
+    let key = scoped(database, request.idempotency_key.as_deref()?).ok()?;
+    let earlier = database.node().outcome(&key, deadline).await.ok()??;
+    let response = replayed(request, &earlier).ok()?;
+    runtime::sometimes("a mutation that the schema forbids by now is answered as it was");
+    Some(response)
+}
+
 /// An answer as it is remembered, without what the commit decides.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
@@ -222,7 +231,7 @@ impl<'a> Mutation<'a> {
             answer.patches.iter().filter_map(place).collect()
         };
         let remembered = Remembered {
-            fingerprint: self.fingerprint(),
+            fingerprint: fingerprint(self.request),
             data: answer.data.clone(),
             versions: places(Patch::Version),
             times: places(Patch::Time),
@@ -234,29 +243,33 @@ impl<'a> Mutation<'a> {
 
     /// The answer that was given to the first request under the key.
     fn replayed(&self, outcome: &Outcome) -> Result<Response, Abort> {
-        let remembered: Remembered = postcard::from_bytes(&outcome.answer).map_err(|error| unreadable(&error))?;
-        if remembered.fingerprint != self.fingerprint() {
-            let message = "The idempotency key was used with another operation: choose a new key for each.";
-            return Err(Failure::new(Code::BadUserInput, message).into());
-        }
-        let place = |patch: Patch| move |at: u32| (at as usize, patch);
-        let mut patches: Vec<(usize, Patch)> = remembered.versions.into_iter().map(place(Patch::Version)).collect();
-        patches.extend(remembered.times.into_iter().map(place(Patch::Time)));
-        patches.sort_unstable_by_key(|(at, _)| *at);
-        let answer = Answer { data: remembered.data, patches, failures: Vec::new() };
-        let extensions = Extensions { cost: Some(remembered.cost), warnings: remembered.warnings };
-        Ok(answer::executed(self.request, answer, &extensions, outcome.version, true))
+        replayed(self.request, outcome)
     }
+}
 
-    fn fingerprint(&self) -> [u8; 32] {
-        let request = self.request;
-        let parts = [
-            request.query.as_str(),
-            request.operation_name.as_deref().unwrap_or_default(),
-            request.variables.as_deref().unwrap_or_default(),
-        ];
-        hash(parts.iter().map(|part| part.as_bytes()))
+/// The answer that was given to the first request under a key.
+fn replayed(request: &Request, outcome: &Outcome) -> Result<Response, Abort> {
+    let remembered: Remembered = postcard::from_bytes(&outcome.answer).map_err(|error| unreadable(&error))?;
+    if remembered.fingerprint != fingerprint(request) {
+        let message = "The idempotency key was used with another operation: choose a new key for each.";
+        return Err(Failure::new(Code::BadUserInput, message).into());
     }
+    let place = |patch: Patch| move |at: u32| (at as usize, patch);
+    let mut patches: Vec<(usize, Patch)> = remembered.versions.into_iter().map(place(Patch::Version)).collect();
+    patches.extend(remembered.times.into_iter().map(place(Patch::Time)));
+    patches.sort_unstable_by_key(|(at, _)| *at);
+    let answer = Answer { data: remembered.data, patches, failures: Vec::new() };
+    let extensions = Extensions { cost: Some(remembered.cost), warnings: remembered.warnings };
+    Ok(answer::executed(request, answer, &extensions, outcome.version, true))
+}
+
+fn fingerprint(request: &Request) -> [u8; 32] {
+    let parts = [
+        request.query.as_str(),
+        request.operation_name.as_deref().unwrap_or_default(),
+        request.variables.as_deref().unwrap_or_default(),
+    ];
+    hash(parts.iter().map(|part| part.as_bytes()))
 }
 
 /// Each part with its length, so that no two lists of parts are alike.
@@ -282,11 +295,15 @@ fn key(database: &Database, request: &Request, ready: &Ready) -> Result<Option<I
         (None, Some(text)) => text.clone(),
         (None, None) => return Ok(None),
     };
+    scoped(database, &text).map(Some)
+}
+
+fn scoped(database: &Database, text: &str) -> Result<IdempotencyKey, Failure> {
     if text.is_empty() || text.chars().count() > KEY_CHARS_MAX {
         return Err(bad_input(&format!("An idempotency key has 1 to {KEY_CHARS_MAX} characters."), &[]));
     }
     let scope = database.id().0.to_be_bytes();
-    Ok(Some(IdempotencyKey(hash([scope.as_slice(), text.as_bytes()].into_iter()).to_vec())))
+    Ok(IdempotencyKey(hash([scope.as_slice(), text.as_bytes()].into_iter()).to_vec()))
 }
 
 /// The arguments of a root field, as far as they can be checked before anything is read.
