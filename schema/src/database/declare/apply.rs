@@ -53,17 +53,21 @@ async fn try_apply(
         return Ok(Try::Again);
     }
     let previous = stored.clone().unwrap_or_default();
+    let found = previous.version;
+    let gone = options.expected_version.filter(|expected| *expected != found);
     // After an outcome that nobody knew, the version that the caller expects may be gone because of us.
-    if let (Some(expected), None) = (options.expected_version, &announced)
-        && expected != previous.version
-    {
-        return Err(Error::VersionMismatch { expected, found: previous.version });
+    if let (Some(expected), None) = (gone, &announced) {
+        return Err(Error::VersionMismatch { expected, found });
     }
     let target = sdl::declare(sdl, stored.as_ref()).map_err(Error::Schema)?;
     let changes = difference::between(&previous, &target);
     if changes.is_empty() {
         let changes = announced.take().unwrap_or_default();
         return Ok(Try::Done(Applied { version: previous.version, changes, backfilled: 0 }));
+    }
+    // It is gone because of somebody else, whose schema must not be undone.
+    if let Some(expected) = gone {
+        return Err(Error::VersionMismatch { expected, found });
     }
     refuse_breaking(&changes, options)?;
     let conform = work::tightened(&previous, &target);
