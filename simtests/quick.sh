@@ -20,7 +20,7 @@ for profile in cluster-calm cluster-crash partition cluster; do
   "$sim" run --profile "$profile" --seeds 12 --time 10s --images 20 --budget-s 30
 done
 "$sim" run --profile cluster --seeds 12 --from $((16#$commit)) --time 10s --images 20 --budget-s 30
-for workload in append bank register set; do
-  "$sim" run --profile mix --seeds 8 --time 10s --workload "$workload" --images 20 --budget-s 20
+for workload in append bank register set index pagination unique relation counter schema; do
+  "$sim" run --profile mix --seeds 8 --time 10s --workload "$workload" --images 20 --budget-s 12
 done
 "$sim" mutants --max-seeds 100

@@ -61,6 +61,13 @@ impl Footprint {
         }
     }
 
+    /// Forgets that keys were looked up: a planted bug.
+    pub fn forget(&mut self, keys: &[(Space, Key)]) {
+        for (space, key) in keys {
+            self.spaces[nth(*space)].keys.retain(|looked_up| looked_up != key);
+        }
+    }
+
     /// Sorts and merges, for the check against the window.
     pub fn settle(&mut self) {
         self.spaces.iter_mut().for_each(Reads::settle);

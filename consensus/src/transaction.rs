@@ -104,7 +104,7 @@ impl Transaction {
     /// The commit that last changed the catalog of `database`, as of the snapshot. Joins the footprint, so
     /// that a commit planned under an older catalog conflicts.
     pub fn catalog_version(&mut self, database: DatabaseId) -> Version {
-        if self.recording {
+        if self.recording && !mutant("schema-01") {
             self.footprint.key(Space::Meta, &catalog_key(database));
         }
         self.snapshot.catalog_version(database)
@@ -213,11 +213,15 @@ impl Transaction {
             return Err(Error::TooLarge { bytes, limit });
         }
         let draft = self.draft(idempotency.as_ref().map(|key| (key, &answer[..])))?;
-        let Transaction { node, version: snapshot, writes, footprint, snapshot: read, .. } = self;
+        let Transaction { node, version: snapshot, writes, mut footprint, snapshot: read, .. } = self;
         // What it read it needs no more, and the commit may wait for long.
         drop(read);
         let keyed = idempotency.is_some();
-        let commission = Commission { snapshot, footprint, written: writes.into_keys(), draft, keyed };
+        let written = writes.into_keys();
+        if mutant("txn-01") {
+            footprint.forget(&written);
+        }
+        let commission = Commission { snapshot, footprint, written, draft, keyed };
         let outcome = cluster::commit(&node, commission, deadline).await?;
         // Without a key nothing is remembered, and the answer is the one that was just given.
         Ok(if keyed { outcome } else { Outcome { answer, ..outcome } })

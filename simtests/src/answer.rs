@@ -18,6 +18,9 @@ const OUR_FAULT: [&str; 7] = [
     "INVALID_CURSOR",
 ];
 
+/// Codes that say that the schema does not allow it, or that data does not fit a schema: nothing was written.
+const SCHEMA_SAYS_NO: [&str; 3] = ["GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT", "SCHEMA_REFUSED"];
+
 /// The state of the disk below whoever answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disk {
@@ -48,15 +51,16 @@ pub fn judge(action: &Action, reply: Reply, disk: Disk) -> Meaning {
             }
         };
     }
+    let schema_says_no = |code: &str| action.depends_on_schema() && SCHEMA_SAYS_NO.contains(&code);
     let detail = || format!("{action:?} was answered {:?}", reply.errors);
-    let violation = if codes.iter().any(|code| OUR_FAULT.contains(code)) {
+    let violation = if codes.iter().any(|code| OUR_FAULT.contains(code) && !schema_says_no(code)) {
         Some(Violation::new("workload", "bad-request", detail()))
     } else if codes.contains(&"INTERNAL_SERVER_ERROR") && disk == Disk::Sound {
         Some(Violation::new("certificate", "internal-error", detail()))
     } else {
         None
     };
-    let refused = codes.iter().all(|code| SURELY_NOT.contains(code));
+    let refused = codes.iter().all(|code| SURELY_NOT.contains(code) || schema_says_no(code));
     let end = if refused { End::Refused(reply) } else { End::Lost(format!("{:?}", reply.errors)) };
     Meaning { end, violation }
 }

@@ -4,7 +4,6 @@
 
 use crate::answer;
 use crate::check::Violation;
-use crate::check::audit::request;
 use crate::history::{End, History, Moment};
 use crate::house::Door;
 use crate::manners::{ATTEMPTS_MAX, Manners};
@@ -18,7 +17,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use vivarium_schema::Request;
 
 /// How soon a client looks again whether a node is back; then less and less often.
 const KNOCK: Duration = Duration::from_millis(1);
@@ -26,6 +24,8 @@ const KNOCK: Duration = Duration::from_millis(1);
 const KNOCK_MAX: Duration = Duration::from_millis(32);
 /// How long a request is waited for that no client waits for.
 const STRAY_TIME_MAX: Duration = Duration::from_secs(40);
+/// How long a client waits for a declaration: longer than a node tries.
+const DECLARE_TIME_MAX: Duration = Duration::from_secs(50);
 /// Pages of one walk: more than the workload ever fills.
 const PAGES_MAX: usize = 30;
 
@@ -196,17 +196,22 @@ impl Client {
     async fn call_any(&mut self, step: &Step) -> Option<usize> {
         for attempt in 0.. {
             let (at, door) = self.open_door().await;
+            let declares = step.action.declares().is_some();
             let passage = match &self.manners {
-                Some(_) => self.shared.with_wire(|wire| wire.passage(self.number, at)),
-                None => Passage::FREE,
+                // Nothing of it may stray: a declaration that comes late would undo later ones.
+                Some(_) if !declares => self.shared.with_wire(|wire| wire.passage(self.number, at)),
+                _ => Passage::FREE,
             };
             if let Some(after) = passage.again.filter(|_| step.key.is_some()) {
                 self.send_again(&door, step.clone(), after);
             }
             let patience = self.manners.as_mut().map(Manners::patience);
+            let patience = patience.map(|patience| if declares { DECLARE_TIME_MAX } else { patience });
             let call = send(&self.shared, door, (self.number, step), patience, passage).await;
             match self.shared.with_history(|history| history.calls[call].end.clone()) {
                 End::Refused(_) => return None,
+                // Who declares knows what is declared before he declares anything else.
+                End::Lost(_) if declares => sleep(KNOCK).await,
                 End::Lost(_) if attempt < ATTEMPTS_MAX && self.manners.is_some() => {
                     if let Some(manners) = &mut self.manners {
                         sleep(manners.turn_away()).await;
@@ -252,15 +257,15 @@ pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step, patienc
 }
 
 /// Brings a request to a node and its answer back. Without an end when one of them is lost.
-async fn deliver(shared: &Shared, door: &Door, request: Request, passage: Passage) -> Option<Result<Reply, String>> {
+async fn deliver(shared: &Shared, door: &Door, step: &Step, passage: Passage) -> Option<Result<Reply, String>> {
     if (Passage { again: None, ..passage }) == Passage::FREE {
-        return door.execute(request).await;
+        return door.act(&step.action, step.key.as_deref()).await;
     }
     let (answer, answered) = oneshot::channel();
-    let door = door.clone();
+    let (door, step) = (door.clone(), step.clone());
     shared.let_stray(async move {
         if passage.request.arrive().await {
-            let reply = door.execute(request).await;
+            let reply = door.act(&step.action, step.key.as_deref()).await;
             if passage.answer.arrive().await {
                 let _ = answer.send(reply);
             }
@@ -283,7 +288,7 @@ async fn send(
     let call = shared.with_history(|history| history.begin(client, step.key.clone(), step.action.clone(), begun));
     trace::event(&format!("c{client}"), &format!("call {call} {:?}", step.action), &[]);
     record::through(call, door.number);
-    let asked = deliver(shared, &door, request(&step.action, step.key.as_deref()), passage);
+    let asked = deliver(shared, &door, step, passage);
     let (reply, gave_up) = match patience {
         Some(patience) => timeout(patience, asked).await.map_or((None, true), |reply| (reply, false)),
         None => (asked.await, false),

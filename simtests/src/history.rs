@@ -117,6 +117,20 @@ impl History {
         self.calls.iter().filter(|call| matches!(call.end, End::Done { .. }) && call.client > 0).count() as u64
     }
 
+    /// How often each kind of operation ended how: what the workload is made of, without values.
+    pub fn kinds(&self) -> BTreeMap<String, u64> {
+        let mut kinds = BTreeMap::new();
+        for call in self.calls.iter().filter(|call| call.client > 0) {
+            let ended = match &call.end {
+                End::Done { .. } => "done",
+                End::Refused(reply) => reply.errors.first().map_or("refused", |(code, _)| code),
+                End::Lost(_) | End::Open => "lost",
+            };
+            *kinds.entry(format!("{}: {ended}", call.action.kind())).or_default() += 1;
+        }
+        kinds
+    }
+
     /// What must be true of disks that lost everything after a moment, see [`crate::simfs::interpose::stamp`].
     pub fn known(&self, stamp: u64) -> Known {
         let mut known = Known::default();

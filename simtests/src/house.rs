@@ -2,19 +2,21 @@
 //!
 //! Everything behind the door dies with the simulated machine; the door then answers nothing.
 
+use crate::check::audit::request;
 use crate::check::replica::Dump;
 use crate::plan::Knobs;
 use crate::record;
 use crate::simfs::Drive;
 use crate::trace;
-use crate::workload::{Reply, Workload};
+use crate::workload::schema_change::{self, Feature, Revision};
+use crate::workload::{Action, Reply, Workload};
 use madsim::time::{sleep, timeout};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use vivarium_consensus::{ClusterOptions, Node, NodeOptions, Role, Status, Token};
-use vivarium_schema::database::{ApplyOptions, VerifyReport};
+use vivarium_consensus::{ClusterOptions, Consistency, Node, NodeOptions, Role, Status, Token};
+use vivarium_schema::database::{ApplyOptions, Error, VerifyReport};
 use vivarium_schema::plan::Limits;
 use vivarium_schema::{Database, Request, Response, Session};
 use vivarium_storage::runtime::{Runtime, now};
@@ -101,6 +103,8 @@ enum Ask {
     Execute(Box<Request>, oneshot::Sender<Response>),
     Verify(oneshot::Sender<Result<VerifyReport, String>>),
     Declare(oneshot::Sender<Result<(), String>>),
+    Schema(oneshot::Sender<Result<String, String>>),
+    Revise(Declaration, oneshot::Sender<Reply>),
     Dump(oneshot::Sender<Result<Dump, String>>),
     Close(oneshot::Sender<Result<(), String>>),
     Skew(i64),
@@ -170,6 +174,13 @@ async fn serve(opened: Opened, opening: &Opening, ready: oneshot::Sender<Result<
                 Ask::Declare(answer) => {
                     let _ = answer.send(declare(&database, workload).await);
                 }
+                Ask::Schema(answer) => {
+                    let schema = database.schema().await;
+                    let _ = answer.send(schema.map(|(sdl, _)| sdl).map_err(|error| error.to_string()));
+                }
+                Ask::Revise(declaration, answer) => {
+                    let _ = answer.send(schema_change::declared(revise(&database, declaration).await));
+                }
                 Ask::Dump(answer) => {
                     let _ = answer.send(Dump::of(database.node()).await.map_err(|error| error.to_string()));
                 }
@@ -226,10 +237,12 @@ async fn open(opening: &Opening, runtime: Runtime) -> Result<Opened, String> {
     };
     let database = Database::open(node, DATABASE, Limits::default()).await;
     let database = database.map_err(|error| format!("the database does not open: {error}"))?;
-    if declares {
+    let read = |error| format!("the schema is not read: {error}");
+    let (_, mut version) = database.schema().await.map_err(read)?;
+    if declares && version == 0 {
         declare(&database, knobs.workload).await?;
+        (_, version) = database.schema().await.map_err(read)?;
     }
-    let (_, version) = database.schema().await.map_err(|error| format!("the schema is not read: {error}"))?;
     Ok(Opened { database, declared: version > 0, token, stopped })
 }
 
@@ -270,7 +283,41 @@ async fn declare(database: &Database, workload: Workload) -> Result<(), String> 
     applied.map(|_| ()).map_err(|error| format!("the schema is not applied: {error:?}"))
 }
 
+/// A change of the schema: its number, and what comes or goes.
+type Declaration = (u64, Feature);
+
+/// Makes a declaration, if it was not made before: the version since which it holds, or why it does not.
+async fn revise(database: &Database, (number, toggles): Declaration) -> Result<u64, (&'static str, String)> {
+    let unknown = |error: String| ("UNAVAILABLE", error);
+    let (sdl, version) = database.schema().await.map_err(|error| unknown(error.to_string()))?;
+    let current = Revision::parse(&sdl).ok_or_else(|| unknown(format!("this is no schema of ours: {sdl}")))?;
+    let next = if current.number == number { current } else { current.toggled(number, toggles) };
+    let options = ApplyOptions { force: true, expected_version: Some(version), ..ApplyOptions::default() };
+    match database.apply_schema(&next.sdl(), options).await {
+        Ok(_) => {}
+        Err(Error::Refused(reason)) => return Err(("SCHEMA_REFUSED", reason)),
+        Err(error) => return Err(unknown(format!("{error:?}"))),
+    }
+    let begun = database.node().begin(Consistency::Strong, now() + ANSWER_TIME_MAX).await;
+    let mut transaction = begun.map_err(|error| unknown(error.to_string()))?;
+    transaction.read_only();
+    Ok(transaction.catalog_version(database.id()).0)
+}
+
 impl Door {
+    /// Does what a client does. `None` when no answer came.
+    pub async fn act(&self, action: &Action, key: Option<&str>) -> Option<Result<Reply, String>> {
+        match action.declares() {
+            Some(declaration) => self.ask(|answer| Ask::Revise(declaration, answer)).await.map(Ok),
+            None => self.execute(request(action, key)).await,
+        }
+    }
+
+    /// The schema that is declared. `None` when no answer came.
+    pub async fn schema(&self) -> Option<Result<String, String>> {
+        self.ask(Ask::Schema).await
+    }
+
     async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
         let (answer, answered) = oneshot::channel();
         self.asks.send(ask(answer)).ok()?;

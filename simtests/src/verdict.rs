@@ -80,6 +80,9 @@ pub struct Met {
     /// Terms in which a node of a cluster led.
     #[serde(default)]
     pub terms: u64,
+    /// How often each kind of operation ended how, see [`crate::history::History::kinds`].
+    #[serde(default)]
+    pub kinds: BTreeMap<String, u64>,
 }
 
 impl Met {

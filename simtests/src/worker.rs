@@ -121,6 +121,7 @@ fn simulate(plan: Plan, base: PathBuf, shared: Shared) -> Result<(u64, Result<()
                 None => lone::run(plan, base, &mut met, shared.clone()).await,
             };
             met.acknowledged = shared.with_history(|history| history.answered());
+            met.kinds = shared.with_history(|history| history.kinds());
             let witnessed = |found| shared.with_history(|history| oracles::with_witnesses(found, history));
             let result = result.map_err(witnessed);
             *MET.lock().unwrap_or_else(PoisonError::into_inner) = Some(met);

@@ -10,6 +10,7 @@ use crate::plan::bind::BoundList;
 use crate::plan::tree::Needs;
 use crate::{Abort, fetch};
 use vivarium_storage::engine::Scan;
+use vivarium_storage::runtime::mutant;
 use vivarium_storage::{DocumentId, KeyRange, Space, key};
 
 /// Entries under one parent that are read to count them, before the rest is counted without being kept.
@@ -152,12 +153,23 @@ impl Reader<'_> {
         };
         let (mut records, mut skipped) = (Vec::new(), 0);
         let mut batch = (2 * (count + 1)).clamp(16, BATCH);
+        if mutant("idx-07") {
+            let rows = stream.next(self, offset + count + usize::from(more_wanted)).await?;
+            let more = rows.len() > offset + count;
+            let found = stream.records(self, choice.collection, rows).await?;
+            let mut records = self.matching(Some(filter), found).await?;
+            records.truncate(count);
+            return Ok(Part { records, skipped: offset, more });
+        }
         loop {
             let rows = stream.next(self, batch).await?;
             if rows.is_empty() {
                 return Ok(Part { records, skipped, more: false });
             }
-            let found = stream.records(self, choice.collection, rows).await?;
+            let mut found = stream.records(self, choice.collection, rows).await?;
+            if mutant("idx-04") && found.len() == batch {
+                found.pop();
+            }
             for record in self.matching(Some(filter), found).await? {
                 if skipped < offset {
                     skipped += 1;

@@ -8,6 +8,7 @@ use crate::plan::access::{Access, Bound, Choice, Element};
 use crate::plan::order::{Order, OrderKey};
 use crate::{Abort, fetch};
 use std::cmp::Ordering;
+use vivarium_storage::runtime::mutant;
 use vivarium_storage::{DatabaseId, DocumentId, FieldId, Key, KeyRange, Value, key};
 
 /// Where a cursor stands among rows, in the order of their keys.
@@ -103,6 +104,10 @@ impl Ordered {
                 with_id = !*unique || null;
             }
             _ => {}
+        }
+        if with_id && mutant("idx-03") {
+            // Behind all that have the same values, not behind this one.
+            return Place::beside(&bytes, !self.reverse);
         }
         if with_id {
             key::push_id(&mut bytes, id);

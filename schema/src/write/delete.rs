@@ -8,7 +8,7 @@ use crate::Abort;
 use crate::catalog::{Catalog, Collection, Field, FieldKind, Index, OnDelete};
 use crate::place::Place;
 use std::collections::{BTreeMap, BTreeSet};
-use vivarium_storage::runtime::sometimes;
+use vivarium_storage::runtime::{mutant, sometimes};
 use vivarium_storage::{CollectionId, Document, DocumentBuilder, DocumentId, FieldId, IndexId, Key, Space, Value};
 
 /// Records and links that one delete may change: they are all in memory, and in one log entry.
@@ -158,6 +158,12 @@ async fn cascade(
         }
         if !next.is_empty() {
             sometimes("a delete cascades");
+        }
+        if mutant("rel-02")
+            && let Some(ids) = next.values_mut().next_back()
+            && let Some(last) = ids.pop_last()
+        {
+            doomed.values_mut().for_each(|ids| ids.retain(|id| *id != last));
         }
         level = next;
     }

@@ -64,7 +64,13 @@ async fn read_all(
     door: &Door,
     interrupted: &impl Fn() -> bool,
 ) -> Result<Option<(u64, super::model::State)>, Violation> {
-    let request = Request { query: dump::document(door.workload).into_owned(), ..Request::default() };
+    let schema = door.schema().await;
+    if interrupted() {
+        return Ok(None);
+    }
+    let schema = schema.ok_or_else(|| Violation::new("recovery", "hangs", "the schema was not read"))?;
+    let schema = schema.map_err(|error| Violation::new("recovery", "unreadable", error))?;
+    let request = Request { query: dump::document_under(door.workload, &schema).into_owned(), ..Request::default() };
     let reply = door.execute(request).await;
     if interrupted() {
         return Ok(None);
@@ -83,7 +89,7 @@ async fn read_all(
 async fn repeat(door: &Door, known: &Known, interrupted: &impl Fn() -> bool) -> Result<Option<Repeated>, Violation> {
     let mut repeated = Vec::new();
     for (key, action) in &known.open {
-        let reply = door.execute(request(action, Some(key))).await;
+        let reply = door.act(action, Some(key)).await;
         if interrupted() {
             return Ok(None);
         }

@@ -4,8 +4,9 @@
 
 use super::Violation;
 use super::model::State;
+use super::schema_model;
 use crate::history::{Call, End, History};
-use crate::workload::task::Task;
+use crate::workload::schema_change::Feature;
 use crate::workload::{Action, Reply};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ impl Replay {
         let mut state = State::default();
         let mut states = vec![(0, state.clone())];
         for (version, action) in committed {
-            state.run(action).map_err(|refusal| {
+            state.run(action, version).map_err(|refusal| {
                 let detail = format!("{action:?} committed at {version}; the model refuses it with {:?}", refusal.0);
                 violation("wrongly-accepted", detail)
             })?;
@@ -79,7 +80,7 @@ pub fn check(history: &History) -> Result<Replay, Violation> {
 /// The first mutation that the model refuses in the order of versions.
 fn first_refused<'h>(committed: &BTreeMap<u64, &'h Call>) -> Option<&'h Call> {
     let mut state = State::default();
-    committed.values().copied().find(|call| state.run(&call.action).is_err())
+    committed.iter().find(|(version, call)| state.run(&call.action, **version).is_err()).map(|(_, call)| *call)
 }
 
 /// The committed mutations by version: one per key and per version.
@@ -108,47 +109,19 @@ fn committed(history: &History) -> Result<BTreeMap<u64, &Call>, Violation> {
     Ok(by_version)
 }
 
-/// An answer without what the server makes up; of a transaction over lists, the lists that it read.
-fn comparable(action: &Action, data: &Value) -> Value {
-    if let Action::Task(task @ Task::Transact { .. }) = action {
-        return task.lists(data).map_or_else(Value::String, |lists| lists.into());
-    }
-    let mut data = data.clone();
-    if let Value::Object(fields) = &mut data {
-        for (_, payload) in fields.iter_mut() {
-            if let Value::Object(payload) = payload {
-                payload.remove("commit");
-                if let (Action::Page { .. }, Some(Value::Object(info))) = (action, payload.get_mut("pageInfo")) {
-                    info.remove("endCursor");
-                }
-                if matches!(action, Action::CreateTicket { .. })
-                    && let Some(Value::Object(ticket)) = payload.get_mut("ticket")
-                {
-                    ticket.remove("number");
-                }
-            }
-        }
-    }
-    data
-}
-
 fn check_answer(replay: &Replay, call: &Call, reply: &Reply, version: u64) -> Result<(), Violation> {
     let mut state = if call.key.is_some() { replay.before(version).clone() } else { replay.at(version).clone() };
-    let expected = state.run(&call.action).map_err(|refusal| {
+    let expected = state.run(&call.action, version).map_err(|refusal| {
         let detail = format!("{:?} was answered; the model refuses it with {:?}", call.action, refusal.0);
         violation("wrongly-accepted", detail)
     })?;
-    if let Action::Page { place, .. } = &call.action
-        && place.at.is_some_and(|at| at != version)
-    {
+    if call.action.pinned_at().is_some_and(|at| at != version) {
         let detail = format!("{:?} was read at {version}, not with the pages before it", call.action);
         return Err(violation("torn-walk", detail));
     }
-    let found = comparable(&call.action, &reply.data);
-    if found != expected {
-        let detail = format!("{:?} at version {version} was answered {found}; it should be {expected}", call.action);
-        return Err(violation("wrong-answer", detail));
-    }
+    expected
+        .check(&call.action, &reply.data)
+        .map_err(|wrong| violation("wrong-answer", format!("{:?} at version {version}: {wrong}", call.action)))?;
     if call.key.is_some() {
         check_commit(call, &reply.data, version)?;
     }
@@ -206,15 +179,30 @@ fn check_refusal(
     let most = done.filter(|(other, _)| sent(other) < ended.order).map(|(_, version)| version).max();
     let most = most.map(|most| own.map_or(most, |own| most.min(own - 1)));
     let right = replay.between(least.unwrap_or(0), most.unwrap_or(0)).any(|state| {
-        let refusal = state.clone().run(&call.action).err();
+        let refusal = state.clone().run(&call.action, u64::MAX).err();
         refusal.is_some_and(|refusal| codes.iter().all(|code| refusal.0.contains(code)))
     });
-    if right {
+    if right || refused_by_unready_key(history, call, &codes) {
         return Ok(());
     }
     let detail =
         format!("{:?} was refused with {:?}; the model does it at every version then", call.action, reply.errors);
     Err(violation("wrongly-refused", detail))
+}
+
+/// A unique key that is being built already holds for what is written meanwhile, whether it comes to be or not.
+fn refused_by_unready_key(history: &History, call: &Call, codes: &[&str]) -> bool {
+    let Action::Schema(task) = &call.action else { return false };
+    let builds = |other: &&Call| matches!(other.action.declares(), Some((_, Feature::Unique)));
+    let beside = |other: &Call| {
+        let begun = call.ended.is_none_or(|ended| other.begun.order < ended.order);
+        let same = history.calls.iter().filter(|again| again.key == other.key);
+        let ends = same.map(|again| again.ended.map_or(u64::MAX, |ended| ended.order)).max();
+        begun && ends.is_none_or(|ends| ends > call.begun.order)
+    };
+    codes == ["UNIQUE_VIOLATION"]
+        && schema_model::meets_unready_key(task)
+        && history.calls.iter().filter(builds).any(beside)
 }
 
 /// At each begin, what it will see is no older than anything that anybody was told before.
@@ -246,7 +234,7 @@ fn check_real_time(history: &History) -> Result<(), Violation> {
         // A repetition returns the first answer, which may be older.
         let repeated = call.key.as_deref().is_some_and(|key| !sent.insert(key));
         // A later page is read with the first one.
-        let pinned = matches!(&call.action, Action::Page { place, .. } if place.at.is_some());
+        let pinned = call.action.pinned_at().is_some();
         let stale = if call.key.is_some() { *version <= told } else { *version < told };
         if stale && !repeated && !pinned {
             let detail = format!("{:?} has version {version}, but {told} had been told before it began", call.action);

@@ -90,3 +90,64 @@ fn a_refusal_of_what_the_same_call_has_written_is_named() {
 fn a_refusal_without_a_reason_is_named() {
     assert_eq!(class(vec![(Some("a"), label("l1"), refused("UNIQUE_VIOLATION"))]), "wrongly-refused");
 }
+
+mod schemas {
+    use super::*;
+    use crate::workload::schema_change::{Feature, Said, Task};
+
+    fn declare(number: u64, toggles: Feature) -> Action {
+        Action::Schema(Task::Declare { number, toggles })
+    }
+
+    fn declared(version: u64) -> End {
+        done(json!({ "declare": { "commit": { "version": version.to_string() } } }), version)
+    }
+
+    fn create(name: &str, said: Said) -> Action {
+        Action::Schema(Task::Create { name: name.into(), said: Said { size: Some(1), ..said } })
+    }
+
+    fn created(name: &str, code: Option<i64>, version: u64) -> End {
+        let payload = json!({ "thing": { "name": name, "code": code, "size": 1 },
+                              "commit": { "version": version.to_string() } });
+        done(json!({ "createThing": payload }), version)
+    }
+
+    #[test]
+    fn a_commit_holds_under_the_schema_of_its_version() {
+        let extra = || Said { extra: Some(1), ..Said::default() };
+        let calls = |version| {
+            vec![
+                (Some("a"), declare(1, Feature::Extra), declared(10)),
+                (Some("b"), declare(2, Feature::Extra), declared(20)),
+                (Some("c"), create("x", extra()), created("x", None, version)),
+            ]
+        };
+        assert_eq!(class(calls(21)), "wrongly-accepted");
+        // At its version it was right; only it is stale.
+        assert_eq!(class(calls(15)), "stale");
+        let mut calls = calls(0);
+        calls[2].2 = refused("BAD_USER_INPUT");
+        assert_eq!(class(calls), "pass");
+    }
+
+    #[test]
+    fn a_key_that_is_being_built_may_refuse() {
+        let coded = || Said { code: Some(3), ..Said::default() };
+        let mut history = history(vec![(Some("a"), create("x", coded()), created("x", Some(3), 10))]);
+        let begun = history.moment(0, 0);
+        let build = history.begin(1, Some("b".into()), declare(1, Feature::Unique), begun);
+        let begun = history.moment(0, 0);
+        let meanwhile = history.begin(2, Some("c".into()), create("y", coded()), begun);
+        let ended = history.moment(0, 0);
+        history.end(meanwhile, ended, refused("UNIQUE_VIOLATION"));
+        let ended = history.moment(0, 0);
+        history.end(build, ended, declared(20));
+        assert!(check(&history).is_ok());
+        let begun = history.moment(0, 0);
+        let later = history.begin(2, Some("d".into()), create("z", Said::default()), begun);
+        let ended = history.moment(0, 0);
+        history.end(later, ended, refused("UNIQUE_VIOLATION"));
+        assert_eq!(check(&history).err().map(|found| found.class), Some("wrongly-refused".into()));
+    }
+}

@@ -1,8 +1,11 @@
 //! Everything in the database, read through the API at one snapshot, from both sides of every relation.
 
 use super::model::{Item, State, Ticket};
+use super::rows::{self, Tables};
+use super::schema_model::SchemaState;
 use super::task_model::{self, TaskState};
 use crate::workload::Workload;
+use crate::workload::schema_change::Revision;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,11 +41,18 @@ fn names<C: FromIterator<String>>(connection: &Value, name: &str) -> Result<C, S
     nodes(connection)?.iter().map(|node| text(&node[name])).collect()
 }
 
-/// The document that reads everything that a workload works on.
+/// The document that reads everything that a workload works on, under the schema that it begins with.
 pub fn document(workload: Workload) -> Cow<'static, str> {
+    document_under(workload, workload.schema())
+}
+
+/// As [`document`], under the schema that is declared by now.
+pub fn document_under(workload: Workload, sdl: &str) -> Cow<'static, str> {
     match workload {
         Workload::Mixed => Cow::Borrowed(DOCUMENT),
         Workload::Append | Workload::Bank | Workload::Register | Workload::Set => Cow::Owned(task_model::document()),
+        Workload::Schema => Cow::Owned(Revision::parse(sdl).unwrap_or_default().document()),
+        _ => Cow::Owned(rows::document()),
     }
 }
 
@@ -52,6 +62,14 @@ pub fn document(workload: Workload) -> Cow<'static, str> {
 /// When the two sides of a relation disagree, or something is there twice.
 pub fn state(data: &Value) -> Result<State, String> {
     let mut state = State::default();
+    if data.get("topics").is_some() {
+        state.rows = Tables::parse(data)?;
+        return Ok(state);
+    }
+    if data.get("things").is_some() {
+        state.schema = SchemaState::parse(data)?;
+        return Ok(state);
+    }
     if data.get("items").is_none() {
         state.tasks = TaskState::parse(data)?;
         return Ok(state);

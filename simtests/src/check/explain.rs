@@ -60,7 +60,7 @@ fn answered(history: &History, order: u64) -> u64 {
 
 /// The anomalies of a history of list appends.
 fn cycles(history: &History) -> Vec<Explanation> {
-    let transactions = match oracles::transactions(&oracles::operations(history)) {
+    let transactions = match oracles::transactions(&oracles::tasks(history)) {
         Ok(transactions) => transactions,
         Err(malformed) => return vec![malformed.into()],
     };

@@ -13,6 +13,8 @@ pub mod oracles;
 pub mod raft;
 #[cfg(madsim)]
 pub mod replica;
+pub mod rows;
+pub mod schema_model;
 #[cfg(madsim)]
 pub mod standing;
 pub mod task_model;

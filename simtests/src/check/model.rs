@@ -2,7 +2,10 @@
 //!
 //! No planner, no index, no history, no concurrency: too simple to have the bugs that it looks for.
 
+use super::rows::{Expected, Tables};
+use super::schema_model::SchemaState;
 use super::task_model::TaskState;
+use crate::workload::task::Task;
 use crate::workload::{Action, BoxLink, ItemChange, NewItem};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +37,7 @@ pub struct Ticket {
 }
 
 /// Everything in the database.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// By tag.
     pub items: BTreeMap<String, Item>,
@@ -46,6 +49,19 @@ pub struct State {
     pub tickets: BTreeMap<String, Ticket>,
     /// Of the workloads with checkers of their own.
     pub tasks: TaskState,
+    /// Of the workloads that work on tables.
+    pub rows: Tables,
+    /// Of the workload whose schema changes.
+    pub schema: SchemaState,
+}
+
+/// What an operation should be answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Its `data`, but for what the server makes up: `commit` and ticket numbers.
+    Data(Value),
+    /// What each part of an operation over tables should be answered.
+    Parts(Vec<Expected>),
 }
 
 /// The operation cannot be done: the codes that may say so.
@@ -57,25 +73,78 @@ const MISSING: Refusal = Refusal(&["NOT_FOUND", "REFERENCE_VIOLATION"]);
 /// Taken and missing at once: which comes first is nobody's promise.
 const EITHER: Refusal = Refusal(&["UNIQUE_VIOLATION", "NOT_FOUND", "REFERENCE_VIOLATION"]);
 
+impl Answer {
+    /// What is wrong with the `data` that was answered.
+    ///
+    /// # Errors
+    /// It, in words.
+    pub fn check(&self, action: &Action, data: &Value) -> Result<(), String> {
+        let expected = match (self, action) {
+            (Answer::Parts(parts), Action::Rows(operation)) => return Expected::check_all(operation, parts, data),
+            (Answer::Data(expected), _) => expected,
+            (Answer::Parts(_), _) => unreachable!("only operations over tables have parts"),
+        };
+        let found = comparable(action, data);
+        if found == *expected { Ok(()) } else { Err(format!("was answered {found}; it should be {expected}")) }
+    }
+}
+
+/// An answer without what the server makes up; of a transaction over lists, the lists that it read.
+fn comparable(action: &Action, data: &Value) -> Value {
+    if let Action::Task(task @ Task::Transact { .. }) = action {
+        return task.lists(data).map_or_else(Value::String, |lists| lists.into());
+    }
+    let mut data = data.clone();
+    if let Value::Object(fields) = &mut data {
+        for (_, payload) in fields.iter_mut() {
+            if let Value::Object(payload) = payload {
+                payload.remove("commit");
+                if let (Action::Page { .. }, Some(Value::Object(info))) = (action, payload.get_mut("pageInfo")) {
+                    info.remove("endCursor");
+                }
+                if matches!(action, Action::CreateTicket { .. })
+                    && let Some(Value::Object(ticket)) = payload.get_mut("ticket")
+                {
+                    ticket.remove("number");
+                }
+            }
+        }
+    }
+    data
+}
+
 impl State {
-    /// Does one operation. The answer is its `data`, but for what the server makes up: `commit` and ticket numbers.
+    /// Does one operation, committed at a version if it writes.
     ///
     /// # Errors
     /// [`Refusal`]; the state is then as it was.
-    pub fn run(&mut self, action: &Action) -> Result<Value, Refusal> {
-        if let Action::Task(task) = action {
-            let mut next = self.tasks.clone();
-            let answer = next.run(task)?;
-            self.tasks = next;
-            return Ok(answer);
-        }
-        if action.is_mutation() {
-            let mut next = self.clone();
-            let answer = next.write(action)?;
-            *self = next;
-            Ok(answer)
-        } else {
-            Ok(self.read(action))
+    pub fn run(&mut self, action: &Action, version: u64) -> Result<Answer, Refusal> {
+        match action {
+            Action::Task(task) => {
+                let mut next = self.tasks.clone();
+                let answer = next.run(task)?;
+                self.tasks = next;
+                Ok(Answer::Data(answer))
+            }
+            Action::Rows(operation) => {
+                let mut next = self.rows.clone();
+                let parts = next.run(operation, version)?;
+                self.rows = next;
+                Ok(Answer::Parts(parts))
+            }
+            Action::Schema(task) => {
+                let mut next = self.schema.clone();
+                let answer = next.run(task)?;
+                self.schema = next;
+                Ok(Answer::Data(answer))
+            }
+            _ if action.is_mutation() => {
+                let mut next = self.clone();
+                let answer = next.write(action)?;
+                *self = next;
+                Ok(Answer::Data(answer))
+            }
+            _ => Ok(Answer::Data(self.read(action))),
         }
     }
 
@@ -328,5 +397,7 @@ impl State {
             .or_else(|| compare("label", &unit(&self.labels), &unit(&found.labels), PartialEq::eq))
             .or_else(|| compare("ticket", &self.tickets, &found.tickets, same_ticket))
             .or_else(|| self.tasks.difference(&found.tasks))
+            .or_else(|| self.rows.difference(&found.rows))
+            .or_else(|| self.schema.difference(&found.schema))
     }
 }

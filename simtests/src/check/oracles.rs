@@ -4,7 +4,7 @@
 
 use super::elle::{self, Key, MicroOperation, Outcome, Transaction, Value};
 use super::linear::{self, Verdict};
-use super::{Violation, certificate};
+use super::{Violation, certificate, rows};
 use crate::history::{Call, End, History};
 use crate::workload::Action;
 use crate::workload::task::{Part, Task};
@@ -31,23 +31,42 @@ pub fn with_witnesses(found: Violation, history: &History) -> Violation {
 
 /// What each checker finds that does not trust versions.
 pub(super) fn witnesses(history: &History) -> Vec<Violation> {
-    let operations = operations(history);
-    let lists = check_lists(&operations);
-    let registers = check_registers(history, &operations);
-    let all = [lists, registers, check_accounts(&operations), check_set(&operations)];
-    all.into_iter().filter_map(Result::err).collect()
+    let tasks = tasks(history);
+    let all = [check_lists(&tasks), check_registers(history, &tasks), check_accounts(&tasks), check_set(&tasks)];
+    let of_rows = rows::oracles::witnesses(history, &operations(history, over_tables));
+    all.into_iter().filter_map(Result::err).chain(of_rows).collect()
 }
 
-/// A task, from the first time it was sent to its first answer.
-pub(super) struct Operation<'h> {
-    task: &'h Task,
+/// All tasks of a history.
+pub(super) fn tasks(history: &History) -> Vec<Sent<'_, Task>> {
+    operations(history, task)
+}
+
+fn task(action: &Action) -> Option<&Task> {
+    match action {
+        Action::Task(task) => Some(task),
+        _ => None,
+    }
+}
+
+fn over_tables(action: &Action) -> Option<&crate::workload::rows::Operation> {
+    match action {
+        Action::Rows(operation) => Some(operation),
+        _ => None,
+    }
+}
+
+/// Something that was done, from the first time it was sent to its first answer.
+pub(super) struct Sent<'h, T> {
+    pub(super) what: &'h T,
+    pub(super) key: Option<&'h str>,
     client: u64,
-    invoked: u64,
-    ended: Ended<'h>,
+    pub(super) invoked: u64,
+    pub(super) ended: Ended<'h>,
 }
 
 /// How an operation ended.
-enum Ended<'h> {
+pub(super) enum Ended<'h> {
     /// Answered so, at this moment.
     Done(u64, &'h serde_json::Value, u64),
     /// Surely not done.
@@ -56,19 +75,20 @@ enum Ended<'h> {
     Unknown,
 }
 
-/// All tasks of a history in the order in which they were first sent.
-pub(super) fn operations(history: &History) -> Vec<Operation<'_>> {
-    let mut operations: Vec<Operation<'_>> = Vec::new();
+/// All operations of one sort in the order in which they were first sent.
+pub(super) fn operations<T>(history: &History, sort: fn(&Action) -> Option<&T>) -> Vec<Sent<'_, T>> {
+    let mut operations: Vec<Sent<'_, T>> = Vec::new();
     let mut by_key: BTreeMap<&str, usize> = BTreeMap::new();
     for call in &history.calls {
-        let Action::Task(task) = &call.action else { continue };
+        let Some(what) = sort(&call.action) else { continue };
         let ended = ended(call);
         let known = call.key.as_deref().and_then(|key| by_key.get(key));
         let Some(at) = known else {
             if let Some(key) = &call.key {
                 by_key.insert(key, operations.len());
             }
-            operations.push(Operation { task, client: call.client, invoked: call.begun.order, ended });
+            let key = call.key.as_deref();
+            operations.push(Sent { what, key, client: call.client, invoked: call.begun.order, ended });
             continue;
         };
         let operation = &mut operations[*at];
@@ -96,10 +116,10 @@ fn ended(call: &Call) -> Ended<'_> {
 ///
 /// # Errors
 /// The first answer that cannot be read.
-pub(super) fn transactions(operations: &[Operation<'_>]) -> Result<Vec<Transaction>, Violation> {
+pub(super) fn transactions(operations: &[Sent<'_, Task>]) -> Result<Vec<Transaction>, Violation> {
     let mut transactions = Vec::new();
     for operation in operations {
-        let Task::Transact { parts } = operation.task else { continue };
+        let Task::Transact { parts } = operation.what else { continue };
         let mut transaction = Transaction {
             process: operation.client,
             invoked: operation.invoked,
@@ -112,7 +132,7 @@ pub(super) fn transactions(operations: &[Operation<'_>]) -> Result<Vec<Transacti
         match operation.ended {
             Ended::Done(moment, data, version) => {
                 lists =
-                    operation.task.lists(data).map_err(|detail| Violation::new("elle", "malformed-answer", detail))?;
+                    operation.what.lists(data).map_err(|detail| Violation::new("elle", "malformed-answer", detail))?;
                 transaction.returned = moment;
                 transaction.outcome = Outcome::Ok;
                 transaction.version = Some(version);
@@ -135,7 +155,7 @@ pub(super) fn transactions(operations: &[Operation<'_>]) -> Result<Vec<Transacti
     Ok(transactions)
 }
 
-fn check_lists(operations: &[Operation<'_>]) -> Result<(), Violation> {
+fn check_lists(operations: &[Sent<'_, Task>]) -> Result<(), Violation> {
     let transactions = transactions(operations)?;
     let found = elle::check(&transactions);
     let Some(first) = found.first() else { return Ok(()) };
@@ -145,7 +165,7 @@ fn check_lists(operations: &[Operation<'_>]) -> Result<(), Violation> {
     Err(Violation::new("elle", first.class.name(), detail))
 }
 
-fn check_registers(history: &History, operations: &[Operation<'_>]) -> Result<(), Violation> {
+fn check_registers(history: &History, operations: &[Sent<'_, Task>]) -> Result<(), Violation> {
     let mut registers: BTreeMap<String, Vec<linear::Operation>> = BTreeMap::new();
     for operation in operations {
         let answer = match operation.ended {
@@ -153,7 +173,7 @@ fn check_registers(history: &History, operations: &[Operation<'_>]) -> Result<()
             Ended::Unknown => None,
             Ended::Refused => continue,
         };
-        let (name, action) = match (operation.task, answer) {
+        let (name, action) = match (operation.what, answer) {
             (Task::OpenRegister { name }, _) => (name, linear::Action::Swap { from: 0, to: held(0) }),
             (Task::WriteRegister { name, value }, _) => (name, linear::Action::Write(held(*value))),
             (Task::SwapRegister { name, from, to }, _) => {
@@ -198,10 +218,10 @@ fn missed_swap(call: &Call) -> Option<(String, linear::Operation)> {
 }
 
 /// Every read of all accounts has one sum, once all are open.
-fn check_accounts(operations: &[Operation<'_>]) -> Result<(), Violation> {
+fn check_accounts(operations: &[Sent<'_, Task>]) -> Result<(), Violation> {
     let mut opened: BTreeMap<&str, (i64, u64)> = BTreeMap::new();
     for operation in operations {
-        if let Task::OpenAccount { name, balance } = operation.task {
+        if let Task::OpenAccount { name, balance } = operation.what {
             let moment = match operation.ended {
                 Ended::Done(moment, ..) => moment,
                 Ended::Refused | Ended::Unknown => u64::MAX,
@@ -213,7 +233,7 @@ fn check_accounts(operations: &[Operation<'_>]) -> Result<(), Violation> {
     let since = opened.values().map(|(_, moment)| *moment).max().unwrap_or(0);
     for operation in operations {
         let (Task::ReadAccounts | Task::ReadAccountsByBalance, Ended::Done(_, data, _)) =
-            (operation.task, &operation.ended)
+            (operation.what, &operation.ended)
         else {
             continue;
         };
@@ -232,10 +252,10 @@ fn check_accounts(operations: &[Operation<'_>]) -> Result<(), Violation> {
 }
 
 /// Every read of the set shows what had been added before it began, and nothing that was not added before it ended.
-fn check_set(operations: &[Operation<'_>]) -> Result<(), Violation> {
+fn check_set(operations: &[Sent<'_, Task>]) -> Result<(), Violation> {
     let mut added: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
     for operation in operations {
-        let (Task::AddMember { value }, false) = (operation.task, matches!(operation.ended, Ended::Refused)) else {
+        let (Task::AddMember { value }, false) = (operation.what, matches!(operation.ended, Ended::Refused)) else {
             continue;
         };
         let known = match operation.ended {
@@ -245,7 +265,7 @@ fn check_set(operations: &[Operation<'_>]) -> Result<(), Violation> {
         added.insert(*value, (operation.invoked, known));
     }
     for operation in operations {
-        let (Task::ReadMembers, Ended::Done(moment, data, _)) = (operation.task, &operation.ended) else { continue };
+        let (Task::ReadMembers, Ended::Done(moment, data, _)) = (operation.what, &operation.ended) else { continue };
         let nodes = data["members"]["nodes"].as_array().map_or(&[][..], Vec::as_slice);
         let mut read: Vec<u64> = nodes.iter().filter_map(|node| node["value"].as_u64()).collect();
         read.sort_unstable();

@@ -9,7 +9,6 @@ use crate::plan::Shape;
 use crate::record;
 use crate::trace;
 use crate::wire::Wire;
-use crate::workload::task::Task;
 use crate::workload::{Action, ItemChange, NewItem, Sent, Step, Workload};
 use madsim::time::sleep;
 use std::collections::BTreeSet;
@@ -120,7 +119,7 @@ impl Cluster {
                 for number in 0..PROBES {
                     let probe = workload.probe((fresh + place * PROBES + number) as u64);
                     self.probe_through(place, &format!("{phase}-{}-{number}", place + 1), probe).await?;
-                    self.probe_through(place, "", Action::Task(Task::ReadMembers)).await?;
+                    self.probe_through(place, "", workload.look()).await?;
                 }
             }
             return Ok(());

@@ -52,6 +52,9 @@ impl Sum {
         self.met.cores += met.cores;
         self.met.rots += met.rots;
         self.met.terms += met.terms;
+        for (kind, count) in &met.kinds {
+            *self.met.kinds.entry(kind.clone()).or_default() += count;
+        }
         self.points += met.power_failure_points();
         self.virtual_ms += report.virtual_ms;
         for (name, count) in &report.marks {
@@ -86,6 +89,22 @@ impl Sum {
         }
     }
 
+    /// How different the operations were: a generator that makes few kinds finds few bugs.
+    fn say_diversity(&self) {
+        let mut kinds = BTreeMap::new();
+        let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
+        for (ended, count) in &self.met.kinds {
+            let (kind, outcome) = ended.rsplit_once(": ").unwrap_or((ended, ""));
+            *kinds.entry(kind).or_insert(0) += count;
+            *outcomes.entry(outcome).or_default() += count;
+        }
+        let (kinds, ended) = (kinds.len(), self.met.kinds.len());
+        say(&format!("{kinds:>10}  kinds of operations, {ended} with how they ended"));
+        for (outcome, count) in outcomes {
+            say(&format!("{count:>10}  operations ended: {outcome}"));
+        }
+    }
+
     fn is_green(&self) -> bool {
         self.words.keys().eq(["pass"].iter())
     }
@@ -99,6 +118,7 @@ pub fn run(run: &Run) -> Result<bool, String> {
 /// Runs seeds and prints the rare paths that they took.
 pub fn marks(run: &Run) -> Result<bool, String> {
     let sum = survey(run)?;
+    sum.say_diversity();
     for (name, count) in &sum.marks {
         say(&format!("{count:>10}  {name}"));
     }

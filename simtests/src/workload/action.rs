@@ -2,6 +2,8 @@
 //!
 //! The documents are few and everything else is a variable, so that the plan cache is used as an application uses it.
 
+use super::rows::Operation;
+use super::schema_change;
 use super::task::Task;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -120,18 +122,58 @@ pub enum Action {
     ReadLabel { slug: String },
     CountItems,
     Task(Task),
+    Rows(Operation),
+    Schema(schema_change::Task),
 }
 
 impl Action {
     /// True when it writes.
     pub fn is_mutation(&self) -> bool {
-        self.document().starts_with("mutation")
+        match self {
+            Action::Rows(operation) => operation.writes(),
+            Action::Schema(task) => task.writes(),
+            _ => self.document().starts_with("mutation"),
+        }
+    }
+
+    /// The version that it must be read at, when it belongs to something that was begun before.
+    pub fn pinned_at(&self) -> Option<u64> {
+        match self {
+            Action::Page { place, .. } => place.at,
+            Action::Rows(operation) => operation.pinned_at(),
+            _ => None,
+        }
+    }
+
+    /// True when it can be refused for what the schema has not: the client does not know what is declared.
+    pub fn depends_on_schema(&self) -> bool {
+        matches!(self, Action::Schema(_))
+    }
+
+    /// The declaration that it is: its number, and what comes or goes.
+    pub fn declares(&self) -> Option<(u64, schema_change::Feature)> {
+        match self {
+            Action::Schema(schema_change::Task::Declare { number, toggles }) => Some((*number, *toggles)),
+            _ => None,
+        }
+    }
+
+    /// Its kind: what it does without the values that it does it with.
+    pub fn kind(&self) -> String {
+        match self {
+            Action::Rows(operation) => operation.form(),
+            Action::Task(task) => word(task),
+            Action::Schema(schema_change::Task::Declare { toggles, .. }) => format!("Declare {toggles:?}"),
+            Action::Schema(task) => format!("{} needs {:?}", word(task), task.needs()),
+            _ => word(self),
+        }
     }
 
     /// What comes next when this was answered so, and its idempotency key: the page after this one, or what a task needs.
     pub fn next(&self, reply: &Reply) -> Option<(Option<String>, Action)> {
         match self {
             Action::Task(task) => task.next(reply).map(|(key, task)| (Some(key), Action::Task(task))),
+            Action::Rows(operation) => operation.next(reply).map(|(key, next)| (key, Action::Rows(next))),
             _ => self.next_page(reply).map(|page| (None, page)),
         }
     }
@@ -149,6 +191,8 @@ impl Action {
     pub fn document(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Action::Task(task) => return task.document(),
+            Action::Rows(operation) => return Cow::Owned(operation.document()),
+            Action::Schema(task) => return task.document(),
             Action::CreateItem { .. } => concat!(
                 "mutation($data: ItemCreate!) { createItem(data: $data) { item { ",
                 item_parts!(),
@@ -247,8 +291,16 @@ impl Action {
             Action::ListByRank { least, most } => json!({ "least": least, "most": most }),
             Action::CountItems => json!({}),
             Action::Task(task) => task.variables(),
+            Action::Rows(operation) => operation.variables(),
+            Action::Schema(task) => task.variables(),
         }
     }
+}
+
+/// The name of a variant.
+fn word(thing: &impl std::fmt::Debug) -> String {
+    let text = format!("{thing:?}");
+    text.split([' ', '(', '{']).next().unwrap_or_default().to_owned()
 }
 
 fn tags(names: &[String]) -> Vec<Value> {

@@ -1,7 +1,10 @@
 //! Which workload a run has: its schema, and how the steps of its clients are drawn.
 
+use super::rows::filter::OrderKey;
+use super::rows::table::Table;
+use super::rows::{self, NewRow, Operation, Query};
 use super::task::{Part, Task};
-use super::{Action, Sent, Step};
+use super::{Action, Sent, Step, counter, index, pagination, relation, schema_change, unique};
 use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +44,18 @@ pub enum Workload {
     Register,
     /// A set that grows: what was added stays.
     Set,
+    /// Reads through indexes, with filters and orders, beside writes.
+    Index,
+    /// Walks over pages.
+    Pagination,
+    /// Values that only one may have.
+    Unique,
+    /// Records that refer to each other.
+    Relation,
+    /// Counters under requests that are sent twice.
+    Counter,
+    /// A schema that changes meanwhile.
+    Schema,
 }
 
 impl Workload {
@@ -49,11 +64,13 @@ impl Workload {
         clap::ValueEnum::to_possible_value(&self).map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// The schema that it works on.
+    /// The schema that it begins with.
     pub fn schema(self) -> &'static str {
         match self {
             Workload::Mixed => super::SCHEMA,
+            Workload::Schema => schema_change::SCHEMA,
             Workload::Append | Workload::Bank | Workload::Register | Workload::Set => include_str!("tasks.graphql"),
+            _ => rows::SCHEMA,
         }
     }
 
@@ -63,25 +80,35 @@ impl Workload {
             return super::draw(client, count, rng);
         }
         let opening = if client == 1 { self.opening() } else { Vec::new() };
-        let opening = opening.into_iter().map(|task| (0, task));
-        let mut all: Vec<(u64, Task)> = opening.collect();
+        let opening = opening.into_iter().map(|action| (0, action));
+        let mut all: Vec<(u64, Action)> = opening.collect();
         for number in 1..=count {
-            let task = match self {
-                Workload::Append => transact(client, number, rng),
-                Workload::Bank => bank(format!("c{client}-{number}-then"), rng),
-                Workload::Register => register((client, number), rng),
-                Workload::Mixed | Workload::Set => set(client, number, rng),
+            let action = match self {
+                Workload::Append => Action::Task(transact(client, number, rng)),
+                Workload::Bank => Action::Task(bank(format!("c{client}-{number}-then"), rng)),
+                Workload::Register => Action::Task(register((client, number), rng)),
+                Workload::Mixed | Workload::Set => Action::Task(set(client, number, rng)),
+                Workload::Index => Action::Rows(index::draw(client, number, rng)),
+                Workload::Pagination => Action::Rows(pagination::draw(client, number, rng)),
+                Workload::Unique => Action::Rows(unique::draw(rng)),
+                Workload::Relation => Action::Rows(relation::draw(number, rng)),
+                Workload::Counter => Action::Rows(counter::draw(client, number, rng)),
+                Workload::Schema => Action::Schema(schema_change::draw(client, number, rng)),
             };
-            all.push((rng.spread(1, 6_000), task));
+            all.push((rng.spread(1, 6_000), action));
         }
-        let step = |(number, (pause_micros, task)): (u64, (u64, Task))| {
-            let action = Action::Task(task);
+        let step = |(number, (pause_micros, action)): (u64, (u64, Action))| {
             let key = action.is_mutation().then(|| format!("c{client}-{number}"));
             let often = [Sent::Once, Sent::Once, Sent::Once, Sent::Again, Sent::Twice];
-            let sent = if key.is_some() { *rng.pick(&often) } else { Sent::Once };
+            let repeats = key.is_some() && action.declares().is_none();
+            let sent = if repeats { *rng.pick(&often) } else { Sent::Once };
             Step { pause_micros, at_ms: 0, key, sent, action }
         };
-        (1..).zip(all).map(step).collect()
+        let mut steps: Vec<Step> = (1..).zip(all).map(step).collect();
+        if matches!(self, Workload::Counter | Workload::Schema) {
+            send_again(&mut steps, rng);
+        }
+        steps
     }
 
     /// A mutation that no step makes: to see whether a node still writes.
@@ -94,18 +121,63 @@ impl Workload {
             Workload::Append | Workload::Bank | Workload::Register | Workload::Set => {
                 Action::Task(Task::AddMember { value: number + PROBE_VALUE })
             }
+            Workload::Schema => {
+                let said = schema_change::Said { size: Some(0), ..schema_change::Said::default() };
+                Action::Schema(schema_change::Task::Create { name: format!("probe{number}"), said })
+            }
+            _ => {
+                let rows = vec![NewRow::new(format!("probe{number}"), [])];
+                Action::Rows(Operation::of(vec![rows::Part::Create { of: Table::Gate, rows }]))
+            }
+        }
+    }
+
+    /// A read that no step makes: to see whether a node still reads.
+    pub fn look(self) -> Action {
+        match self {
+            Workload::Mixed => Action::CountItems,
+            Workload::Append | Workload::Bank | Workload::Register | Workload::Set => Action::Task(Task::ReadMembers),
+            Workload::Schema => {
+                Action::Schema(schema_change::Task::List { least: i64::from(i32::MAX), renamed: None, extra: false })
+            }
+            _ => {
+                let order = vec![OrderKey::up("name")];
+                let some = Query { of: Table::Gate, first: 1, counted: true, order, filter: None, below: None };
+                Action::Rows(Operation::of(vec![rows::Part::List(some)]))
+            }
         }
     }
 
     /// What the first client does before all else.
-    fn opening(self) -> Vec<Task> {
+    fn opening(self) -> Vec<Action> {
         let accounts = || (0..ACCOUNTS).map(|number| Task::OpenAccount { name: account(number), balance: BALANCE });
         let registers = || (0..REGISTERS).map(|number| Task::OpenRegister { name: format!("r{number}") });
-        match self {
+        let tasks = match self {
             Workload::Append => vec![Task::OpenGate],
             Workload::Bank => accounts().collect(),
             Workload::Register => registers().collect(),
-            Workload::Mixed | Workload::Set => Vec::new(),
+            _ => Vec::new(),
+        };
+        let operations = match self {
+            Workload::Index => index::opening(),
+            Workload::Unique => unique::opening(),
+            Workload::Relation => relation::opening(),
+            Workload::Counter => counter::opening(),
+            _ => Vec::new(),
+        };
+        let tasks = tasks.into_iter().map(Action::Task);
+        tasks.chain(operations.into_iter().map(Action::Rows)).collect()
+    }
+}
+
+/// Some mutations are sent again when much else has happened: they must be answered as they were.
+fn send_again(steps: &mut [Step], rng: &mut Rng) {
+    for at in 1..steps.len() {
+        let earlier = &steps[rng.below(at as u64) as usize];
+        let is_sendable = earlier.key.is_some() && earlier.action.declares().is_none();
+        if is_sendable && steps[at].action.declares().is_none() && rng.chance(1, 4) {
+            let (key, action) = (earlier.key.clone(), earlier.action.clone());
+            steps[at] = Step { key, action, sent: Sent::Once, ..steps[at].clone() };
         }
     }
 }

@@ -3,8 +3,15 @@
 //! Steps are drawn before the run and independently of what was written, so many of them are refused: that is checked too.
 
 mod action;
+mod counter;
+pub mod index;
 mod kind;
+pub mod pagination;
+mod relation;
+pub mod rows;
+pub mod schema_change;
 pub mod task;
+mod unique;
 
 use crate::rng::Rng;
 use serde::{Deserialize, Serialize};

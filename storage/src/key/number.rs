@@ -5,6 +5,7 @@
 
 use super::tuple::{Malformed, Reader};
 use crate::Value;
+use crate::runtime::mutant;
 use rust_decimal::Decimal;
 use std::fmt::{self, Write};
 
@@ -40,7 +41,11 @@ pub(super) fn push_int(int: i64, out: &mut Vec<u8>) {
     let doubled = magnitude << 1;
     let skipped = doubled.leading_zeros() / 8;
     let length = 8 - skipped as u8;
-    let (tag, body) = if int < 0 { (ZERO - length, !doubled) } else { (ZERO + length, doubled) };
+    let (tag, body) = if int >= 0 {
+        (ZERO + length, doubled)
+    } else {
+        (ZERO - length, if mutant("idx-02") { doubled } else { !doubled })
+    };
     let end = out.len() + 1 + usize::from(length);
     // All eight bytes and a cut: a copy of known length is a few instructions.
     let mut element = [tag; 9];
