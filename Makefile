@@ -22,7 +22,7 @@ sim: ## The simulation quick set: determinism, crash points, planted bugs
 	./simtests/quick.sh
 
 REALITY_SECONDS ?= 600
-reality: ## Breaks real processes for REALITY_SECONDS=600: kill -9, SIGSTOP and, as root, cut networks
+reality: ## Breaks real processes for REALITY_SECONDS=600: kill -9, SIGSTOP; as root full disks and cut cables too
 	VIVARIUM_REALITY_SECONDS=$(REALITY_SECONDS) cargo test --locked -p vivarium-server --test reality -- --ignored --nocapture
 
 bench: ## What keys, documents, commits and reads cost in process; reads need CHINOOK=folder
