@@ -211,7 +211,7 @@ impl Plan {
             given => given.unwrap_or_default(),
         };
         let rhythm = Rhythm::draw(wish.time_s, &mut Rng::stream(seed, "rhythm"));
-        let clients = if is_swarm { rng.spread(1, 12) } else { rng.between(1, 5) };
+        let clients = if is_swarm { rng.spread(1, 16).min(12) } else { rng.between(1, 5) };
         let steps = (rng.between(15, 45) * (3 + rhythm.bursts()) / 4).min(STEPS_MAX / clients);
         let cluster = cluster::draw(profile, seed, &rhythm);
         let clients: Vec<_> = (1..=clients)
