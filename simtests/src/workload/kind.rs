@@ -22,6 +22,8 @@ const REGISTERS: u64 = 3;
 const VALUES: u64 = 4;
 /// More than the steps of a client: values of different clients differ.
 const STEPS_MAX: u64 = 1000;
+/// About as long as the first client takes to make what all work on.
+const OPENING_MICROS: u64 = 8_000;
 /// Above the shelves that steps use.
 const PROBE_SHELF: i64 = 1000;
 /// Above the values that steps use.
@@ -95,7 +97,9 @@ impl Workload {
                 Workload::Counter => Action::Rows(counter::draw(client, number, rng)),
                 Workload::Schema => Action::Schema(schema_change::draw(client, number, rng)),
             };
-            all.push((rng.spread(1, 6_000), action));
+            // The first client makes what the others work on.
+            let later = if client > 1 && number == 1 { OPENING_MICROS } else { 0 };
+            all.push((later + rng.spread(1, 6_000), action));
         }
         let step = |(number, (pause_micros, action)): (u64, (u64, Action))| {
             let key = action.is_mutation().then(|| format!("c{client}-{number}"));

@@ -8,10 +8,10 @@ use crate::rng::Rng;
 
 const AUTHORS: u64 = 4;
 const SHELVES: u64 = 4;
-const BOOKS: u64 = 10;
+const BOOKS: u64 = 8;
 const TOPICS: u64 = 5;
-const CHAPTERS: u64 = 14;
-const REMARKS: u64 = 14;
+const CHAPTERS: u64 = 10;
+const REMARKS: u64 = 10;
 
 /// What the first client does before all else.
 pub(super) fn opening() -> Vec<Operation> {
@@ -29,8 +29,8 @@ pub(super) fn opening() -> Vec<Operation> {
 pub(super) fn draw(number: u64, rng: &mut Rng) -> Operation {
     // First there must be something to work on.
     Operation::of(match if number <= 4 { rng.below(8) } else { rng.below(28) } {
-        0..=3 => vec![Part::Create { of: Table::Book, rows: vec![new_book(rng)] }],
-        4..=6 => vec![Part::Create { of: Table::Chapter, rows: several(rng, new_chapter) }],
+        0..=4 => vec![Part::Create { of: Table::Book, rows: vec![new_book(rng)] }],
+        5 | 6 => vec![Part::Create { of: Table::Chapter, rows: several(rng, new_chapter) }],
         7 | 8 => vec![Part::Create { of: Table::Remark, rows: several(rng, new_remark) }],
         9 => {
             let table = *rng.pick(&[Table::Author, Table::Shelf, Table::Topic]);
@@ -43,7 +43,8 @@ pub(super) fn draw(number: u64, rng: &mut Rng) -> Operation {
             vec![Part::Delete { of: table, name: name(table, rng) }]
         }
         19 | 20 => {
-            let table = *rng.pick(&[Table::Author, Table::Author, Table::Shelf, Table::Topic]);
+            // Most authors stay, since they have books.
+            let table = *rng.pick(&[Table::Author, Table::Author, Table::Author, Table::Shelf, Table::Topic]);
             vec![Part::Delete { of: table, name: name(table, rng) }]
         }
         // Somebody's books go, and then, now and then, so does he.
@@ -95,12 +96,13 @@ fn rank(rng: &mut Rng) -> Datum {
 }
 
 fn new_book(rng: &mut Rng) -> NewRow {
-    let shelf = if rng.chance(2, 3) { reference(Table::Shelf, rng) } else { Datum::Null };
+    let shelf = if rng.chance(1, 2) { reference(Table::Shelf, rng) } else { Datum::Null };
     let fields = [
         ("rank", rank(rng)),
         ("author", reference(Table::Author, rng)),
         ("shelf", shelf),
-        ("topics", Datum::Names(names(Table::Topic, 3, rng))),
+        // Each one that is not there is one more reason to be refused.
+        ("topics", Datum::Names(names(Table::Topic, 1, rng))),
     ];
     NewRow::new(name(Table::Book, rng), fields)
 }
