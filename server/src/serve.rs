@@ -99,6 +99,11 @@ async fn serve_node(
         started = start(settings, schema, prelude, address, &hosted) => started,
         _ = stopped.wait_for(Option::is_some) => Ok(()),
     };
+    // What could not be done because the node stopped is not what failed.
+    if started.is_err() && hosted.node().status().stopped.is_some() {
+        // Its supervisor hears of it too, and never goes before it has said so.
+        let _ = stopped.wait_for(Option::is_some).await;
+    }
     // Whoever was filling the shop when the signal came was cut off by it.
     let started = if stopping.borrow().is_some() { Ok(()) } else { started };
     match (&started, hosted.database()) {
