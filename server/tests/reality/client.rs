@@ -20,7 +20,7 @@ pub struct Client<'r> {
     pub cluster: &'r Cluster,
     pub record: &'r Record,
     pub number: u64,
-    /// Before each key: clients of other workloads count their steps too.
+    /// Before each key, where clients of other workloads count their steps too.
     pub prefix: String,
     pub manners: Manners,
     pub disk: Disk,
@@ -76,7 +76,7 @@ impl Client<'_> {
 
     /// Makes one call, again and again while it does not know how it ended. `None` when it was surely not done.
     fn call_any(&mut self, step: &Step) -> Option<End> {
-        let key = step.key.as_ref().map(|key| format!("{}-{key}", self.prefix));
+        let key = step.key.as_ref().map(|key| format!("{}{key}", self.prefix));
         let step = Step { key, ..step.clone() };
         for attempt in 0.. {
             let way = self.find()?;
