@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use vivarium_storage::engine::{Bytes, Scan, catalog_key};
 use vivarium_storage::key::KEY_BYTES_MAX;
-use vivarium_storage::runtime::{Instant, mutant, sometimes};
+use vivarium_storage::runtime::{Instant, mutant, sometimes, spawn};
 use vivarium_storage::{Cell, DatabaseId, Key, KeyRange, Snapshot, Space, Version};
 
 /// Which snapshot a transaction reads.
@@ -108,6 +108,11 @@ impl Transaction {
             self.footprint.key(Space::Meta, &catalog_key(database));
         }
         self.snapshot.catalog_version(database)
+    }
+
+    /// How many snapshots of the store somebody holds, its own and the newest included.
+    pub fn snapshots_held(&self) -> usize {
+        self.node.store.snapshots_held()
     }
 
     /// From here on reads are not recorded: for read-only operations, which need no validation.
@@ -214,6 +219,12 @@ impl Transaction {
         }
         let draft = self.draft(idempotency.as_ref().map(|key| (key, &answer[..])))?;
         let Transaction { node, version: snapshot, writes, mut footprint, snapshot: read, .. } = self;
+        if mutant("res-01") {
+            spawn("leak", std::future::pending()).detach();
+        }
+        if mutant("res-03") {
+            std::mem::forget(Arc::clone(&read));
+        }
         // What it read it needs no more, and the commit may wait for long.
         drop(read);
         let keyed = idempotency.is_some();

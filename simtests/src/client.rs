@@ -3,7 +3,7 @@
 //! An answer counts only when the power was still on as it arrived.
 
 use crate::answer;
-use crate::check::Violation;
+use crate::check::{Violation, blind};
 use crate::history::{End, History, Moment};
 use crate::house::Door;
 use crate::manners::{ATTEMPTS_MAX, Manners};
@@ -116,7 +116,9 @@ impl Shared {
     }
 
     fn accuse(&self, violation: Violation) {
-        self.inner().violation.get_or_insert(violation);
+        if !blind::note(&violation) {
+            self.inner().violation.get_or_insert(violation);
+        }
     }
 }
 

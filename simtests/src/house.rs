@@ -106,6 +106,7 @@ enum Ask {
     Schema(oneshot::Sender<Result<String, String>>),
     Revise(Declaration, oneshot::Sender<Reply>),
     Dump(oneshot::Sender<Result<Dump, String>>),
+    Snapshots(oneshot::Sender<Result<usize, String>>),
     Close(oneshot::Sender<Result<(), String>>),
     Skew(i64),
 }
@@ -183,6 +184,11 @@ async fn serve(opened: Opened, opening: &Opening, ready: oneshot::Sender<Result<
                 }
                 Ask::Dump(answer) => {
                     let _ = answer.send(Dump::of(database.node()).await.map_err(|error| error.to_string()));
+                }
+                Ask::Snapshots(answer) => {
+                    let counted = database.node().begin(Consistency::Stale, now()).await;
+                    let counted = counted.map(|transaction| transaction.snapshots_held());
+                    let _ = answer.send(counted.map_err(|error| error.to_string()));
                 }
                 Ask::Close(answer) => {
                     record::machine(number, record::State::Closing, "");
@@ -343,6 +349,11 @@ impl Door {
     /// All cells of the store. `None` when no answer came.
     pub async fn dump(&self) -> Option<Result<Dump, String>> {
         self.ask(Ask::Dump).await
+    }
+
+    /// How many snapshots of the store somebody holds. `None` when no answer came.
+    pub async fn snapshots(&self) -> Option<Result<usize, String>> {
+        self.ask(Ask::Snapshots).await
     }
 
     /// Closes the node in good order. `None` when no answer came.

@@ -17,6 +17,7 @@ pub mod lone;
 #[cfg(madsim)]
 pub mod machine;
 pub mod manners;
+pub mod minimise;
 pub mod mutants;
 pub mod nemesis;
 #[cfg(madsim)]

@@ -2,8 +2,9 @@
 //!
 //! A power failure is: the record ends, the image is drawn, then the machine dies. Its dying cannot touch the image.
 
-use crate::check::Violation;
 use crate::check::raft::Watch;
+use crate::check::resources::{self, Held};
+use crate::check::{Violation, blind};
 use crate::house::{self, Door, Opening, Standing, Start};
 use crate::plan::{Knobs, Trouble};
 use crate::record;
@@ -183,6 +184,7 @@ impl Machine {
             self.is_paused = true;
             self.met.pauses += 1;
             self.handle.pause(self.node);
+            record::pause(self.make.number);
         }
     }
 
@@ -191,6 +193,7 @@ impl Machine {
         if std::mem::take(&mut self.is_paused) {
             trace::event(&self.name(), "goes on", &[]);
             self.handle.resume(self.node);
+            record::resume(self.make.number);
         }
     }
 
@@ -330,6 +333,22 @@ impl Machine {
         let drop = Policy::ALL[0];
         self.crash(Some(drop));
         Ok(())
+    }
+
+    /// A node that nothing is asked of holds no more than it needs.
+    ///
+    /// # Errors
+    /// What there is too much of, or no answer.
+    pub async fn check_held(&self, door: &Door) -> Result<(), Violation> {
+        let snapshots = door.snapshots().await;
+        let snapshots = snapshots.ok_or_else(|| Violation::new("liveness", "hangs", "snapshots are not counted"))?;
+        let snapshots = snapshots.map_err(|error| Violation::new("recovery", "unreadable", error))?;
+        let tasks = self.handle.metrics().num_tasks_by_node();
+        let tasks = tasks.get(&format!("node-{}", self.make.number)).copied().unwrap_or(0);
+        let (files, nameless_files, handles) = self.drive.map_or((0, 0, 0), Drive::open_files);
+        let held = Held { tasks, files, nameless_files, handles, snapshots };
+        trace::event(&self.name(), &format!("at rest: {held:?}"), &[]);
+        blind::pardon(resources::check(&self.name(), &held)).map(|_| ())
     }
 
     /// Every change below the folder went through the record, and nothing that the model does not know.

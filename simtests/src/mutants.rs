@@ -1,6 +1,6 @@
 //! The planted bugs: a harness that does not catch them proves nothing.
 
-use crate::plan::Profile;
+use crate::plan::{Profile, Wish};
 use crate::workload::Workload;
 use serde::Deserialize;
 
@@ -17,6 +17,14 @@ pub struct Mutant {
     /// The workload in which it must be caught.
     #[serde(default)]
     pub workload: Workload,
+}
+
+impl Mutant {
+    /// What its runs are drawn from.
+    pub fn wish(&self, time_s: u64, images: u64) -> Wish {
+        let (profile, workload, mutants) = (self.profile, Some(self.workload), vec![self.id.clone()]);
+        Wish { profile, workload, time_s, mutants, images }
+    }
 }
 
 #[derive(Deserialize)]

@@ -109,6 +109,8 @@ pub enum State {
 struct Making {
     record: Record,
     last: BTreeMap<(u64, &'static str), What>,
+    /// What machines did before they were paused.
+    paused: BTreeMap<u64, What>,
 }
 
 static MAKING: Mutex<Option<Making>> = Mutex::new(None);
@@ -168,6 +170,26 @@ pub fn machine(node: u64, state: State, why: &str) {
     change(node, "machine", What::Machine { node, state, why: why.to_owned() });
 }
 
+/// Notes that a machine stands still.
+pub fn pause(node: u64) {
+    with(|making| {
+        if let Some(before) = making.last.get(&(node, "machine")).cloned() {
+            making.paused.insert(node, before);
+        }
+    });
+    machine(node, State::Paused, "");
+}
+
+/// Notes that a machine goes on with what it did before.
+pub fn resume(node: u64) {
+    let micros = crate::trace::micros();
+    with(|making| {
+        if let Some(what) = making.paused.remove(&node) {
+            making.change((node, "machine"), Happening { micros, what });
+        }
+    });
+}
+
 /// Notes how a node stands.
 pub fn standing(node: u64, (role, term): (&str, u64), leader: Option<u64>, voters: &[u64]) {
     let what = What::Standing { node, role: role.to_owned(), term, leader, voters: voters.to_vec() };
@@ -222,11 +244,16 @@ mod tests {
         standing(1, ("follower", 4), None, &[1, 2]);
         trouble(&serde_json::json!({ "crash": { "who": "leader" } }), Some(0), 500);
         links([(0, 1)]);
+        pause(2);
+        resume(2);
         through(0, 2);
         let record = end().unwrap();
-        assert_eq!(record.happenings.len(), 6);
+        assert_eq!(record.happenings.len(), 8);
         assert_eq!(record.happenings[5].what, What::Links { cut: vec![(1, 2)] });
         assert_eq!(record.nodes_of_calls[&0], 2);
+        let state = |what| What::Machine { node: 2, state: what, why: String::new() };
+        assert_eq!(record.happenings[6].what, state(State::Paused));
+        assert_eq!(record.happenings[7].what, state(State::Up));
         let line = serde_json::to_string(&record.happenings[0]).unwrap();
         assert_eq!(line, r#"{"micros":0,"happening":"machine","node":1,"state":"up","why":""}"#);
         assert_eq!(serde_json::from_str::<Record>(&serde_json::to_string(&record).unwrap()).unwrap(), record);

@@ -111,6 +111,9 @@ pub struct Report {
     /// Milliseconds on the wall, filled in by the driver.
     #[serde(default)]
     pub wall_ms: u64,
+    /// What blind checkers found, each its first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noted: Vec<Violation>,
     /// The last events of the node and its troubles, when the run failed.
     #[serde(default)]
     pub last: Vec<String>,
@@ -131,6 +134,7 @@ impl Report {
             events: 0,
             virtual_ms: 0,
             wall_ms: 0,
+            noted: Vec::new(),
             last: Vec::new(),
             marks: BTreeMap::new(),
             mutants: BTreeMap::new(),

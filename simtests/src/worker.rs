@@ -2,7 +2,7 @@
 //!
 //! A panic anywhere in the node or the harness is a violation like any other; its place is part of the report.
 
-use crate::check::{Violation, oracles};
+use crate::check::{Violation, blind, oracles};
 use crate::client::Shared;
 use crate::cluster;
 use crate::lone;
@@ -47,6 +47,7 @@ pub fn run(plan: &Plan, wanted: &Wanted) -> Report {
     if plan.knobs.buggify {
         runtime::agitate(plan.seed);
     }
+    blind::begin(&plan.blind);
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         PANIC.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(info.to_string());
@@ -78,6 +79,7 @@ pub fn run(plan: &Plan, wanted: &Wanted) -> Report {
     };
     let result = result.and(keep(&shared, wanted));
     let verdict = match result {
+        Err(violation) if blind::note(&violation) => end_early(&shared, &violation),
         Err(violation) => Verdict::Fail { violation },
         Ok(()) => judge(plan, &met),
     };
@@ -90,6 +92,7 @@ pub fn run(plan: &Plan, wanted: &Wanted) -> Report {
         events,
         virtual_ms,
         wall_ms: 0,
+        noted: blind::noted(),
         last: if passed { Vec::new() } else { trace::last() },
         marks: runtime::marks().into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         mutants: runtime::reached(),
@@ -147,6 +150,14 @@ fn keep(shared: &Shared, wanted: &Wanted) -> Result<(), Violation> {
     match &wanted.history {
         Some(path) => write(path, shared.with_history(|history| history.print())),
         None => Ok(()),
+    }
+}
+
+/// Over what a blind checker found here no run can go on. What was answered until then is checked by those that see.
+fn end_early(shared: &Shared, found: &Violation) -> Verdict {
+    match shared.with_history(|history| oracles::check(history)) {
+        Err(violation) => Verdict::Fail { violation },
+        Ok(()) => Verdict::Invalid { reason: format!("it ended early; blind to {found}") },
     }
 }
 

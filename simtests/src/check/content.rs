@@ -1,8 +1,8 @@
 //! What a database holds after all that happened: everything told is there, everything else all or nothing.
 
-use super::Violation;
 use super::certificate::Replay;
 use super::model::State;
+use super::{Violation, blind};
 use crate::history::Known;
 use crate::workload::{Action, Reply};
 use std::collections::BTreeMap;
@@ -33,12 +33,13 @@ pub fn check(known: &Known, version: u64, found: &State, repeated: &Repeated) ->
         let Some(at) = reply.version.filter(|at| reply.errors.is_empty() && *at <= version) else { continue };
         if let Some(other) = committed.insert(at, action) {
             let detail = format!("key {key} and {other:?} both have version {at}");
-            return Err(Violation::new("durability", "version-used-twice", detail));
+            blind::pardon(Err(Violation::new("durability", "version-used-twice", detail)))?;
         }
     }
-    let replay = Replay::run(committed.into_iter())?;
-    match replay.at(version).difference(found) {
-        Some(difference) => Err(Violation::new("state", "differs", format!("at version {version}: {difference}"))),
-        None => Ok(()),
-    }
+    let replay = match Replay::run(committed.into_iter()) {
+        Ok(replay) => replay,
+        Err(refused) => return blind::pardon(Err(refused)).map(|_| ()),
+    };
+    let differs = |difference| Violation::new("state", "differs", format!("at version {version}: {difference}"));
+    blind::pardon(replay.at(version).difference(found).map(differs).map_or(Ok(()), Err)).map(|_| ())
 }

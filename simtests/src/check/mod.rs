@@ -2,6 +2,7 @@
 
 #[cfg(madsim)]
 pub mod audit;
+pub mod blind;
 pub mod certificate;
 pub mod content;
 pub mod dump;
@@ -13,6 +14,7 @@ pub mod oracles;
 pub mod raft;
 #[cfg(madsim)]
 pub mod replica;
+pub mod resources;
 pub mod rows;
 pub mod schema_model;
 #[cfg(madsim)]
@@ -25,7 +27,7 @@ use serde::{Deserialize, Serialize};
 /// Something that must never happen did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// Who says so: durability, state, verify, certificate, elle, linear, bank, set, recovery, liveness, panic.
+    /// Who says so: durability, state, verify, certificate, elle, linear, bank, set, resources, recovery, liveness, panic.
     pub checker: String,
     /// What kind it is.
     pub class: String,

@@ -23,6 +23,8 @@ pub enum Command {
     Replay(Replay),
     /// Draw one run as a page for people: nodes, calls, troubles and what went wrong on one axis of time.
     Report(Draw),
+    /// Make a plan that fails small: take away what the failure does not need.
+    Minimise(Minimise),
     /// Run all plans that once failed.
     Regress(Regress),
     /// Check the history of a run again, without running it.
@@ -33,6 +35,8 @@ pub enum Command {
     Mutants(Mutants),
     /// Run seeds and count the rare paths that they took.
     Marks(Run),
+    /// Run seeds under strace: what the kernel changed is what was recorded.
+    Strace(Strace),
     /// Print the plan of a seed.
     Plan(PlanOf),
     /// Run one plan from standard input in this process.
@@ -118,6 +122,9 @@ pub struct Run {
     /// Keep the plans of failed runs in this folder.
     #[arg(long, default_value = "sim-failures")]
     pub failures: PathBuf,
+    /// Keep a page about each failed run beside its plan.
+    #[arg(long)]
+    pub reports: bool,
 }
 
 /// Which run again.
@@ -144,6 +151,22 @@ pub struct Replay {
     /// Write all calls and their answers to this file, for `check`.
     #[arg(long)]
     pub history: Option<PathBuf>,
+}
+
+/// Which plan to make small.
+#[derive(Args)]
+pub struct Minimise {
+    /// A plan that fails.
+    pub plan: PathBuf,
+    /// How long it may take: 15m.
+    #[arg(long, value_parser = seconds, default_value = "15m")]
+    pub budget: u64,
+    /// Where the small plan goes; without it beside the plan.
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+    /// Print the small plan too.
+    #[arg(long)]
+    pub print: bool,
 }
 
 /// Which run to draw.
@@ -216,6 +239,9 @@ pub struct Mutants {
     /// Only these.
     #[arg(long)]
     pub only: Vec<String>,
+    /// Print which checkers see each bug when none hides what another would have found, in all of the seeds.
+    #[arg(long)]
+    pub matrix: bool,
     /// A bug that lives through so many seeds is not caught.
     #[arg(long, default_value_t = 100)]
     pub max_seeds: u64,
@@ -225,6 +251,20 @@ pub struct Mutants {
     /// Crash images after each run.
     #[arg(long, default_value_t = 60)]
     pub images: u64,
+}
+
+/// Which seeds under strace.
+#[derive(Args)]
+pub struct Strace {
+    /// So many seeds.
+    #[arg(long, default_value_t = 1)]
+    pub seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    pub from: u64,
+    /// What the runs are about.
+    #[command(flatten)]
+    pub choice: Choice,
 }
 
 /// Which plan.

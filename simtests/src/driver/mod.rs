@@ -4,7 +4,11 @@
 
 mod command;
 mod draw;
+mod gate;
+mod matrix;
 mod process;
+mod shrink;
+mod strace;
 mod survey;
 
 use crate::verdict::{Report, Verdict};
@@ -32,6 +36,8 @@ pub fn main() -> ExitCode {
         Command::Replay(replay) => survey::replay(&replay),
         Command::Check(check) => survey::check(&check),
         Command::Report(report) => draw::report(&report),
+        Command::Minimise(minimise) => shrink::minimise(&minimise),
+        Command::Strace(strace) => strace::strace(&strace),
         Command::Regress(regress) => survey::regress(&regress),
         Command::Determinism(determinism) => survey::determinism(&determinism),
         Command::Mutants(mutants) => survey::mutants(&mutants),

@@ -1,11 +1,11 @@
 //! Many runs and what they show together: seeds, regressions, determinism, planted bugs, rare paths.
 
-use super::command::{Check, Choice, Determinism, Mutants, PlanOf, Regress, Replay, Run};
+use super::command::{Check, Determinism, Mutants, PlanOf, Regress, Replay, Run};
 use super::process::Extras;
-use super::{process, say, say_failure};
+use super::{draw, matrix, process, say, say_failure};
 use crate::check::oracles;
 use crate::history::History;
-use crate::mutants;
+use crate::mutants::{self, Mutant};
 use crate::plan::Plan;
 use crate::verdict::{Met, Report, Verdict};
 use std::collections::BTreeMap;
@@ -156,6 +156,9 @@ fn survey(run: &Run) -> Result<Sum, String> {
         }
         let repeat = keep(plan, &run.failures);
         say_failure(&report, &repeat);
+        if run.reports {
+            keep_page(plan, &run.failures, &repeat);
+        }
         run.keep_going
     });
     sum.say(began);
@@ -174,6 +177,15 @@ fn keep(plan: &Plan, folder: &Path) -> String {
     match kept {
         Ok(()) => format!("vivarium-sim replay {} --trace full", path.display()),
         Err(error) => format!("(the plan was not kept: {error}) vivarium-sim run --seed {}", plan.seed),
+    }
+}
+
+/// Keeps a page about a failed run beside its plan.
+fn keep_page(plan: &Plan, folder: &Path, repeat: &str) {
+    let page = folder.join(format!("{}.html", plan.seed));
+    match draw::write(plan, repeat, &page) {
+        Ok(_) => say(&format!("  look     {}", page.display())),
+        Err(error) => say(&format!("  (there is no page: {error})")),
     }
 }
 
@@ -286,9 +298,12 @@ pub fn mutants(arguments: &Mutants) -> Result<bool, String> {
     }
     let mut alive = 0;
     let chosen = all.iter().filter(|mutant| arguments.only.is_empty() || arguments.only.contains(&mutant.id));
+    let chosen: Vec<&Mutant> = chosen.collect();
+    if arguments.matrix {
+        return Ok(matrix::print(&chosen, arguments, RUN_LIMIT));
+    }
     for mutant in chosen {
-        let choice = Choice { profile: mutant.profile, workload: Some(mutant.workload), time: arguments.time };
-        let wish = choice.wish(std::slice::from_ref(&mutant.id), arguments.images);
+        let wish = mutant.wish(arguments.time, arguments.images);
         let plans = (1..=arguments.max_seeds).map(move |seed| Plan::draw(seed, &wish));
         let (mut runs, mut reached, mut killer) = (0, 0, None);
         process::run_all(plans, arguments.jobs, RUN_LIMIT, |_, report| {

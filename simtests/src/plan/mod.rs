@@ -164,6 +164,9 @@ pub struct Plan {
     /// Planted bugs that are on.
     #[serde(default)]
     pub mutants: Vec<String>,
+    /// Checkers whose violations are noted and ignored; `all` stands for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blind: Vec<String>,
     /// Least number of acknowledged operations, else the run proves nothing.
     pub acknowledged_min: u64,
     /// Sizes.
@@ -231,6 +234,7 @@ impl Plan {
             profile,
             time_s: wish.time_s,
             mutants: wish.mutants.clone(),
+            blind: Vec::new(),
             acknowledged_min: (total / 8).max(2),
             knobs: Knobs {
                 buggify: is_swarm && Rng::stream(seed, "buggify").chance(4, 5),

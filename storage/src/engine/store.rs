@@ -182,6 +182,11 @@ impl Store {
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.published().clone()
     }
+    /// How many snapshots somebody holds, the newest one included. Each keeps history from being dropped.
+    pub fn snapshots_held(&self) -> usize {
+        // Each holds the engine, and so does the store itself.
+        Arc::strong_count(&self.inner.engine) - 1
+    }
     /// Makes all that is applied durable, and returns the position that is.
     ///
     /// # Errors

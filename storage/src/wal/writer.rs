@@ -213,6 +213,9 @@ impl Writer {
         }
         for number in first..needed {
             let path = segment::path(&self.dir, number);
+            if mutant("res-02") {
+                std::mem::forget(File::open(&path).map_err(io("open", &path))?);
+            }
             std::fs::remove_file(&path).map_err(io("delete", &path))?;
             // One by one and oldest first: a crash must not leave a gap.
             sync_folder(&self.dir)?;

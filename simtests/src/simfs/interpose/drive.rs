@@ -3,7 +3,8 @@
 use super::registry::with_registry;
 use super::world::World;
 use crate::simfs::faults::Fault;
-use crate::simfs::model::{Disk, Op};
+use crate::simfs::model::{Disk, Ino, Op, ROOT};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One recorded folder, from its start to its end. Never given again within a process.
@@ -118,6 +119,20 @@ impl Drive {
     /// How many faults fired.
     pub fn fired(self) -> u64 {
         self.with(|world| world.faults.fired).unwrap_or(0)
+    }
+
+    /// How many files are open, how many of them have no name any more, and the most handles of one of them.
+    pub fn open_files(self) -> (usize, usize, usize) {
+        with_registry(|registry| {
+            let mut handles: BTreeMap<Ino, usize> = BTreeMap::new();
+            for (_, ino) in registry.files.values().filter(|(drive, _)| *drive == self.0) {
+                *handles.entry(*ino).or_default() += 1;
+            }
+            let disk = registry.worlds.get(&self.0).map(|world| &world.disk);
+            let is_nameless = |ino: &Ino| *ino != ROOT && disk.is_some_and(|disk| disk.path(*ino).is_empty());
+            let nameless = handles.iter().filter(|(ino, _)| is_nameless(ino)).map(|(_, count)| count).sum();
+            (handles.values().sum(), nameless, handles.values().max().copied().unwrap_or(0))
+        })
     }
 
     /// How many fsyncs failed.

@@ -76,13 +76,15 @@ impl World {
         self.ops.push(op);
         self.stamps.push(registry::next_stamp());
         if self.cut_at.is_some_and(|at| self.ops.len() >= at) {
-            trace::event(&self.subject, "power cut", &[]);
             self.cut_now();
         }
     }
 
     /// Cuts the power.
     pub fn cut_now(&mut self) {
+        if !self.cut {
+            trace::event(&self.subject, "power cut", &[]);
+        }
         self.cut = true;
         if let Some(act) = self.on_cut.take() {
             act();
