@@ -69,6 +69,9 @@ pub struct Wrong {
     pub calls: Vec<u64>,
 }
 
+/// From when a node stands how: its role, the term, the leader that it knows, the voters.
+pub type Standing = (u64, String, u64, Option<u64>, Vec<u64>);
+
 /// A machine.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Node {
@@ -76,8 +79,8 @@ pub struct Node {
     pub number: u64,
     /// From when it does what, and why.
     pub states: Vec<(u64, State, String)>,
-    /// From when it stands how: role, term, the leader that it knows, the voters.
-    pub standings: Vec<(u64, String, u64, Option<u64>, Vec<u64>)>,
+    /// How it stands.
+    pub standings: Vec<Standing>,
     /// From when it serves which version of the schema.
     pub schemas: Vec<(u64, u32)>,
 }
