@@ -43,6 +43,13 @@ pub enum Deed<'a> {
         /// Who votes, as far as it knows.
         voters: Vec<u64>,
     },
+    /// It goes by another configuration from here on.
+    Reconfigures {
+        /// Who voted.
+        before: Vec<u64>,
+        /// Who votes.
+        after: Vec<u64>,
+    },
     /// It hands a committed entry on, to be applied.
     Applies {
         /// The place of the entry.

@@ -12,7 +12,7 @@ use crate::{Error, Result, Role};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use vivarium_storage::runtime::{self, Instant, now};
+use vivarium_storage::runtime::{self, Instant, now, sometimes};
 use vivarium_storage::wal::GroupId;
 
 /// The longest that a question is worked on, however long its asker waits.
@@ -152,7 +152,14 @@ fn may_remove(node: &Inner, number: u64) -> Result<()> {
     if standing.role != Role::Leader {
         return Err(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER });
     }
-    let voters: Vec<u64> = standing.voters.iter().copied().filter(|voter| *voter != number).collect();
+    let directory = node.book.directory();
+    // It was asked for before: the group does without it as soon as it can.
+    if directory.has_left(number) {
+        return Ok(());
+    }
+    // Those that are to go already will not be there either.
+    let stays = |voter: &u64| *voter != number && !directory.has_left(*voter);
+    let voters: Vec<u64> = standing.voters.iter().copied().filter(stays).collect();
     if voters.is_empty() {
         return Err(Error::Refused(format!("node {number} is the only voter of its cluster and cannot be removed")));
     }
@@ -202,5 +209,6 @@ async fn transfer(node: &Inner, to: Option<u64>, deadline: Instant) -> Result<()
         node.progress.check()?;
         runtime::sleep(LOOK_EVERY).await;
     }
+    sometimes("leadership is transferred");
     Ok(())
 }

@@ -261,6 +261,10 @@ pub(crate) async fn strike(node: &Arc<Inner>, number: u64, deadline: Instant) ->
     let struck = change(node, deadline, |directory| match directory.get(number) {
         None => Err(Error::Refused(format!("the cluster has no node {number}"))),
         Some(row) if row.left => Ok((number, Vec::new())),
+        // Whoever was asked about it may not have known yet who else is to go.
+        Some(_) if directory.present().count() == 1 => Err(Error::Refused(format!(
+            "node {number} is the only one that stays in its cluster and cannot be removed"
+        ))),
         Some(row) => Ok((number, vec![(number, Registration { left: true, ..row.clone() })])),
     });
     struck.await.map(|_| ())

@@ -6,7 +6,7 @@ use crate::transport::{PeerStatus, Transport};
 use crate::{Error, Result};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use vivarium_storage::runtime::{self, Instant, now};
+use vivarium_storage::runtime::{self, Instant, now, sometimes};
 
 /// Between two looks whether a node has gone.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -95,7 +95,10 @@ pub(crate) async fn announce(shell: Weak<Shell>, address: String) {
                 }
                 match announce_once(&node, &address).await {
                     Ok(()) => {}
-                    Err(Error::Refused(reason)) => node.progress.stop(reason),
+                    Err(Error::Refused(reason)) => {
+                        sometimes("a node is told that it was removed");
+                        node.progress.stop(reason);
+                    }
                     Err(error) => tracing::debug!(%error, "the others do not know where this node is"),
                 }
             }

@@ -14,7 +14,7 @@ use crate::cluster::Book;
 use crate::command::{self, Draft};
 use crate::footprint::Footprint;
 use crate::progress::{Progress, RETRY_WHEN_FULL, RETRY_WITHOUT_LEADER};
-use crate::raft::{Broken, Committed, Effects, Event, Group, Message, Payload, Place};
+use crate::raft::{self, Broken, Change, Committed, Effects, Event, Group, Message, Payload, Place};
 use crate::transport::Outbox;
 use crate::{Error, Result, Role};
 use std::collections::BTreeMap;
@@ -111,7 +111,8 @@ impl Replica {
 
     /// True when time decides something: whether to lead, whether the others still follow, who comes and goes.
     pub fn needs_ticks(&self) -> bool {
-        !self.group.is_lone_voter() || self.node.book.directory().present().nth(1).is_some()
+        let own = self.group.node();
+        !self.group.is_lone_voter() || self.node.book.directory().present().any(|(node, _)| node != own)
     }
 
     /// Time passed.
@@ -127,11 +128,19 @@ impl Replica {
     fn follow_directory(&mut self) -> Step {
         match membership::next_step(&self.group, &self.node.book.directory()) {
             None => Ok(()),
-            Some(NextStep::HandOver(to)) => self.step(Event::Transfer(to)),
+            Some(NextStep::HandOver(to)) => {
+                sometimes("a leader that is to go hands over");
+                self.step(Event::Transfer(to))
+            }
             Some(NextStep::Change(change)) => {
                 if let Some(place) = self.group.propose_change(change).map_err(fatal)? {
                     tracing::info!(group = self.id.0, index = place.index, ?change, "the configuration is to change");
                     sometimes("the configuration changes");
+                    match change {
+                        Change::Promote(_) => sometimes("a learner is promoted"),
+                        Change::Remove(_) => sometimes("a member is removed"),
+                        Change::AddLearner(_) => {}
+                    }
                 }
                 self.observe()
             }
@@ -457,6 +466,9 @@ impl Replica {
         while next < end {
             let entries =
                 self.node.wal.entries(self.id, next..end, SCAN_BYTES_MAX).map_err(|error| error.to_string())?;
+            if entries.iter().any(|(_, _, payload)| raft::changes_configuration(payload)) {
+                sometimes("a change of the configuration outlives its leader");
+            }
             let versions = entries.iter().filter_map(|(_, _, payload)| command::version(payload));
             newest = versions.max().map_or(newest, |version| version.max(newest));
             assert!(!entries.is_empty(), "the log has entries up to {end}, but none at {next}");

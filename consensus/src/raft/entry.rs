@@ -62,6 +62,11 @@ pub(super) fn from_log(index: u64, term: u64, mut payload: Vec<u8>) -> Entry {
     entry
 }
 
+/// True for the bytes of an entry that changes who votes or follows.
+pub(crate) fn changes_configuration(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&CONFIGURATION)
+}
+
 /// What the entry with these bytes of the log asks for.
 pub(crate) fn payload(mut bytes: Vec<u8>) -> Payload {
     match bytes.first() {

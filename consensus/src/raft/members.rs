@@ -6,6 +6,7 @@ use protobuf::Message as _;
 use raft::StateRole;
 use raft::eraftpb::{ConfChangeSingle, ConfChangeType, ConfChangeV2};
 use serde::Serialize;
+use vivarium_storage::runtime::mutant;
 
 /// One step of a change of the configuration. Each is safe on its own: its quorums overlap with those before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,13 @@ impl Group {
             };
             let mut single = ConfChangeSingle { node_id: node, ..ConfChangeSingle::default() };
             single.set_change_type(kind);
-            let change = ConfChangeV2 { changes: vec![single].into(), ..ConfChangeV2::default() };
+            let mut changes = vec![single];
+            // A planted bug: all that learn are promoted at once, so that quorums before and after need not overlap.
+            if kind == ConfChangeType::AddNode && mutant("raft-08") {
+                let others = group.learners().into_iter().filter(|learner| *learner != node);
+                changes.extend(others.map(|node_id| ConfChangeSingle { node_id, ..ConfChangeSingle::default() }));
+            }
+            let change = ConfChangeV2 { changes: changes.into(), ..ConfChangeV2::default() };
             group.raw.propose_conf_change(Vec::new(), change).ok()?;
             Some(Place { index: group.last_index(), term: group.term() })
         })
@@ -63,7 +70,14 @@ impl Group {
     pub fn reconfigure(&mut self, change: &[u8]) -> Result<Vec<u8>, Broken> {
         self.contained(|group| {
             let change = ConfChangeV2::parse_from_bytes(change).expect("a committed change was encoded by a leader");
-            let state = group.raw.apply_conf_change(&change).expect("a leader proposes only changes that can be made");
+            let before = group.voters();
+            let mut state = None;
+            for single in change.changes {
+                let change = ConfChangeV2 { changes: vec![single].into(), ..ConfChangeV2::default() };
+                state = Some(group.raw.apply_conf_change(&change).expect("a leader proposes only what can be made"));
+            }
+            group.tell_of_reconfiguring(&before);
+            let state = state.expect("a leader proposes one step at least");
             state.write_to_bytes().expect("a configuration is encoded in memory")
         })
     }

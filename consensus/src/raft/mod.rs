@@ -15,7 +15,7 @@ mod telling;
 mod tests;
 
 pub(crate) use effects::Effects;
-pub(crate) use entry::{Committed, Payload, payload};
+pub(crate) use entry::{Committed, Payload, changes_configuration, payload};
 pub(crate) use group::{Broken, Event, Group, GroupOptions, Place};
 pub(crate) use log::{configuration_of, members_of, raised, term_of};
 pub(crate) use members::Change;

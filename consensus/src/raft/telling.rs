@@ -40,6 +40,11 @@ impl Group {
         });
     }
 
+    /// Tells that others vote now than those before.
+    pub(super) fn tell_of_reconfiguring(&self, before: &[u64]) {
+        deed::tell(self.options.node, || Some(Deed::Reconfigures { before: before.to_vec(), after: self.voters() }));
+    }
+
     /// Tells that a committed entry is handed on.
     pub fn tell_of_applying(&self, entry: &Committed) {
         deed::tell(self.options.node, || {
