@@ -34,6 +34,13 @@ const STANDING_TIME: Duration = Duration::from_millis(10);
 /// Between two attempts to open the database of a node that cannot read yet.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// After this a newcomer asks somebody else.
+const JOIN_TIME_MAX: Duration = Duration::from_secs(5);
+/// And so long it waits before it does.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// So long a change of who belongs to the cluster, or who leads it, is waited for.
+const CHANGE_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// How a node is opened.
 #[derive(Clone, Debug)]
 pub struct Opening {
@@ -79,8 +86,8 @@ pub enum Start {
         address: String,
         /// What it shows.
         token: Token,
-        /// Whom it asks.
-        member: String,
+        /// Whom it asks, one after the other and again and again.
+        members: Vec<String>,
     },
     /// A node that has its place in a cluster.
     Member {
@@ -108,7 +115,30 @@ enum Ask {
     Dump(oneshot::Sender<Result<Dump, String>>),
     Snapshots(oneshot::Sender<Result<usize, String>>),
     Close(oneshot::Sender<Result<(), String>>),
+    Remove(u64, oneshot::Sender<Told>),
+    Transfer(Option<u64>, oneshot::Sender<Told>),
     Skew(i64),
+}
+
+/// What is answered to who asks for a change of who belongs to the cluster, or who leads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is done.
+    Done,
+    /// Nothing was changed, and why.
+    Refused(String),
+    /// Nothing that says what became of it.
+    Nothing,
+}
+
+impl Told {
+    fn of(answer: vivarium_consensus::Result<()>) -> Told {
+        match answer {
+            Ok(()) => Told::Done,
+            Err(vivarium_consensus::Error::Refused(reason)) => Told::Refused(reason),
+            Err(_) => Told::Nothing,
+        }
+    }
 }
 
 /// The way into a node. Cheap to clone.
@@ -194,6 +224,14 @@ async fn serve(opened: Opened, opening: &Opening, ready: oneshot::Sender<Result<
                     record::machine(number, record::State::Closing, "");
                     let _ = answer.send(database.node().close().await.map_err(|error| error.to_string()));
                 }
+                Ask::Remove(number, answer) => {
+                    let removed = database.node().remove_member(number, now() + CHANGE_TIME_MAX).await;
+                    let _ = answer.send(Told::of(removed));
+                }
+                Ask::Transfer(to, answer) => {
+                    let handed = database.node().transfer_leadership(to, now() + CHANGE_TIME_MAX).await;
+                    let _ = answer.send(Told::of(handed));
+                }
                 Ask::Skew(micros) => database.node().runtime().skew(micros),
             }
         });
@@ -259,11 +297,17 @@ async fn take_part(opening: &Opening, runtime: &Runtime) -> Result<Option<Token>
             let token = vivarium_consensus::initialise(&opening.dir, runtime);
             token.map(Some).map_err(|error| format!("no cluster begins: {error}"))
         }
-        Start::Newcomer { address, token, member } => {
+        Start::Newcomer { address, token, members } => {
             let options = ClusterOptions { listen: address.clone(), advertise: None, tls: None };
-            let deadline = now() + ANSWER_TIME_MAX;
-            let joined = vivarium_consensus::join(&opening.dir, &options, token, member, runtime, deadline).await;
-            joined.map(|_| None).map_err(|error| format!("the node does not join: {error}"))
+            for member in members.iter().cycle() {
+                let deadline = now() + JOIN_TIME_MAX;
+                match vivarium_consensus::join(&opening.dir, &options, token, member, runtime, deadline).await {
+                    Ok(_) => break,
+                    Err(error) => trace::event("house", &format!("{member} does not let it join yet: {error}"), &[]),
+                }
+                sleep(ASK_AGAIN).await;
+            }
+            Ok(None)
         }
         Start::Alone { .. } | Start::Member { .. } => Ok(None),
     }
@@ -359,6 +403,16 @@ impl Door {
     /// Closes the node in good order. `None` when no answer came.
     pub async fn close(&self) -> Option<Result<(), String>> {
         self.ask(Ask::Close).await
+    }
+
+    /// Asks that a node be removed from the cluster.
+    pub async fn remove(&self, number: u64) -> Told {
+        self.ask(|answer| Ask::Remove(number, answer)).await.unwrap_or(Told::Nothing)
+    }
+
+    /// Asks for another leader.
+    pub async fn transfer(&self, to: Option<u64>) -> Told {
+        self.ask(|answer| Ask::Transfer(to, answer)).await.unwrap_or(Told::Nothing)
     }
 
     /// Moves the node's wall clock.

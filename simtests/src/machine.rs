@@ -188,6 +188,11 @@ impl Machine {
         }
     }
 
+    /// True while its process stands still.
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
     /// Lets its process go on.
     pub fn resume(&mut self) {
         if std::mem::take(&mut self.is_paused) {

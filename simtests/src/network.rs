@@ -58,6 +58,11 @@ impl Network {
         self.split
     }
 
+    /// True when nothing that others say reaches a machine.
+    pub fn is_deaf(&self, place: usize) -> bool {
+        (0..self.machines.len()).filter(|from| *from != place).all(|from| self.cut.contains(&(from, place)))
+    }
+
     /// Ends a partition. Links that another one cuts stay cut.
     pub fn mend(&mut self, partition: u64) {
         if self.partitions.remove(&partition).is_some() {

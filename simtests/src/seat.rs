@@ -12,6 +12,8 @@ use crate::trace;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// What a node says that ends because it was removed.
+const REMOVED: &str = "this node was removed from its cluster";
 /// After this a node that closes hangs.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(90);
 /// A clock that runs wrong goes on in steps of so much time.
@@ -32,6 +34,8 @@ pub struct Strike {
 pub enum State {
     /// It is not started until somebody does.
     Spare,
+    /// Its power was taken, until somebody gives it back.
+    Held,
     /// Nothing, until a virtual time.
     Down(Duration),
     /// Its node opens.
@@ -55,6 +59,10 @@ pub struct Seat {
     pub machine: Machine,
     /// What it does.
     pub state: State,
+    /// Its node was told to go: once it learns of that, it may end.
+    pub leaves: bool,
+    /// How its node is started again: who joins may be told to ask again and again.
+    origin: Option<Start>,
     strike: Strike,
     /// Until when it stands still.
     paused_until: Option<Duration>,
@@ -76,6 +84,8 @@ impl Seat {
         Seat {
             machine,
             state: State::Spare,
+            leaves: false,
+            origin: None,
             strike: Strike::default(),
             paused_until: None,
             trial: None,
@@ -97,6 +107,7 @@ impl Seat {
         match self.state {
             State::Spare => "spare",
             State::Down(_) => "down",
+            State::Held => "held",
             State::Opening(_) => "opening",
             State::Up(_) => "up",
             State::Closing { .. } => "closing",
@@ -110,6 +121,7 @@ impl Seat {
     pub fn start(&mut self, start: Start) -> Result<(), Violation> {
         self.strike = Strike::default();
         self.trial = None;
+        self.origin = matches!(start, Start::Newcomer { .. }).then(|| start.clone());
         self.state = State::Opening(self.machine.start(start, None)?);
         Ok(())
     }
@@ -119,7 +131,44 @@ impl Seat {
     /// # Errors
     /// As [`Seat::start`].
     pub fn start_again(&mut self) -> Result<(), Violation> {
-        self.start(Start::Member { address: self.machine.address() })
+        let member = Start::Member { address: self.machine.address() };
+        let start = self.origin.take().unwrap_or(member);
+        self.start(start)
+    }
+
+    /// Ends this life of the machine and lets it be without a node, until somebody starts one.
+    pub fn vacate(&mut self, power: Option<Policy>, shared: &Shared) {
+        self.crash(power, shared);
+        (self.state, self.leaves, self.origin) = (State::Spare, false, None);
+    }
+
+    /// Takes its power, for as long as nobody gives it back.
+    pub fn hold(&mut self, shared: &Shared) {
+        self.crash(Some(Policy::ALL[0]), shared);
+        self.state = State::Held;
+    }
+
+    /// True when its power was taken.
+    pub fn is_held(&self) -> bool {
+        matches!(self.state, State::Held)
+    }
+
+    /// Its node does not go after all.
+    pub fn stay(&mut self) {
+        self.leaves = false;
+        if self.is_held() {
+            self.state = State::Down(now());
+        }
+    }
+
+    /// The end of a node that stopped by itself: to be expected once it was told to go.
+    fn ends(&mut self, what: &str, reason: &str, shared: &Shared) -> Result<(), Violation> {
+        if self.leaves && reason.contains(REMOVED) {
+            trace::event(&self.machine.name(), "knows that it was removed", &[]);
+            self.vacate(None, shared);
+            return Ok(());
+        }
+        Err(Violation::new("liveness", "stopped", format!("{} without a fault{what}: {reason}", self.machine.name())))
     }
 
     /// Ends this life of the machine, and starts it again at once. A spare machine has none.
@@ -233,6 +282,9 @@ impl Seat {
         if let State::Closing { down, .. } = &mut self.state {
             *down = Duration::ZERO;
         }
+        if self.is_held() {
+            self.state = State::Down(now());
+        }
     }
 
     /// Goes on to what comes next.
@@ -250,7 +302,7 @@ impl Seat {
         let has_stopped = match &self.state {
             State::Opening(_) => self.machine.standing().is_some_and(|standing| standing.stopped.is_some()),
             State::Up(door) => door.stopped().is_some(),
-            State::Closing { .. } | State::Spare | State::Down(_) => false,
+            State::Closing { .. } | State::Spare | State::Held | State::Down(_) => false,
         };
         if self.trial.as_ref().is_some_and(|(until, _)| *until <= now() || (has_stopped && self.has_failed())) {
             self.end_trial(shared);
@@ -265,9 +317,13 @@ impl Seat {
         let has_failed = self.has_failed();
         match &mut self.state {
             State::Down(until) if *until <= now() => self.start_again()?,
-            State::Spare | State::Down(_) => {}
-            State::Opening(opens) => match opens.look()? {
-                Opened::Open(door) => {
+            State::Spare | State::Held | State::Down(_) => {}
+            State::Opening(opens) => match opens.look() {
+                Err(violation) if self.leaves && violation.detail.contains(REMOVED) => {
+                    return self.ends(", while it opened", &violation.detail, shared);
+                }
+                Err(violation) => return Err(violation),
+                Ok(Opened::Open(door)) => {
                     if door.rebuilt {
                         let detail = format!("{name}: the store was damaged, set aside and built anew");
                         blind::pardon(Err(Violation::new("recovery", "rebuilt", detail)))?;
@@ -276,18 +332,16 @@ impl Seat {
                     shared.set_door(self.place(), Some(door.clone()));
                     self.state = State::Up(door);
                 }
-                Opened::Not => {
+                Ok(Opened::Not) => {
                     if let Some(reason) = self.machine.standing().and_then(|standing| standing.stopped) {
-                        let detail = format!("{name} without a fault, while it opened: {reason}");
-                        return Err(Violation::new("liveness", "stopped", detail));
+                        return self.ends(", while it opened", &reason, shared);
                     }
                 }
-                Opened::Cut | Opened::Failed => self.fall(shared),
+                Ok(Opened::Cut | Opened::Failed) => self.fall(shared),
             },
             State::Up(door) => {
                 if let Some(reason) = door.stopped() {
-                    let detail = format!("{name} without a fault: {reason}");
-                    return Err(Violation::new("liveness", "stopped", detail));
+                    return self.ends("", &reason, shared);
                 }
             }
             State::Closing { closed, since, down } => match closed.try_recv() {
@@ -301,6 +355,7 @@ impl Seat {
                 Ok(Some(Err(_)) | None) | Err(oneshot::error::TryRecvError::Closed) if has_failed => {
                     self.end_trial(shared);
                 }
+                Ok(Some(Err(error))) if self.leaves && error.contains(REMOVED) => return self.ends("", &error, shared),
                 Ok(Some(Err(error))) => return Err(Violation::new("recovery", "does-not-close", error)),
                 Err(oneshot::error::TryRecvError::Empty) if now() - *since <= CLOSE_TIME_MAX => {}
                 Ok(None) | Err(_) => {

@@ -77,6 +77,9 @@ pub struct Met {
     /// Times that a minority was left broken, and the others did without it.
     #[serde(default)]
     pub cores: u64,
+    /// Changes of who belongs to the cluster, or of who leads it, that were asked for.
+    #[serde(default)]
+    pub memberships: u64,
     /// Terms in which a node of a cluster led.
     #[serde(default)]
     pub terms: u64,

@@ -8,6 +8,7 @@ pub mod content;
 pub mod dump;
 pub mod elle;
 pub mod explain;
+pub mod isolation;
 pub mod linear;
 pub mod model;
 pub mod oracles;

@@ -34,7 +34,7 @@ impl Cluster {
         while now() - begun < time_max {
             self.tend()?;
             while let Some((_, disturbance)) = agenda.next_if(|(at, _)| *at <= now()) {
-                self.begin(&disturbance);
+                self.begin(&disturbance)?;
             }
             let quiet = agenda.peek().is_none() && self.mends.is_empty();
             if time.is_zero() && quiet && self.shared.finished() == self.plan.clients.len() {
@@ -45,7 +45,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn begin(&mut self, disturbance: &Disturbance) {
+    fn begin(&mut self, disturbance: &Disturbance) -> Result<(), Violation> {
         let lasts = Duration::from_millis(disturbance.lasts_ms);
         let scene = self.scene();
         let leader = scene.leader;
@@ -102,7 +102,9 @@ impl Cluster {
                     seat.machine.skew(*skew_micros, door.as_ref());
                 }
             }
+            change => self.change(change)?,
         }
+        Ok(())
     }
 
     fn try_disk(&mut self, node: u64, trouble: Trouble, (lasts, power): (Duration, Option<Policy>), scene: &Scene) {

@@ -4,8 +4,10 @@ mod audit;
 mod disturb;
 mod heal;
 mod images;
+mod membership;
 mod set_up;
 
+use crate::check::isolation::{Alone, Isolation};
 use crate::check::raft::Watch;
 use crate::check::standing::Standings;
 use crate::check::{Violation, blind, oracles};
@@ -16,14 +18,16 @@ use crate::network::Network;
 use crate::plan::{self, Plan};
 use crate::record;
 use crate::seat::Seat;
+use crate::simfs::interpose;
 use crate::trace;
 use crate::verdict::Met;
 use madsim::runtime::Handle;
+use membership::Membership;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
-use vivarium_consensus::Role;
+use vivarium_consensus::{Role, Status};
 
 /// How often the supervisor looks.
 const LOOK: Duration = Duration::from_millis(10);
@@ -41,9 +45,11 @@ pub struct Cluster {
     seats: Vec<Seat>,
     /// The places of those whose nodes belong to the cluster, as the harness has arranged it.
     members: BTreeSet<usize>,
+    membership: Membership,
     network: Network,
     standings: Standings,
     atlas: Atlas,
+    isolation: Isolation,
     watch: Watch,
     /// Virtual time at which partitions end, and gaps between clients and nodes.
     mends: Vec<(Duration, Mend)>,
@@ -94,9 +100,11 @@ pub async fn run(
         shared,
         seats,
         members: BTreeSet::new(),
+        membership: Membership::default(),
         network,
         standings,
         atlas: Atlas::default(),
+        isolation: Isolation::default(),
         watch,
         mends: Vec::new(),
         set_up_at: 0,
@@ -125,8 +133,13 @@ impl Cluster {
         }
         self.disturb().await?;
         self.heal();
+        self.settle_membership().await?;
         self.live_on().await?;
         self.recover().await?;
+        if self.membership.asked > 0 {
+            // Before that others belonged to it: what its disks held then is not the cluster of today.
+            self.set_up_at = interpose::stamp();
+        }
         self.finish_workload().await?;
         self.probe("healed", &self.members.clone()).await?;
         record::stage("audit");
@@ -157,6 +170,7 @@ impl Cluster {
             met.rots += one.rots;
             met.clocks += one.clocks;
         }
+        met.memberships = self.membership.asked;
         met.partitions = self.network.split;
         met.messages = self.network.troubled();
         met.calls = self.shared.with_wire(|wire| wire.troubled);
@@ -178,6 +192,9 @@ impl Cluster {
             let is_on = self.seats[place].machine.drive().is_some_and(|drive| !drive.is_cut());
             if let Some(status) = self.seats[place].machine.standing().filter(|_| is_on) {
                 blind::pardon(self.standings.see(self.seats[place].machine.generation(), &status))?;
+                blind::pardon(self.isolation.see(place, now, self.alone(place, &status)))?;
+            } else {
+                blind::pardon(self.isolation.see(place, now, None))?;
             }
             self.seats[place].tend(&self.shared)?;
         }
@@ -185,8 +202,17 @@ impl Cluster {
         for place in repaired {
             self.atlas.mended(place);
         }
+        self.tend_membership();
         blind::pardon(self.watch.violation().map_or(Ok(()), Err))?;
         self.shared.violation().map_or(Ok(()), Err)
+    }
+
+    /// A node that hears nobody, if it is one, and needs others.
+    fn alone(&self, place: usize, status: &Status) -> Option<Alone> {
+        let machine = &self.seats[place].machine;
+        let is_alone = self.network.is_deaf(place) && !machine.is_paused() && status.voters.len() > 1;
+        let (node, life) = (status.node, machine.generation());
+        is_alone.then_some(Alone { node, life, term: status.term, leads: status.role == Role::Leader })
     }
 
     /// The machine whose node leads in the newest term.

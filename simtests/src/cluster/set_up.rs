@@ -24,9 +24,10 @@ impl Cluster {
             .ok_or_else(|| Violation::new("liveness", "hangs", "the schema is not declared in time"))?
             .map_err(|error| Violation::new("liveness", "no-schema", error))?;
         self.members.insert(0);
+        self.membership.token = Some(token.clone());
         for place in 1..self.founding_machines() {
             let newcomer = self.seats[place].machine.address();
-            let start = Start::Newcomer { address: newcomer, token: token.clone(), member: address.clone() };
+            let start = Start::Newcomer { address: newcomer, token: token.clone(), members: vec![address.clone()] };
             self.seats[place].start(start)?;
             self.until_up(place).await?;
             self.members.insert(place);

@@ -4,6 +4,7 @@ mod atlas;
 pub mod calls;
 pub mod clock;
 pub mod disk;
+pub mod membership;
 pub mod partition;
 pub mod process;
 mod scene;

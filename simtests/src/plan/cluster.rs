@@ -4,7 +4,7 @@
 
 use super::rhythm::Rhythm;
 use super::{BURST_MS, Profile};
-use crate::nemesis::{Family, calls, clock, disk, partition, process};
+use crate::nemesis::{Family, calls, clock, disk, membership, partition, process};
 use crate::rng::Rng;
 use crate::simfs::faults::Fault;
 use crate::simfs::image::Policy;
@@ -165,6 +165,29 @@ pub enum Mischief {
         /// How far they are off from now on.
         skew_micros: i64,
     },
+    /// So many machines that have no node join at once, with empty disks.
+    Join {
+        /// How many, if there are so many.
+        machines: u64,
+    },
+    /// Somebody asks that a member be removed.
+    Remove {
+        /// The first of these that is a member.
+        who: Who,
+        /// Its machine goes on until it learns of it; else its power goes first.
+        runs_on: bool,
+    },
+    /// A member loses its disk. Its machine joins anew, and the node that it was is removed.
+    Replace {
+        /// The first of these that is a member.
+        who: Who,
+    },
+    /// Somebody asks for another leader.
+    Transfer {
+        /// The first of these; whoever has the longest log when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Who>,
+    },
 }
 
 /// Which nodes.
@@ -220,6 +243,7 @@ struct Families {
     calls: bool,
     disks: bool,
     core: bool,
+    membership: bool,
 }
 
 /// The cluster of a seed; none for profiles of one node.
@@ -234,18 +258,26 @@ pub fn draw(profile: Profile, seed: u64, rhythm: &Rhythm) -> Option<Cluster> {
         Profile::Cluster | Profile::Swarm => {
             let mut on = || rng.chance(1, 2);
             let (messages, partitions, crashes, clocks) = (on(), on(), on(), on());
-            Families { messages, partitions, crashes, clocks, pauses: on(), calls: on(), disks: on(), core: on() }
+            let families =
+                Families { messages, partitions, crashes, clocks, pauses: on(), calls: on(), ..Families::default() };
+            Families { disks: on(), core: on(), ..families }
+        }
+        Profile::Membership => {
+            let mut on = || rng.chance(1, 3);
+            let (messages, partitions, crashes, pauses) = (on(), on(), on(), on());
+            Families { messages, partitions, crashes, pauses, core: on(), membership: true, ..Families::default() }
         }
         Profile::Mix | Profile::Calm | Profile::Crash | Profile::Disk => return None,
     };
     let nodes = match profile {
         Profile::Partition => *rng.pick(&[3, 3, 5]),
+        Profile::Membership => *rng.pick(&[1, 2, 3, 3, 3, 4]),
         Profile::Swarm => *rng.pick(&[1, 2, 2, 3, 3, 3, 3, 3, 4, 5, 5, 6, 7]),
         _ => *rng.pick(&[1, 3, 3, 3, 5]),
     };
     Some(Cluster {
         nodes,
-        spares: 0,
+        spares: if families.membership { 1 + nodes % 2 } else { 0 },
         skews_micros: if families.clocks {
             (0..nodes).map(|_| clock::draw_skew(&mut rng)).collect()
         } else {
@@ -263,12 +295,13 @@ fn draw_disturbances(families: Families, nodes: u64, rhythm: &Rhythm, rng: &mut 
     if families.partitions && nodes > 1 {
         kinds.push(partition::draw);
     }
-    let each: [(bool, Family); 5] = [
+    let each: [(bool, Family); 6] = [
         (families.crashes, process::draw),
         (families.clocks, clock::draw),
         (families.pauses, process::draw_pause),
         (families.calls, calls::draw),
         (families.disks, disk::draw),
+        (families.membership, membership::draw),
     ];
     kinds.extend(each.iter().filter(|(on, _)| *on).map(|(_, draw)| *draw));
     let count = if kinds.is_empty() { 0 } else { rng.between(3, 8 + 2 * rhythm.bursts()) };

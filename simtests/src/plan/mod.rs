@@ -43,6 +43,8 @@ pub enum Profile {
     ClusterCrash,
     /// Several nodes that do not always hear each other.
     Partition,
+    /// Several nodes that come and go.
+    Membership,
     /// Several nodes; each kind of trouble is there or not.
     Cluster,
 }
@@ -52,9 +54,12 @@ impl Profile {
     pub fn has_clusters(self) -> bool {
         match self {
             Profile::Mix | Profile::Calm | Profile::Crash | Profile::Disk => false,
-            Profile::Swarm | Profile::ClusterCalm | Profile::ClusterCrash | Profile::Partition | Profile::Cluster => {
-                true
-            }
+            Profile::Swarm
+            | Profile::ClusterCalm
+            | Profile::ClusterCrash
+            | Profile::Partition
+            | Profile::Membership
+            | Profile::Cluster => true,
         }
     }
 

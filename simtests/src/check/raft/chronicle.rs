@@ -4,7 +4,7 @@
 
 use super::log_image::{Log, Vow};
 use crate::check::Violation;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 type Checked = Result<(), Violation>;
 
@@ -161,6 +161,19 @@ impl Chronicle {
         }
         self.committed.insert(index, entry_term);
         Ok(())
+    }
+
+    /// A node goes by another configuration: these voted before, and those vote after.
+    ///
+    /// # Errors
+    /// When a majority before and a majority after may have nobody in common.
+    pub fn reconfigures(&self, node: u64, before: &[u64], after: &[u64]) -> Checked {
+        let majority = |voters: &[u64]| voters.len() / 2 + 1;
+        let all: BTreeSet<u64> = before.iter().chain(after).copied().collect();
+        if majority(before) + majority(after) > all.len() {
+            return Ok(());
+        }
+        wrong("quorums-apart", format!("node {node} goes from voters {before:?} to {after:?} in one step"))
     }
 
     /// A node hands an entry on to be applied.

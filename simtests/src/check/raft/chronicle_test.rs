@@ -85,6 +85,17 @@ fn only_a_majority_of_disks_commits() {
 }
 
 #[test]
+fn majorities_before_and_after_a_change_overlap() {
+    let chronicle = Chronicle::default();
+    for (before, after) in [(&[1][..], &[1, 2][..]), (&[1, 2, 3], &[1, 2, 3, 4]), (&[1, 2, 3], &[1, 3])] {
+        chronicle.reconfigures(1, before, after).unwrap();
+    }
+    for (before, after) in [(&[1][..], &[1, 2, 3][..]), (&[1, 2, 3], &[1, 2, 3, 4, 5]), (&[1, 2, 3], &[4])] {
+        assert_eq!(class(chronicle.reconfigures(1, before, after)), "quorums-apart");
+    }
+}
+
+#[test]
 fn an_entry_of_an_older_term_is_not_counted_by_itself() {
     let mut chronicle = committed();
     chronicle.leads(2, 3, 5, &|_| Some(2)).unwrap();

@@ -170,6 +170,7 @@ impl Watched {
                 let count = Count { node, term: *term, index: *index, entry_term: *entry_term, voters };
                 self.chronicle.commits(count, &holds)
             }
+            Deed::Reconfigures { before, after } => self.chronicle.reconfigures(node, before, after),
             Deed::Applies { index, term, payload } => self.chronicle.applies(node, (*index, *term), xxh3_64(payload)),
         }
     }
