@@ -39,6 +39,12 @@ pub struct Meaning {
     pub violation: Option<Violation>,
 }
 
+/// True when a cursor was refused because its snapshot is no longer kept: the walk can only begin anew.
+pub fn is_of_an_old_snapshot(reply: &Reply) -> bool {
+    let old = |(code, message): &(String, String)| code == "INVALID_CURSOR" && message.contains("is gone");
+    !reply.errors.is_empty() && reply.errors.iter().all(old)
+}
+
 /// Says what the answer to an action means.
 pub fn judge(action: &Action, reply: Reply, disk: Disk) -> Meaning {
     let codes: Vec<&str> = reply.errors.iter().map(|(code, _)| code.as_str()).collect();

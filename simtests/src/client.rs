@@ -45,6 +45,8 @@ struct Inner {
     wire: Wire,
     /// Requests that are under way and that no client waits for.
     strays: usize,
+    /// Wall clocks jump: a snapshot may be older than what is kept from one call to the next.
+    snapshots_age: bool,
 }
 
 impl Shared {
@@ -113,6 +115,11 @@ impl Shared {
     /// What a client found wrong.
     pub fn violation(&self) -> Option<Violation> {
         self.inner().violation.clone()
+    }
+
+    /// From now on a cursor may outlive its snapshot.
+    pub fn expect_snapshots_to_age(&self) {
+        self.inner().snapshots_age = true;
     }
 
     fn accuse(&self, violation: Violation) {
@@ -330,8 +337,9 @@ async fn send(
 /// What an answer means; a wrong one is a violation.
 fn judge(shared: &Shared, door: &Door, action: &Action, reply: Reply) -> End {
     let disk = if door.is_troubled() { answer::Disk::Troubled } else { answer::Disk::Sound };
+    let aged = shared.inner().snapshots_age && answer::is_of_an_old_snapshot(&reply);
     let meaning = answer::judge(action, reply, disk);
-    if let Some(violation) = meaning.violation {
+    if let Some(violation) = meaning.violation.filter(|_| !aged) {
         shared.accuse(violation);
     }
     meaning.end

@@ -66,6 +66,9 @@ pub fn run(plan: &Plan, wanted: &Wanted) -> Report {
         record::begin();
     }
     let shared = Shared::default();
+    if plan.turns_clocks() {
+        shared.expect_snapshots_to_age();
+    }
     let ended = simulate(plan.clone(), base.clone(), shared.clone());
     let _ = std::fs::remove_dir_all(&base);
     let (hash, events) = trace::digest();

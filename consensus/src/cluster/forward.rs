@@ -180,7 +180,7 @@ pub(crate) async fn ask_leader(node: &Inner, question: &Question, deadline: Inst
 /// Asks any node that can be reached, one after the other, for something that may be asked twice.
 ///
 /// # Errors
-/// What the last of them fails with; `Unavailable` when there is none.
+/// What one of them refuses it with; else what the last of them fails with; `Unavailable` when there is none.
 pub(crate) async fn ask_anybody(node: &Inner, question: &Question, deadline: Instant) -> Result<Reply> {
     let peers = node.book.transport().map(Transport::peers).unwrap_or_default();
     let mut failure = Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER };
@@ -189,6 +189,8 @@ pub(crate) async fn ask_anybody(node: &Inner, question: &Question, deadline: Ins
         match ask(node, peer.node, question.encode(wait), deadline.min(now() + ANYBODY_TIME_MAX)).await {
             Ok(reply) => return Ok(reply),
             Err(Asked::Lost) => {}
+            // That is an answer too: who cannot be reached knows no better.
+            Err(Asked::NotDone(error @ Error::Refused(_))) => return Err(error),
             Err(Asked::NotDone(error)) => failure = error,
         }
     }

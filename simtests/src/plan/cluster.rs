@@ -275,6 +275,10 @@ pub fn draw(profile: Profile, seed: u64, rhythm: &Rhythm) -> Option<Cluster> {
         Profile::Swarm => *rng.pick(&[1, 2, 2, 3, 3, 3, 3, 3, 4, 5, 5, 6, 7]),
         _ => *rng.pick(&[1, 3, 3, 3, 5]),
     };
+    // No more members than there may be, and no replaced disk among damaged ones.
+    let joins = profile == Profile::Swarm && nodes <= 5 && !families.disks;
+    let membership = families.membership || (joins && Rng::stream(seed, "membership").chance(1, 2));
+    let families = Families { membership, ..families };
     Some(Cluster {
         nodes,
         spares: if families.membership { 1 + nodes % 2 } else { 0 },

@@ -252,6 +252,17 @@ impl Plan {
         }
     }
 
+    /// True when wall clocks jump in the run.
+    pub fn turns_clocks(&self) -> bool {
+        let alone = self.incidents.iter().any(|incident| matches!(incident.trouble, Trouble::Clock { .. }));
+        // A leader with another clock is a jump too.
+        let cluster = self.cluster.as_ref().is_some_and(|cluster| {
+            let mut what = cluster.disturbances.iter().map(|disturbance| &disturbance.what);
+            !cluster.skews_micros.is_empty() || what.any(|what| matches!(what, Mischief::Clock { .. }))
+        });
+        alone || cluster
+    }
+
     /// Reads a plan that was kept.
     ///
     /// # Errors
