@@ -17,13 +17,16 @@ pub struct Mutant {
     /// The workload in which it must be caught.
     #[serde(default)]
     pub workload: Workload,
+    /// Crash images after each run, where it takes many to catch it.
+    #[serde(default)]
+    pub images: Option<u64>,
 }
 
 impl Mutant {
     /// What its runs are drawn from.
     pub fn wish(&self, time_s: u64, images: u64) -> Wish {
         let (profile, workload, mutants) = (self.profile, Some(self.workload), vec![self.id.clone()]);
-        Wish { profile, workload, time_s, mutants, images }
+        Wish { profile, workload, time_s, mutants, images: self.images.unwrap_or(images) }
     }
 }
 

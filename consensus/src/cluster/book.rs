@@ -5,8 +5,12 @@ use crate::transport::Transport;
 use crate::{Result, applier, raft};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use vivarium_storage::runtime::sometimes;
 use vivarium_storage::{DataFolder, Error, Snapshot};
+
+/// Nodes that are known by their own word only: more than a cluster has.
+const HEARD_MAX: usize = 16;
 
 /// The address book of a node.
 pub(crate) struct Book {
@@ -19,6 +23,15 @@ struct Network {
     transport: Transport,
     folder: Arc<DataFolder>,
     own: u64,
+    /// Where nodes say that they are that the directory here does not have yet.
+    heard: Mutex<BTreeMap<u64, String>>,
+}
+
+impl Network {
+    fn heard(&self) -> MutexGuard<'_, BTreeMap<u64, String>> {
+        // Every change is whole before the lock is released, also when its holder panicked.
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Book {
@@ -29,7 +42,10 @@ impl Book {
 
     /// The book of a node of a cluster.
     pub fn new(transport: Transport, folder: Arc<DataFolder>, own: u64) -> Book {
-        Book { directory: ArcSwap::default(), network: Some(Network { transport, folder, own }) }
+        Book {
+            directory: ArcSwap::default(),
+            network: Some(Network { transport, folder, own, heard: Mutex::default() }),
+        }
     }
 
     /// The directory as of what is applied here.
@@ -56,6 +72,24 @@ impl Book {
         Ok(numbers)
     }
 
+    /// Lets a node be reached that says where it is and that the directory here does not have yet: a node that is
+    /// behind could not answer a leader that joined meanwhile, and so never get any further.
+    pub fn hear(&self, node: u64, address: &str) {
+        let Some(network) = self.network.as_ref().filter(|network| network.own != node) else { return };
+        let mut heard = network.heard();
+        let is_new = heard.get(&node).is_none_or(|known| known != address);
+        if !is_new || self.directory().get(node).is_some() || heard.len() >= HEARD_MAX {
+            return;
+        }
+        sometimes("a node is reached at the address that it gave itself");
+        tracing::info!(node, address, "a node that is not in the directory here yet says where it is");
+        heard.insert(node, address.to_owned());
+        let mut peers: BTreeMap<u64, String> =
+            network.transport.peers().into_iter().map(|peer| (peer.node, peer.address)).collect();
+        peers.insert(node, address.to_owned());
+        network.transport.set_peers(peers);
+    }
+
     /// Takes over the directory of a snapshot. What a node knew before it had one stays known until it has.
     ///
     /// # Errors
@@ -78,6 +112,9 @@ impl Book {
             } else if peers != known {
                 network.folder.set_peers(&peers)?;
             }
+            let mut heard = network.heard();
+            heard.retain(|node, _| directory.get(*node).is_none());
+            peers.extend(heard.iter().map(|(node, address)| (*node, address.clone())));
             network.transport.set_peers(peers);
         }
         self.directory.store(Arc::new(directory));

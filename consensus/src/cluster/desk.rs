@@ -92,6 +92,7 @@ async fn answer(node: &Arc<Inner>, from: u64, question: Question, deadline: Inst
         Question::Checkpoint(body) => Ok(Reply::Bytes(node.checkpoints.answer(&body))),
         Question::Announce(_) if from == 0 => Err(Error::Refused("who is no member has no address here".into())),
         Question::Announce(address) => {
+            node.book.hear(from, &address);
             directory::announce(node, from, &address, deadline).await?;
             Ok(Reply::Done)
         }

@@ -197,6 +197,15 @@ pub(crate) async fn ask_anybody(node: &Inner, question: &Question, deadline: Ins
     Err(failure)
 }
 
+/// Tells nodes something, one after the other. Whether they heard it shows in what they do.
+pub(crate) async fn tell_each(node: &Inner, others: &[u64], question: &Question) {
+    for other in others {
+        let deadline = now() + ANYBODY_TIME_MAX;
+        // Who did not hear it is told again.
+        let _ = ask(node, *other, question.encode(ANYBODY_TIME_MAX), deadline).await;
+    }
+}
+
 /// Why a question has no answer that helps.
 enum Asked {
     /// It may have been done.

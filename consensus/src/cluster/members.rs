@@ -1,6 +1,6 @@
 //! Who belongs to the cluster, and what an operator does about it.
 
-use super::{Connection, Member, Part, Question, Way, ask_anybody, ask_leader, directory};
+use super::{Connection, Member, Part, Question, Way, ask_anybody, ask_leader, directory, tell_each};
 use crate::node::{Inner, Shell};
 use crate::transport::{PeerStatus, Transport};
 use crate::{Error, Result};
@@ -107,6 +107,14 @@ pub(crate) async fn announce(shell: Weak<Shell>, address: String) {
     }
 }
 
+/// Followers of this node that it is connected to and hears nothing from: perhaps they do not know where it is.
+fn silent_followers(node: &Inner) -> Vec<u64> {
+    let standing = node.standing.load();
+    let peers = node.book.transport().map(Transport::peers).unwrap_or_default();
+    let silent = standing.followers.iter().filter(|follower| !follower.active).map(|follower| follower.node);
+    silent.filter(|number| peers.iter().any(|peer| peer.node == *number && peer.connected)).collect()
+}
+
 async fn announce_once(node: &Arc<Inner>, address: &str) -> Result<()> {
     let number = node.identity.node;
     let deadline = now() + ANNOUNCE_TIME_MAX;
@@ -114,6 +122,7 @@ async fn announce_once(node: &Arc<Inner>, address: &str) -> Result<()> {
     if directory.has_left(number) && !node.standing.load().has(number) {
         return Err(Error::Refused(directory::REMOVED.into()));
     }
+    tell_each(node, &silent_followers(node), &Question::Announce(address.to_owned())).await;
     let is_known = directory.get(number).is_some_and(|row| row.address == address);
     match node.way() {
         // A leader that does not know this address cannot make itself known, nor does one that let this node go.

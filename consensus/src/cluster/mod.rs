@@ -18,7 +18,7 @@ pub(crate) use book::Book;
 pub(crate) use desk::Desk;
 pub use directory::NODES_MAX;
 pub(crate) use directory::{DIRECTORY, Directory};
-pub(crate) use forward::{Commission, Way, ask_anybody, ask_leader, commit};
+pub(crate) use forward::{Commission, Way, ask_anybody, ask_leader, commit, tell_each};
 pub(crate) use join::prepare;
 pub use join::{initialise, join, token};
 pub(crate) use members::{announce, members, remove, transfer};

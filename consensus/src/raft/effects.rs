@@ -43,7 +43,9 @@ impl Group {
         if let Some(state) = ready.hs() {
             self.unsaved = Some(state.clone());
         }
-        if ready.must_sync() {
+        // Whoever follows a configuration must know it after a crash too: the leader that committed it may be gone.
+        let reconfigures = ready.committed_entries().iter().any(|entry| entry.entry_type != EntryType::EntryNormal);
+        if ready.must_sync() || reconfigures {
             effects
                 .records
                 .extend(self.unsaved.take().map(|state| Record::HardState { payload: log::encode_hard_state(&state) }));

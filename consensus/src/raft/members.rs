@@ -77,7 +77,12 @@ impl Group {
                 state = Some(group.raw.apply_conf_change(&change).expect("a leader proposes only what can be made"));
             }
             group.tell_of_reconfiguring(&before);
-            let state = state.expect("a leader proposes one step at least");
+            let mut state = state.expect("a leader proposes one step at least");
+            // raft-rs keeps sets without an order; all nodes are to store the same bytes.
+            state.voters.sort_unstable();
+            state.learners.sort_unstable();
+            state.voters_outgoing.sort_unstable();
+            state.learners_next.sort_unstable();
             state.write_to_bytes().expect("a configuration is encoded in memory")
         })
     }

@@ -62,6 +62,7 @@ fn one_node_leads_in_a_term_and_has_all_that_is_committed() {
     assert_eq!(class(committed().leads(2, 2, 0, &has(2))), "two-leaders");
     committed().leads(2, 3, 0, &has(2)).unwrap();
     committed().leads(2, 3, 9, &|_| None).unwrap();
+    committed().leads(3, 1, 0, &|_| None).expect("nothing was committed before its term");
     assert_eq!(class(committed().leads(3, 3, 4, &has(1))), "leader-incomplete");
     assert_eq!(class(committed().leads(3, 3, 4, &|_| None)), "leader-incomplete");
 }
