@@ -1,6 +1,6 @@
 //! The words of the command line.
 
-use crate::plan::{Profile, TIME_S, TIME_S_MAX, Wish};
+use crate::plan::{Plan, Profile, TIME_S, TIME_S_MAX, Wish};
 use crate::workload::Workload;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -127,9 +127,9 @@ pub struct Run {
     pub reports: bool,
 }
 
-/// Which run again.
+/// One run: a plan that was kept, or what a seed draws.
 #[derive(Args)]
-pub struct Replay {
+pub struct Source {
     /// A plan that was kept.
     #[arg(required_unless_present = "seed")]
     pub plan: Option<PathBuf>,
@@ -145,6 +145,40 @@ pub struct Replay {
     /// Planted bugs of the seed's run.
     #[arg(long)]
     pub mutant: Vec<String>,
+}
+
+impl Source {
+    /// The plan of the run.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn plan(&self) -> Result<Plan, String> {
+        match (&self.plan, self.seed) {
+            (Some(path), _) => super::survey::read(path),
+            (None, Some(seed)) => Ok(Plan::draw(seed, &self.choice.wish(&self.mutant, self.images))),
+            (None, None) => Err("name a plan or a seed".into()),
+        }
+    }
+
+    /// The words after `replay` that name it.
+    pub fn words(&self) -> String {
+        match (&self.plan, self.seed) {
+            (Some(path), _) => format!("{} --trace full", path.display()),
+            (None, seed) => {
+                let seed = seed.map(|seed| format!("--seed {seed} ")).unwrap_or_default();
+                let mutants: String = self.mutant.iter().map(|id| format!(" --mutant {id}")).collect();
+                format!("{seed}{} --images {}{mutants}", self.choice.words(), self.images)
+            }
+        }
+    }
+}
+
+/// Which run again.
+#[derive(Args)]
+pub struct Replay {
+    /// Which.
+    #[command(flatten)]
+    pub source: Source,
     /// Print every event.
     #[arg(long, value_parser = ["full"])]
     pub trace: Option<String>,
@@ -172,21 +206,9 @@ pub struct Minimise {
 /// Which run to draw.
 #[derive(Args)]
 pub struct Draw {
-    /// A plan that was kept.
-    #[arg(required_unless_present = "seed")]
-    pub plan: Option<PathBuf>,
-    /// Or a seed.
-    #[arg(long, conflicts_with = "plan")]
-    pub seed: Option<u64>,
-    /// What the seed's run is about.
+    /// Which.
     #[command(flatten)]
-    pub choice: Choice,
-    /// Crash images of the seed's run.
-    #[arg(long, default_value_t = 100)]
-    pub images: u64,
-    /// Planted bugs of the seed's run.
-    #[arg(long)]
-    pub mutant: Vec<String>,
+    pub source: Source,
     /// The page: one file that needs nothing else.
     #[arg(long, short, default_value = "report.html")]
     pub output: PathBuf,

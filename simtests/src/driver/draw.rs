@@ -3,7 +3,7 @@
 use super::command::Draw;
 use super::process::{self, Extras};
 use super::say;
-use super::survey::{self, REPLAY_LIMIT};
+use super::survey::REPLAY_LIMIT;
 use crate::check::explain;
 use crate::history::History;
 use crate::plan::Plan;
@@ -15,17 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Runs a plan or a seed, and writes the page about it.
 pub fn report(draw: &Draw) -> Result<bool, String> {
-    let (plan, repeat) = match (&draw.plan, draw.seed) {
-        (Some(path), _) => (survey::read(path)?, format!("vivarium-sim replay {} --trace full", path.display())),
-        (None, Some(seed)) => {
-            let mutants: String = draw.mutant.iter().map(|id| format!(" --mutant {id}")).collect();
-            let words = draw.choice.words();
-            let repeat = format!("vivarium-sim replay --seed {seed} {words} --images {}{mutants}", draw.images);
-            (Plan::draw(seed, &draw.choice.wish(&draw.mutant, draw.images)), repeat)
-        }
-        (None, None) => return Err("name a plan or a seed".into()),
-    };
-    let report = write(&plan, &repeat, &draw.output)?;
+    let repeat = format!("vivarium-sim replay {}", draw.source.words());
+    let report = write(&draw.source.plan()?, &repeat, &draw.output)?;
     say(&format!("{}: {}", draw.output.display(), report.verdict.word()));
     Ok(report.verdict == Verdict::Pass)
 }

@@ -191,11 +191,7 @@ fn keep_page(plan: &Plan, folder: &Path, repeat: &str) {
 
 /// Runs one plan again.
 pub fn replay(replay: &Replay) -> Result<bool, String> {
-    let plan = match (&replay.plan, replay.seed) {
-        (Some(path), _) => read(path)?,
-        (None, Some(seed)) => Plan::draw(seed, &replay.choice.wish(&replay.mutant, replay.images)),
-        (None, None) => return Err("name a plan or a seed".into()),
-    };
+    let plan = replay.source.plan()?;
     let extras = Extras { trace: replay.trace.is_some(), history: replay.history.clone(), record: None };
     let report = process::run(&plan, REPLAY_LIMIT, &extras);
     match &report.verdict {
