@@ -38,6 +38,10 @@ impl Cluster {
     /// Leaves a minority broken, if the plan says so: the others recover without it. Then it comes back.
     pub(super) async fn live_on(&mut self) -> Result<(), Violation> {
         let Some(core) = self.cluster.core.clone() else { return Ok(()) };
+        // Who is still to be made a voter is no part of a majority.
+        if self.membership.asked > 0 {
+            self.recover().await?;
+        }
         let scene = self.scene();
         let broken: BTreeSet<usize> = places(&core.broken, &scene).into_iter().collect();
         let others: BTreeSet<usize> = self.members.difference(&broken).copied().collect();
