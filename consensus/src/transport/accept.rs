@@ -5,6 +5,7 @@
 use super::ending::{Ending, Said};
 use super::frame::{self, BODY_BYTES_MAX, FRAME_BYTES_MAX, Frame};
 use super::handshake::{Identity, take};
+use super::peers::Peers;
 use super::queue::{BATCH_BYTES_MAX, WRITTEN_MAX};
 use super::wire::{Duplex, Incoming, Outgoing, first, halves};
 use super::{Answering, Receiver};
@@ -28,6 +29,7 @@ const ANSWERING_MAX: usize = CONNECTIONS_MAX * WRITTEN_MAX;
 pub(super) struct Accepted {
     us: Arc<Identity>,
     receiver: Arc<dyn Receiver>,
+    peers: Arc<Peers>,
     said: Arc<Said>,
     connections: Mutex<BTreeMap<u64, Connection>>,
     answering: Arc<Semaphore>,
@@ -41,9 +43,9 @@ struct Connection {
 }
 
 impl Accepted {
-    pub fn new(us: Arc<Identity>, receiver: Arc<dyn Receiver>, said: Arc<Said>) -> Accepted {
+    pub fn new(us: Arc<Identity>, receiver: Arc<dyn Receiver>, peers: Arc<Peers>, said: Arc<Said>) -> Accepted {
         let answering = Arc::new(Semaphore::new(ANSWERING_MAX));
-        Accepted { us, receiver, said, connections: Mutex::default(), answering }
+        Accepted { us, receiver, peers, said, connections: Mutex::default(), answering }
     }
 
     fn connections(&self) -> MutexGuard<'_, BTreeMap<u64, Connection>> {
@@ -132,6 +134,7 @@ async fn serve(accepted: Arc<Accepted>, number: u64, stream: TcpStream, remote: 
         Err(ending) => return accepted.tell(0, remote, &ending),
     };
     accepted.introduce(number, from);
+    accepted.peers.hear_of(from);
     let answers = Arc::new(Answers::default());
     let hearing = hear(from, &accepted, &answers, &mut incoming);
     let ending = first(hearing, speak(us, from, &answers, &mut outgoing)).await;

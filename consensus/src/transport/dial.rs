@@ -30,6 +30,8 @@ pub(super) struct Peer {
     pub queue: Queue,
     standing: Mutex<Standing>,
     moved: Notify,
+    /// It dialled us while we could not reach it.
+    called: Notify,
 }
 
 struct Standing {
@@ -42,7 +44,7 @@ struct Standing {
 impl Peer {
     pub fn new(node: u64, address: String, us: &Identity) -> Peer {
         let standing = Standing { address, connected: false, since_micros: us.runtime.now_micros(), last_error: None };
-        Peer { node, queue: Queue::new(), standing: Mutex::new(standing), moved: Notify::new() }
+        Peer { node, queue: Queue::new(), standing: Mutex::new(standing), moved: Notify::new(), called: Notify::new() }
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
@@ -60,6 +62,15 @@ impl Peer {
             address.clone_into(&mut standing.address);
             self.moved.notify_one();
         }
+    }
+
+    /// Dials it at once, or as soon as the attempt that is under way has failed. False when we are connected.
+    pub fn call_back(&self) -> bool {
+        let standing = self.standing();
+        if !standing.connected {
+            self.called.notify_one();
+        }
+        !standing.connected
     }
 
     fn set_connected(&self, us: &Identity, connected: bool, error: Option<&Ending>) {
@@ -136,7 +147,17 @@ pub(super) async fn keep(us: Arc<Identity>, peer: Arc<Peer>, said: Arc<Said>) {
         }
         let pause = pause(failures, us.runtime.random());
         failures += 1;
-        first(sleep(pause), peer.moved.notified()).await;
+        let called = async {
+            peer.called.notified().await;
+            true
+        };
+        let waited = async {
+            first(sleep(pause), peer.moved.notified()).await;
+            false
+        };
+        if first(called, waited).await {
+            failures = 0;
+        }
     }
 }
 

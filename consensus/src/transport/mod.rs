@@ -9,6 +9,7 @@ mod ending;
 mod frame;
 mod handshake;
 mod outbox;
+mod peers;
 mod queue;
 #[cfg(test)]
 #[cfg(not(madsim))]
@@ -26,11 +27,12 @@ use accept::Accepted;
 use dial::Peer;
 use ending::Said;
 use handshake::Identity;
+use peers::Peers;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tls::Tls;
 use tokio::net::TcpListener;
@@ -154,15 +156,9 @@ struct Inner {
     address: String,
     us: Arc<Identity>,
     said: Arc<Said>,
+    peers: Arc<Peers>,
     accepted: Arc<Accepted>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    listening: Option<Task>,
-    peers: BTreeMap<u64, (Arc<Peer>, Task)>,
-    closed: bool,
+    listening: Mutex<Option<Task>>,
 }
 
 impl Transport {
@@ -179,10 +175,10 @@ impl Transport {
         let address = listener.local_addr().map_err(failed)?.to_string();
         let us = Arc::new(Identity { cluster, node, epoch, secret, tls, runtime });
         let said = Arc::new(Said::default());
-        let accepted = Arc::new(Accepted::new(us.clone(), receiver, said.clone()));
-        let listening = Some(spawn("peer listener", accept::listen(accepted.clone(), listener)));
-        let state = Mutex::new(State { listening, ..State::default() });
-        Ok(Transport { inner: Arc::new(Inner { address, us, said, accepted, state }) })
+        let peers = Arc::new(Peers::default());
+        let accepted = Arc::new(Accepted::new(us.clone(), receiver, peers.clone(), said.clone()));
+        let listening = Mutex::new(Some(spawn("peer listener", accept::listen(accepted.clone(), listener))));
+        Ok(Transport { inner: Arc::new(Inner { address, us, said, peers, accepted, listening }) })
     }
 
     /// Where it listens, with the port that was chosen.
@@ -193,33 +189,14 @@ impl Transport {
     /// The whole address book; this node's own entry is left out. Connections to others, and to addresses that
     /// changed, end.
     pub fn set_peers(&self, peers: BTreeMap<u64, String>) {
-        let inner = &self.inner;
-        let mut state = inner.state();
-        if state.closed {
-            return;
-        }
-        state.peers.retain(|node, (peer, _)| {
-            let stays = peers.contains_key(node);
-            if !stays {
-                peer.queue.close(not_known(*node));
-            }
-            stays
-        });
-        for (node, address) in peers.into_iter().filter(|(node, _)| *node != inner.us.node) {
-            if let Some((peer, _)) = state.peers.get(&node) {
-                peer.set_address(&address);
-                continue;
-            }
-            let peer = Arc::new(Peer::new(node, address, &inner.us));
-            let keeping = dial::keep(inner.us.clone(), peer.clone(), inner.said.clone());
-            state.peers.insert(node, (peer, spawn("peer", keeping)));
-        }
+        self.inner.peers.set(peers, &self.inner.us, &self.inner.said);
     }
 
     /// Sends a Raft message, or drops it: when the peer is unknown, or too much waits for it. Never blocks.
     pub fn send(&self, to: u64, group: GroupId, message: Vec<u8>) {
-        let Some(peer) = self.peer(to) else {
-            return tracing::debug!(to, group = group.0, "a message for a node that is not in the address book");
+        let peer = match self.inner.peers.get(to) {
+            Ok(peer) => peer,
+            Err(error) => return tracing::debug!(to, group = group.0, %error, "a message is dropped"),
         };
         match fate(self.inner.us.node, to) {
             Fate::Deliver => peer.queue.push(group, message),
@@ -261,10 +238,7 @@ impl Transport {
         deadline: Instant,
         mut patience: impl FnMut() -> Patience,
     ) -> std::result::Result<Vec<u8>, RequestError> {
-        if self.inner.state().closed {
-            return Err(RequestError::Stopped);
-        }
-        let Some(peer) = self.peer(to) else { return Err(not_known(to)) };
+        let peer = self.inner.peers.get(to)?;
         if deadline <= now() {
             return Err(RequestError::NotSent("its deadline has passed".to_owned()));
         }
@@ -286,23 +260,16 @@ impl Transport {
         }
     }
 
-    fn peer(&self, node: u64) -> Option<Arc<Peer>> {
-        self.inner.state().peers.get(&node).map(|(peer, _)| peer.clone())
-    }
-
     /// How it stands with every peer, in the order of their numbers.
     pub fn peers(&self) -> Vec<PeerStatus> {
-        self.inner.state().peers.values().map(|(peer, _)| peer.status()).collect()
+        self.inner.peers.statuses()
     }
 
     /// Stops listening, ends every connection and waits until all of that has ended. Then the address is free.
     pub async fn close(&self) {
-        let (peers, listening) = {
-            let mut state = self.inner.state();
-            state.closed = true;
-            (std::mem::take(&mut state.peers), state.listening.take())
-        };
+        let peers = self.inner.peers.close();
         // First the listener: whatever it accepted is then known.
+        let listening = self.inner.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(listening) = listening {
             listening.end().await;
         }
@@ -310,17 +277,7 @@ impl Transport {
             task.end().await;
         }
         self.inner.accepted.idle().await;
-        for (peer, task) in peers.into_values() {
-            task.end().await;
-            peer.queue.close(RequestError::Stopped);
-        }
-    }
-}
-
-impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is whole before the lock is released, also when its holder panicked.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        peers.end().await;
     }
 }
 
@@ -329,10 +286,6 @@ impl Drop for Inner {
         // The connections hold what holds them.
         drop(self.accepted.take_all());
     }
-}
-
-fn not_known(node: u64) -> RequestError {
-    RequestError::NotSent(format!("node {node} is not in the address book"))
 }
 
 /// Reads what TLS needs.

@@ -115,6 +115,35 @@ fn a_cut_link_is_found_within_three_seconds_and_heals() {
 }
 
 #[test]
+fn a_peer_that_calls_is_called_back_without_a_pause() {
+    for seed in 0..12 {
+        simulate(seed, || async move {
+            let machines = Machines::start(1..=2);
+            assert_eq!(machines.request(1, 2, b"x", 5_000).await.unwrap(), ANSWERED);
+            for (from, to) in [(1, 2), (2, 1)] {
+                machines.cut(from, to);
+            }
+            // By then each of them waits for up to two seconds between two attempts.
+            sleep(Duration::from_secs(20)).await;
+            let there = [machines.of(1).await.0, machines.of(2).await.0];
+            let connected = || there.iter().filter(|transport| transport.peers()[0].connected).count();
+            assert_eq!(connected(), 0, "seed {seed}");
+            for (from, to) in [(1, 2), (2, 1)] {
+                machines.heal(from, to);
+            }
+            while connected() == 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+            let since = now();
+            while connected() == 1 {
+                sleep(Duration::from_millis(1)).await;
+            }
+            assert!(now() - since < Duration::from_millis(200), "seed {seed}: after {:?}", now() - since);
+        });
+    }
+}
+
+#[test]
 fn a_killed_node_is_missed_and_found_again() {
     for seed in 0..8 {
         simulate(seed, || async move {
