@@ -10,7 +10,7 @@ use std::path::Path;
 use vivarium_storage::engine::Position;
 use vivarium_storage::runtime::{Runtime, sometimes};
 use vivarium_storage::wal::Recovered;
-use vivarium_storage::{DataFolder, Epoch, Error, Identity, Store, StoreOptions, Wal, WalOptions};
+use vivarium_storage::{DataFolder, Epoch, Error, Identity, Remains, Store, StoreOptions, Wal, WalOptions};
 
 mod lost;
 mod repair;
@@ -33,15 +33,25 @@ pub(crate) const FIRST_NODE: u64 = 1;
 /// Whose data the folder holds. A new folder becomes a new cluster of one.
 ///
 /// # Errors
-/// Those of storage; `Corrupt` when there is data and nothing says whose.
+/// Those of storage; `Corrupt` when there are remains of a node and nothing says which, `Refused` when the folder was to
+/// join a cluster.
 pub(crate) fn identify(folder: &DataFolder, runtime: &Runtime) -> Result<Identity> {
     if let Some(identity) = folder.identity()? {
         return Ok(identity);
     }
-    // The identity is written first, so data without one was left by somebody else.
-    if let Some(path) = [folder.log(), folder.store()].into_iter().find(|path| path.exists()) {
-        let detail = "it is missing, and the folder holds data".to_owned();
-        return Err(Error::Corrupt { what: "identity", path, detail }.into());
+    match folder.remains() {
+        None => {}
+        // The identity is written before these.
+        Some(Remains::Node(path)) => {
+            let detail = "it is missing, and the folder holds what only a node leaves".to_owned();
+            return Err(Error::Corrupt { what: "identity", path, detail }.into());
+        }
+        Some(Remains::Joining) => {
+            return Err(crate::Error::Refused(
+                "it was to join a cluster and has not done so: run `vivarium cluster join` with it again, or choose another folder"
+                    .to_owned(),
+            ));
+        }
     }
     let cluster = uuid::Uuid::from_bytes(runtime.document_id().0);
     let identity = Identity { cluster, node: FIRST_NODE, epoch: Epoch::default() };
@@ -62,12 +72,16 @@ pub(crate) fn recover(folder: &DataFolder, options: &NodeOptions) -> Result<Reco
         );
         return Err(Error::Corrupt { what: "log", path: folder.log(), detail }.into());
     }
-    // A log is made before its store is.
-    if folder.store().exists() && !Wal::is_there(&folder.log())? {
-        let detail = "it is gone, and its store is there: the log was lost or replaced".to_owned();
+    let identity = folder.identity()?;
+    if let Some(detail) = lost::missing_log(folder)? {
+        let detail = format!("{detail}. {}", lost::way_out(folder, identity)?);
         return Err(Error::Corrupt { what: "log", path: folder.log(), detail }.into());
     }
     let wal = Wal::open(&folder.log(), wal.clone(), runtime)?;
+    if let Some(identity) = identity {
+        // From here on the node may promise what only its log remembers.
+        folder.note_start(identity.node)?;
+    }
     let recovered = wal.recovered(GROUP);
     roll_forward(folder, store, &recovered)?;
     let dir = folder.store();

@@ -1,8 +1,8 @@
 //! The data folder of a node: who holds it, which release may read it, and whose it is.
 //!
 //! `FORMAT` says that it is ours, `lock` is held while a process uses it, `identity` names the cluster and the node,
-//! `secret`, `peers` and `card` let it meet the others, `replacement` says that it needs another number, `log/` and
-//! `store/` hold the data, `incoming/` a store that a checkpoint brought.
+//! `secret`, `peers` and `card` let it meet the others, `started` says that it has a log, `replacement` that it needs
+//! another number, `log/` and `store/` hold the data, `incoming/` a store that a checkpoint brought.
 
 use crate::disk::{io, sync_folder, sync_parent, write_private, write_whole};
 use crate::{Error, Result};
@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
+mod remains;
 mod replacement;
 
+pub use remains::Remains;
 pub use replacement::Replacement;
 
 /// Counts releases that wrote another layout. For ever: docs/format.md.

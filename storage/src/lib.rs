@@ -15,7 +15,7 @@ pub mod wal;
 pub use document::{Document, DocumentBuilder};
 pub use engine::{Cell, Mutation, Position, Snapshot, Space, Store, StoreOptions};
 pub use error::{Error, Result};
-pub use folder::{DataFolder, Epoch, Identity, Replacement};
+pub use folder::{DataFolder, Epoch, Identity, Remains, Replacement};
 pub use key::{CollectionId, DatabaseId, DocumentId, FieldId, IndexId, Key, KeyRange, Version};
 pub use value::{Value, ValueRef};
 pub use wal::{Wal, WalOptions};

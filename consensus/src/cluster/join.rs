@@ -9,7 +9,7 @@ use crate::{Error, Result, recovery};
 use std::collections::BTreeMap;
 use std::path::Path;
 use vivarium_storage::runtime::{Instant, Runtime, now};
-use vivarium_storage::{DataFolder, Epoch, Identity};
+use vivarium_storage::{DataFolder, Epoch, Identity, Remains};
 
 /// Makes a folder ready for a cluster: a new folder becomes the first node of a new one, a node that was alone
 /// gets a secret. Returns what others need to join, the same whenever it is called.
@@ -37,8 +37,17 @@ pub fn token(dir: &Path) -> Result<Option<Token>> {
 /// # Errors
 /// Those of the data folder.
 pub(crate) fn prepare(folder: &DataFolder, identity: &Identity, runtime: &Runtime) -> Result<Token> {
+    let met_others = folder.peers()?.keys().any(|peer| *peer != identity.node);
     let secret = match folder.secret()? {
         Some(secret) => secret,
+        // A new one would make it a stranger to all others.
+        None if met_others => {
+            return Err(Error::Refused(
+                "it has lost its secret, by which the nodes of its cluster know each other: copy the file `secret` from \
+                 the data folder of another node, with the same rights, and start again"
+                    .into(),
+            ));
+        }
         None if identity.node == recovery::FIRST_NODE => {
             let mut secret = [0; 32];
             for part in secret.chunks_exact_mut(8) {
@@ -47,7 +56,13 @@ pub(crate) fn prepare(folder: &DataFolder, identity: &Identity, runtime: &Runtim
             folder.set_secret(&secret)?;
             secret
         }
-        None => return Err(Error::Refused("the data folder has lost its secret: join again with a new one".into())),
+        None => {
+            return Err(Error::Refused(
+                "it has lost its secret, by which the nodes of its cluster know each other: copy the file `secret` from \
+                 the data folder of another node, or remove this node and let a new folder join"
+                    .into(),
+            ));
+        }
     };
     Ok(Token { cluster: identity.cluster, secret: Secret(secret) })
 }
@@ -77,6 +92,13 @@ pub async fn join(
             dir.display(),
             identity.node,
             identity.cluster
+        )));
+    }
+    if let Some(Remains::Node(path)) = folder.remains() {
+        return Err(Error::Refused(format!(
+            "the folder {} holds the remains of another node ({}) and not its identity; join with a new, empty folder",
+            dir.display(),
+            path.display()
         )));
     }
     let card = folder.card(|| runtime.document_id().0)?;

@@ -3,6 +3,7 @@
 //! The log keeps what this node promised; a checkpoint record in it, synced, is the decision, as in docs/decisions/0007.
 
 use super::GROUP;
+use super::lost::missing_log;
 use crate::checkpoint::{Fetched, Fetcher, Need};
 use crate::{Error, NodeOptions, Result, raft};
 use std::sync::Arc;
@@ -40,6 +41,10 @@ pub(crate) async fn repair(fetcher: &Fetcher, options: &NodeOptions, peers: &[u6
 
 /// The entry that a checkpoint must have, and why, when the store cannot be used with this log.
 fn lack(folder: &Arc<DataFolder>, options: &NodeOptions) -> Result<Option<(u64, String)>> {
+    if missing_log(folder)?.is_some() {
+        // Opening it would make a new one, and hide that it is lost.
+        return Ok(None);
+    }
     let wal = Wal::open(&folder.log(), options.wal.clone(), &options.runtime)?;
     let first = wal.recovered(GROUP).first.0;
     wal.close();

@@ -85,16 +85,22 @@ async fn a_node_whose_log_is_damaged_comes_back_by_itself_under_another_number_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_that_is_gone_is_a_lost_log() {
+async fn a_log_that_is_gone_is_a_lost_log_also_without_a_store() {
     let mut cluster = Cluster::of(3).await;
     fill(&cluster, 0..5).await;
-    let hurt = cluster.leader(None).await;
-    cluster.close(hurt).await;
-    std::fs::remove_dir_all(cluster.path(hurt).join("log")).unwrap();
-    let new = cluster.open_replaced(hurt).await;
-    assert_eq!(new, 4);
-    cluster.until_votes(new).await;
-    has(&cluster.nodes[&new], 0..5).await;
+    for (gone, expected) in [(&["log"][..], 4), (&["log", "store"], 5)] {
+        let hurt = cluster.leader(None).await;
+        cluster.close(hurt).await;
+        take(&cluster.path(hurt), gone);
+        let new = cluster.open_replaced(hurt).await;
+        assert_eq!(new, expected);
+        cluster.until_votes(new).await;
+        has(&cluster.nodes[&new], 0..5).await;
+        until("three vote again", || async { voters(&cluster).await.len() == 3 }).await;
+        // And once more as what it became.
+        cluster.close(new).await;
+        assert_eq!(cluster.open(new).await.status().node, new);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,4 +158,171 @@ async fn a_node_that_is_alone_is_refused() {
         assert!(matches!(&refused, Error::Storage(vivarium_storage::Error::Corrupt { .. })), "{refused}");
     }
     assert!(!cluster.path(1).join("log.damaged-1").exists());
+}
+
+/// What is taken out of a folder, and what its node does about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comes {
+    /// It opens under its number.
+    Back,
+    /// It gives its number up and asks for another one.
+    Anew,
+    /// It says this and changes nothing.
+    Refused(&'static str),
+}
+
+const ALL: &[&str] = &["log", "store", "identity", "secret", "peers", "started"];
+
+/// Opens a node that can reach nobody, until it is clear what it does.
+async fn comes(options: NodeOptions) -> Result<Comes, String> {
+    let note = options.dir.join("replacement");
+    let mut opening = std::pin::pin!(async {
+        let node = Node::open(options).await.map_err(|error| error.to_string())?;
+        node.close().await.map_err(|error| error.to_string())
+    });
+    let deadline = crate::fixture::soon();
+    loop {
+        if let Ok(opened) = runtime::timeout(Duration::from_millis(20), &mut opening).await {
+            return opened.map(|()| Comes::Back);
+        }
+        if note.exists() {
+            return Ok(Comes::Anew);
+        }
+        assert!(runtime::now() < deadline, "it neither opens nor is refused");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// Takes these out of a folder. A name that ends with a slash is a folder that is emptied.
+fn take(folder: &Path, gone: &[&str]) {
+    for name in gone {
+        let path = folder.join(name.trim_end_matches('/'));
+        if path.is_dir() {
+            std::fs::remove_dir_all(&path).unwrap();
+            if name.ends_with('/') {
+                std::fs::create_dir(&path).unwrap();
+            }
+        } else if path.exists() {
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+}
+
+async fn each_comes(cluster: &Cluster, number: u64, member: bool, table: &[(&[&str], Comes)]) {
+    let scratch = tempfile::tempdir().unwrap();
+    for (nth, (gone, expected)) in table.iter().enumerate() {
+        let dir = scratch.path().join(nth.to_string());
+        copy(&cluster.path(number), &dir);
+        take(&dir, gone);
+        let mut options = NodeOptions { dir: dir.clone(), ..cluster.options(number) };
+        if !member {
+            options.cluster = None;
+        }
+        match (comes(options).await, expected) {
+            (Ok(came), expected) => assert_eq!(came, *expected, "without {gone:?}"),
+            (Err(said), Comes::Refused(part)) => assert!(said.contains(part), "without {gone:?}: {said}"),
+            (Err(said), expected) => panic!("without {gone:?}: {said}, and not {expected:?}"),
+        }
+        if matches!(expected, Comes::Refused(_)) {
+            assert!(!dir.join("replacement").exists() && gone.iter().all(|name| !dir.join(name).is_file()));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_a_member_lost_it_never_forgets_what_it_promised() {
+    use Comes::{Anew, Back, Refused};
+    let mut cluster = Cluster::of(3).await;
+    fill(&cluster, 0..5).await;
+    for number in [1, 2, 3] {
+        cluster.close(number).await;
+    }
+    let table: &[(&[&str], Comes)] = &[
+        (&[], Back),
+        // The log has all that the store had.
+        (&["store"], Back),
+        (&["started"], Back),
+        (&["peers"], Back),
+        (&["log"], Anew),
+        (&["log/"], Anew),
+        (&["log", "started"], Anew),
+        (&["log", "store"], Anew),
+        (&["log/", "store/"], Anew),
+        (&["log/", "store"], Anew),
+        // Nobody is known to ask.
+        (&["log", "store", "peers"], Refused("remove node 2 from its cluster")),
+        (&["secret"], Refused("copy the file `secret`")),
+        (&["log", "store", "secret"], Refused("copy the file `secret`")),
+        (&["identity"], Refused("corrupt identity")),
+        (&["identity", "log", "store"], Refused("corrupt identity")),
+        (&["identity", "log", "store", "started"], Refused("corrupt identity")),
+        (&["identity", "log", "store", "started", "peers"], Refused("corrupt identity")),
+        // Only FORMAT is left, which a new folder has too.
+        (ALL, Back),
+    ];
+    each_comes(&cluster, 2, true, table).await;
+    let table: &[(&[&str], Comes)] =
+        &[(&["log", "store"], Refused("serve it with --cluster-listen")), (&["log"], Refused("--cluster-listen"))];
+    each_comes(&cluster, 2, false, table).await;
+    // The founder could make another secret, and would be a stranger to all.
+    each_comes(&cluster, 1, true, &[(&["secret"], Refused("copy the file `secret`"))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_always_alone_is_never_silently_empty() {
+    use Comes::{Back, Refused};
+    let mut cluster = Cluster::of_one(SEGMENT_BYTES).await;
+    fill(&cluster, 0..5).await;
+    cluster.close(1).await;
+    let table: &[(&[&str], Comes)] = &[
+        (&[], Back),
+        (&["store"], Back),
+        // It has nobody to be a stranger to.
+        (&["secret"], Back),
+        (&["log"], Refused("restore the backup")),
+        (&["log/"], Refused("restore the backup")),
+        (&["log", "store"], Refused("and so is the store, though the node has run in this folder")),
+        (&["log/", "store/"], Refused("restore the backup")),
+        (&["identity"], Refused("corrupt identity")),
+        (&["identity", "log", "store", "secret", "peers"], Refused("corrupt identity")),
+        (ALL, Back),
+    ];
+    for member in [true, false] {
+        each_comes(&cluster, 1, member, table).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_start_that_died_half_way_goes_on() {
+    let mut cluster = Cluster::of_one(SEGMENT_BYTES).await;
+    for left in [&[][..], &["log"], &["log", "log/00000001.new"], &["log", "store.new"]] {
+        let number = cluster.admit().await;
+        for name in left {
+            let path = cluster.path(number).join(name);
+            if name.ends_with("1.new") {
+                std::fs::write(path, [0; 100]).unwrap();
+            } else {
+                std::fs::create_dir(path).unwrap();
+            }
+        }
+        assert_eq!(cluster.open(number).await.status().node, number, "{left:?}");
+        cluster.until_votes(number).await;
+    }
+    // One that has not joined in full is no first node of another cluster.
+    let path = cluster.path(7);
+    vivarium_storage::DataFolder::open(&path).unwrap().card(|| [7; 16]).unwrap();
+    let Err(refused) = Node::open(NodeOptions { dir: path, ..cluster.options(1) }).await else { panic!("it opens") };
+    assert!(refused.to_string().contains("cluster join"), "{refused}");
 }

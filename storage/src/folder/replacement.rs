@@ -7,7 +7,7 @@ use crate::Result;
 use crate::disk::{io, set_aside, sync_folder, write_whole};
 use std::path::PathBuf;
 
-const FILE: &str = "replacement";
+pub(super) const FILE: &str = "replacement";
 
 /// That a node is to be replaced by one with another number, in the same folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,7 @@ impl DataFolder {
                     aside.push(set_aside(&dir)?);
                 }
             }
+            self.forget_start()?;
             self.write_identity(new)?;
         }
         let path = self.dir.join(FILE);
@@ -85,6 +86,7 @@ mod tests {
         folder.set_identity(&identity(3)).unwrap();
         std::fs::create_dir(folder.log()).unwrap();
         std::fs::create_dir(folder.store()).unwrap();
+        folder.note_start(3).unwrap();
         folder.begin_replacement(&Replacement { node: 3, card: [9; 16] }).unwrap();
         (dir, folder)
     }
@@ -102,12 +104,13 @@ mod tests {
         assert_eq!(aside, [dir.path().join("log.damaged-1"), dir.path().join("store.damaged-1")]);
         assert!(aside.iter().all(|aside| aside.exists()) && !folder.log().exists() && !folder.store().exists());
         assert_eq!((folder.identity().unwrap(), folder.replacement().unwrap()), (Some(identity(4)), None));
+        assert!(!folder.has_started(), "the new node has not run yet");
     }
 
     #[test]
     fn one_that_was_broken_off_anywhere_is_completed() {
-        // After nothing, after the log, after log and store, after the new identity.
-        for steps in 0..4 {
+        // After nothing, after the log, after log and store, after the note of the start, after the new identity.
+        for steps in 0..5 {
             let (dir, folder) = damaged();
             if steps > 0 {
                 set_aside(&folder.log()).unwrap();
@@ -116,11 +119,14 @@ mod tests {
                 set_aside(&folder.store()).unwrap();
             }
             if steps > 2 {
+                folder.forget_start().unwrap();
+            }
+            if steps > 3 {
                 folder.write_identity(&identity(4)).unwrap();
             }
             folder.complete_replacement(&identity(4)).unwrap();
             assert_eq!((folder.identity().unwrap(), folder.replacement().unwrap()), (Some(identity(4)), None));
-            assert!(!folder.log().exists() && !folder.store().exists(), "{steps}");
+            assert!(!folder.log().exists() && !folder.store().exists() && !folder.has_started(), "{steps}");
             assert!(dir.path().join("log.damaged-1").exists() && !dir.path().join("log.damaged-2").exists());
         }
     }
