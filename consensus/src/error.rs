@@ -18,6 +18,9 @@ pub enum Error {
         /// When another try may succeed.
         retry_after: Duration,
     },
+    /// The node was opened again meanwhile, to install a checkpoint. Nothing was written: run the transaction again.
+    #[error("the node was opened again meanwhile")]
+    Reopened,
     /// The connection to the log broke after the commit was handed over: it may or may not be there.
     #[error("the outcome of the commit is unknown")]
     UnknownOutcome,

@@ -182,6 +182,7 @@ impl Inner {
             book: neighbours.book.clone(),
             queue,
             segment_bytes: options.wal.segment_bytes,
+            segments_kept: options.wal.segments_kept,
             maintains: options.store.workers == 0,
         });
         let checkpoints = Arc::new(Sender::new(store.clone(), group.founders(), group.term(), options.runtime.clone()));
@@ -225,7 +226,7 @@ impl Inner {
     /// Asks something of the driver.
     ///
     /// # Errors
-    /// `Unavailable` when too many requests wait or the node is opened again, `Stopped`.
+    /// `Unavailable` when too many requests wait, `Reopened`, `Stopped`.
     pub fn request(&self, letter: Letter) -> Result<()> {
         self.mailbox.request(letter).map_err(|error| match error {
             Error::Stopped(_) => self.progress.stop_error(),
@@ -481,7 +482,7 @@ impl Node {
         loop {
             match self.handle.shell.settled().await?.catch_up(deadline).await {
                 // A checkpoint came in between. Whoever opens the node again for it must get its turn.
-                Err(Error::Unavailable { .. }) if runtime::now() < deadline => runtime::sleep(OPEN_AGAIN_EVERY).await,
+                Err(Error::Reopened) if runtime::now() < deadline => runtime::sleep(OPEN_AGAIN_EVERY).await,
                 caught_up => return caught_up,
             }
         }
@@ -492,18 +493,42 @@ impl Node {
         self.handle.shell.inner()
     }
 
-    /// Begins a transaction at the newest version (strong: no older than any commit acknowledged before).
+    /// As [`Node::inner`], once the node is not being opened again.
+    ///
+    /// # Errors
+    /// `DeadlineExceeded`, `Stopped`.
+    async fn settled(&self, deadline: Instant) -> Result<Arc<Inner>> {
+        let left = deadline.saturating_duration_since(runtime::now());
+        runtime::timeout(left, self.handle.shell.settled()).await.unwrap_or(Err(Error::DeadlineExceeded))
+    }
+
+    /// Begins a transaction at the newest version (strong: no older than any commit acknowledged before). Waits while
+    /// the node is opened again.
     ///
     /// # Errors
     /// `Unavailable`, `DeadlineExceeded`, `VersionGone`, `Stopped`.
     pub async fn begin(&self, consistency: Consistency, deadline: Instant) -> Result<Transaction> {
-        self.inner()?.begin(consistency, deadline).await
+        loop {
+            match self.settled(deadline).await?.begin(consistency, deadline).await {
+                Err(Error::Reopened) => self.wait_a_moment(deadline).await?,
+                begun => return begun,
+            }
+        }
+    }
+
+    /// Lets those go on that are about to open the node again.
+    async fn wait_a_moment(&self, deadline: Instant) -> Result<()> {
+        if runtime::now() + OPEN_AGAIN_EVERY >= deadline {
+            return Err(Error::DeadlineExceeded);
+        }
+        runtime::sleep(OPEN_AGAIN_EVERY).await;
+        Ok(())
     }
 
     /// All nodes of the cluster, as this one knows them, in ascending order.
     ///
     /// # Errors
-    /// `Unavailable` while the node is opened again, `Stopped`.
+    /// `Reopened` while the node is opened again, `Stopped`.
     pub fn members(&self) -> Result<Vec<Member>> {
         Ok(cluster::members(&*self.inner()?))
     }
@@ -543,16 +568,26 @@ impl Node {
     /// # Errors
     /// As [`Node::begin`] with strong consistency.
     pub async fn outcome(&self, key: &IdempotencyKey, deadline: Instant) -> Result<Option<Outcome>> {
-        let inner = self.inner()?;
-        inner.reach_newest(deadline).await?;
-        let remembered = outcome::find(&inner.store.snapshot(), key)?;
-        Ok(remembered.map(|remembered| remembered.outcome))
+        loop {
+            let inner = self.settled(deadline).await?;
+            match inner.reach_newest(deadline).await {
+                Err(Error::Reopened) => {}
+                reached => {
+                    reached?;
+                    let remembered = outcome::find(&inner.store.snapshot(), key)?;
+                    return Ok(remembered.map(|remembered| remembered.outcome));
+                }
+            }
+            // While somebody holds it, it cannot be opened again.
+            drop(inner);
+            self.wait_a_moment(deadline).await?;
+        }
     }
 
     /// As [`Node::outcome`], as far as this node has applied the log: none does not mean that there is none.
     ///
     /// # Errors
-    /// `Unavailable` while the node is opened again, `Stopped`, `Storage`.
+    /// `Reopened` while the node is opened again, `Stopped`, `Storage`.
     pub fn outcome_here(&self, key: &IdempotencyKey) -> Result<Option<Outcome>> {
         let remembered = outcome::find(&self.inner()?.store.snapshot(), key)?;
         Ok(remembered.map(|remembered| remembered.outcome))
@@ -572,7 +607,7 @@ impl Node {
     /// can be installed.
     ///
     /// # Errors
-    /// `Unavailable` while the node is opened again, `Stopped` when that failed.
+    /// `Reopened` while the node is opened again, `Stopped` when that failed.
     pub fn store(&self) -> Result<Store> {
         Ok(self.inner()?.store.clone())
     }

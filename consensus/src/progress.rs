@@ -279,9 +279,9 @@ impl Progress {
     }
 
     /// # Errors
-    /// `Unavailable` when the node is about to be opened again: what was read until then must be let go.
+    /// `Reopened` when the node is about to be opened again: what was read until then must be let go.
     pub fn check_reads(&self) -> Result<()> {
-        if self.reopens() { Err(reopening()) } else { Ok(()) }
+        if self.reopens() { Err(Error::Reopened) } else { Ok(()) }
     }
 
     /// Waits until the node has stopped by itself or is to be opened again, and says which.
@@ -333,17 +333,12 @@ impl Waiting {
     }
 }
 
-/// The error of whatever is asked of a node that is being opened again.
-pub(crate) fn reopening() -> Error {
-    Error::Unavailable { retry_after: RETRY_WHILE_REOPENING }
-}
-
 impl Life {
     fn check(&self) -> Result<()> {
         match self {
             Life::Running => Ok(()),
             Life::Closing => Err(Error::Stopped("it is closing".to_owned())),
-            Life::Reopening => Err(reopening()),
+            Life::Reopening => Err(Error::Reopened),
             Life::Stopped(reason) => Err(Error::Stopped(reason.clone())),
         }
     }
@@ -480,8 +475,8 @@ mod tests {
         assert_eq!(progress.while_it_runs(std::future::ready(7)).await, Some(7));
         progress.begin_reopening();
         assert_eq!(progress.while_it_runs(std::future::pending::<()>()).await, None);
-        assert!(matches!(&waiting.join_all().await[..], [Err(Error::Unavailable { .. })]));
-        assert!(matches!(progress.check_reads(), Err(Error::Unavailable { .. })));
+        assert!(matches!(&waiting.join_all().await[..], [Err(Error::Reopened)]));
+        assert!(matches!(progress.check_reads(), Err(Error::Reopened)));
         assert_eq!(progress.ended().await, End::Reopening);
         progress.stop("the disk".to_owned());
         assert_eq!(progress.ended().await, End::Stopped("the disk".to_owned()));

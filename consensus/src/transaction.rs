@@ -125,7 +125,7 @@ impl Transaction {
     /// A cell that this transaction wrote itself has version [`Transaction::OWN`].
     ///
     /// # Errors
-    /// `VersionGone`, `Storage`, `Unavailable` when the node is opened again meanwhile.
+    /// `VersionGone`, `Storage`, `Reopened` (run again).
     pub async fn get_many(&mut self, space: Space, keys: &[Key]) -> Result<Vec<Option<Cell>>> {
         self.node.progress.check_reads()?;
         if self.recording {
@@ -197,7 +197,7 @@ impl Transaction {
     /// With a key that has an outcome already it writes nothing and returns that outcome.
     ///
     /// # Errors
-    /// `Conflict` (nothing written: run again), `Unavailable` and `DeadlineExceeded` (nothing written),
+    /// `Conflict` and `Reopened` (nothing written: run again), `Unavailable` and `DeadlineExceeded` (nothing written),
     /// `UnknownOutcome` (the deadline passed or the node stopped after the log had taken the commit over: ask
     /// [`crate::Node::outcome`]), `TooLarge`, `Stopped` (nothing written), `Storage` for a key that is too long.
     pub async fn commit(self, options: CommitOptions, deadline: Instant) -> Result<Outcome> {

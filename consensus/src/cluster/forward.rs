@@ -96,7 +96,7 @@ pub(crate) async fn commit(node: &Inner, commission: Commission, deadline: Insta
         if now() + LOOK_EVERY >= if lost { deadline } else { patience } {
             return Err(if lost { Error::UnknownOutcome } else { failure });
         }
-        node.progress.check()?;
+        node.progress.check().map_err(|error| if lost { unknown(error) } else { error })?;
         runtime::sleep(LOOK_EVERY).await;
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::command::Draft;
 use crate::footprint::Footprint;
+use crate::progress::{RETRY_WHILE_REOPENING, RETRY_WITHOUT_LEADER};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -176,6 +177,7 @@ impl From<Error> for Failure {
             Error::Unavailable { retry_after } => {
                 Failure::Unavailable { millis: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX) }
             }
+            Error::Reopened => Failure::from(Error::Unavailable { retry_after: RETRY_WHILE_REOPENING }),
             Error::UnknownOutcome => Failure::UnknownOutcome,
             Error::DeadlineExceeded => Failure::DeadlineExceeded,
             Error::TooLarge { bytes, limit } => Failure::TooLarge { bytes: bytes as u64, limit: limit as u64 },
@@ -204,7 +206,7 @@ impl From<Failure> for Error {
             // Broken before it took anything over: whatever it took over and lost has an unknown outcome.
             Failure::Broken(reason) => {
                 tracing::warn!(reason, "another node could not do what it was asked");
-                Error::Unavailable { retry_after: crate::progress::RETRY_WITHOUT_LEADER }
+                Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER }
             }
         }
     }

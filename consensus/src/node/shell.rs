@@ -5,7 +5,7 @@
 
 use super::{Inner, Neighbours, NodeOptions, Status};
 use crate::cluster::Token;
-use crate::progress::{End, Progress, reopening};
+use crate::progress::{End, Progress};
 use crate::transport::Secret;
 use crate::{Error, Result, Role};
 use std::sync::{Arc, Weak};
@@ -55,11 +55,11 @@ impl Shell {
     /// What the node is made of now.
     ///
     /// # Errors
-    /// `Unavailable` while it is opened again, `Stopped` when that failed.
+    /// `Reopened` while it is opened again, `Stopped` when that failed.
     pub fn inner(&self) -> Result<Arc<Inner>> {
         match &*self.state.borrow() {
             State::Open(inner) => Ok(inner.clone()),
-            State::Reopening(_) => Err(reopening()),
+            State::Reopening(_) => Err(Error::Reopened),
             State::Stopped(_, reason) => Err(Error::Stopped(reason.clone())),
         }
     }

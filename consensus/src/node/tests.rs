@@ -228,20 +228,21 @@ async fn a_node_that_is_opened_again_serves_on_and_what_ran_before_learns_it() {
             inner.progress.begin_reopening();
             inner.tell(Letter::Applied);
         }
-        assert!(matches!(node.begin(Consistency::Strong, soon()).await, Err(Error::Unavailable { .. })));
-        assert!(matches!(node.begin(Consistency::At(written), soon()).await, Err(Error::Unavailable { .. })));
+        for consistency in [Consistency::Strong, Consistency::At(written)] {
+            let begun = node.begin(consistency, runtime::now() + Duration::from_millis(50)).await;
+            assert!(matches!(begun, Err(Error::DeadlineExceeded)));
+        }
         let refused = reader.get_many(Space::Index, &[key("a")]).await;
-        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Reopened)), "{refused:?}");
         writer.put(Space::Index, key("b"), b"1".to_vec());
         let refused = writer.commit(CommitOptions::default(), soon()).await;
-        assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Reopened)), "{refused:?}");
         assert!(old.upgrade().is_some(), "a reader holds it");
         assert_eq!(node.status().version, written);
-        drop(reader);
-        node.handle.shell.settled().await.unwrap();
-        while matches!(node.begin(Consistency::Strong, soon()).await, Err(Error::Unavailable { .. })) {
-            tokio::task::yield_now().await;
-        }
+        // Who begins now waits, and meets the node that was opened again.
+        let (begun, ()) = tokio::join!(node.begin(Consistency::Strong, soon()), async { drop(reader) });
+        assert!(old.upgrade().is_none());
+        drop(begun.unwrap());
         assert_eq!(read(&node, "a").await, Some(nth.to_string().into_bytes()));
         assert_eq!(read(&node, "b").await, None);
         assert!(old.upgrade().is_none());

@@ -10,6 +10,8 @@ use vivarium_storage::{Error as StorageError, Version, runtime};
 
 /// What data is written behind: an answer without errors is then finished where it stands.
 pub(super) const DATA: &[u8] = b"{\"data\":";
+/// When to ask a node again that is being opened again: renaming two folders and opening them takes no longer.
+const REOPENING_MS: u64 = 500;
 
 /// What goes into `extensions` of an answer.
 #[derive(Clone, Debug, Default)]
@@ -188,6 +190,11 @@ pub(super) fn failure(abort: Abort) -> Failure {
             Failure::new(Code::Unavailable, "No leader can be reached now. Nothing was written: send it again later.")
                 .with("retryAfterMs", millis)
         }
+        Error::Reopened => Failure::new(
+            Code::Unavailable,
+            "This node is just being brought up to date. Nothing was written: send it again later.",
+        )
+        .with("retryAfterMs", REOPENING_MS),
         Error::UnknownOutcome => Failure::new(
             Code::Unavailable,
             "It is not known whether the operation was committed. Look, or send it again with its idempotency key.",

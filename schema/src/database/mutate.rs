@@ -142,6 +142,9 @@ impl<'a> Mutation<'a> {
             let newest = begun.is_newest();
             match self.attempt(begun).await {
                 Err(Abort::Consensus(Error::Conflict)) => {}
+                Err(Abort::Consensus(Error::Reopened)) => {
+                    runtime::sometimes("a mutation is run again on a node that was opened again");
+                }
                 // What an older snapshot forbids, the newest may allow.
                 Err(Abort::Failed(_)) if !newest && !runtime::mutant("txn-12") => {
                     runtime::sometimes("a mutation is refused at a snapshot that may be old, and tried again");

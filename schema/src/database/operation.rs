@@ -25,8 +25,8 @@ use vivarium_consensus::{Consistency, Error, Transaction};
 use vivarium_storage::runtime::{self, Instant, mutant};
 use vivarium_storage::{Value, Version};
 
-/// How often a catalog may change under one request before it is told to come again.
-const CATALOG_CHANGES_MAX: usize = 5;
+/// How often a catalog may change, or the node be opened again, under one request before it is told to come again.
+const CHANGES_MAX: usize = 5;
 
 /// An operation that is ready to run.
 pub(super) struct Ready {
@@ -98,7 +98,7 @@ pub(super) async fn explain(database: &Database, request: &Request) -> Result<St
 
 async fn run(database: &Database, request: &Request) -> Response {
     let deadline = deadline(&database.inner.limits, request);
-    for _ in 0..=CATALOG_CHANGES_MAX {
+    for _ in 0..=CHANGES_MAX {
         let (ready, transaction) = match begin(database, request, deadline).await {
             Ok(begun) => begun,
             Err(refused) if mutant("txn-13") => return refused,
@@ -106,10 +106,14 @@ async fn run(database: &Database, request: &Request) -> Response {
             Err(refused) => return mutate::remembered(database, request, deadline).await.unwrap_or(refused),
         };
         if !ready.plan.mutation {
-            return match read(database, request, &ready, transaction, deadline).await {
-                Ok(response) => response,
-                Err(abort) => answer::refused(request, false, vec![answer::failure(abort)]),
-            };
+            match read(database, request, &ready, transaction, deadline).await {
+                Ok(response) => return response,
+                Err(Abort::Consensus(Error::Reopened)) => {
+                    runtime::sometimes("a query is run again on a node that was opened again");
+                    continue;
+                }
+                Err(abort) => return answer::refused(request, false, vec![answer::failure(abort)]),
+            }
         }
         match mutate::run(database, request, ready, transaction, deadline).await {
             Ended::Answered(response) => return response,
@@ -131,7 +135,7 @@ async fn begin(database: &Database, request: &Request, deadline: Instant) -> Res
         match try_begin(database, request, deadline).await {
             Ok(Ok(begun)) => return Ok(begun),
             Ok(Err((mutation, failures))) => return Err(answer::refused(request, mutation, failures)),
-            Err(Abort::Consensus(Error::Conflict)) if changes < CATALOG_CHANGES_MAX => changes += 1,
+            Err(Abort::Consensus(Error::Conflict | Error::Reopened)) if changes < CHANGES_MAX => changes += 1,
             Err(abort) => return Err(answer::refused(request, false, vec![answer::failure(abort)])),
         }
     }
