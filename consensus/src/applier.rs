@@ -58,6 +58,7 @@ pub(crate) struct Parts {
     pub queue: mpsc::UnboundedReceiver<Vec<Work>>,
     /// Bytes of a segment of the log.
     pub segment_bytes: u64,
+    pub segments_kept: u32,
     /// True when nothing but the applier flushes and compacts the store.
     pub maintains: bool,
 }
@@ -184,7 +185,7 @@ impl Applier {
     /// Makes the store durable and lets the log forget what it has, once the log is long.
     fn shorten_log(&mut self, bytes: u64) -> Result<()> {
         self.bytes_since_checkpoint = self.bytes_since_checkpoint.saturating_add(bytes);
-        let long = (LOG_SEGMENTS_MAX + 1) * self.parts.segment_bytes;
+        let long = (LOG_SEGMENTS_MAX + 1).max(u64::from(self.parts.segments_kept) + 2) * self.parts.segment_bytes;
         // The log keeps whole segments, so it may stay long after a purge: then more must come first.
         let is_due = self.bytes_since_checkpoint >= self.parts.segment_bytes && self.parts.wal.disk_bytes() >= long;
         if !is_due && !buggify("buggify: the store is made durable early") {
@@ -279,7 +280,17 @@ mod tests {
         let (mailbox, _inbox) = mailbox();
         let (_work, queue) = mpsc::unbounded_channel();
         let book = Arc::new(Book::alone());
-        let parts = Parts { store, wal, progress, mailbox, book, queue, segment_bytes: 1 << 20, maintains: true };
+        let parts = Parts {
+            store,
+            wal,
+            progress,
+            mailbox,
+            book,
+            queue,
+            segment_bytes: 1 << 20,
+            segments_kept: 0,
+            maintains: true,
+        };
         Fixture { _dir: dir, applier: Applier::new(parts) }
     }
 

@@ -236,6 +236,8 @@ pub struct StorageSettings {
     pub log_cache_bytes: usize,
     /// Bytes of a log segment.
     pub segment_bytes: u64,
+    /// Newest log segments that are kept for nodes that are behind.
+    pub log_segments_kept: u32,
 }
 
 impl Default for StorageSettings {
@@ -246,6 +248,7 @@ impl Default for StorageSettings {
             workers: 2,
             log_cache_bytes: 16 * 1024 * 1024,
             segment_bytes: 64 * 1024 * 1024,
+            log_segments_kept: 2,
         }
     }
 }
@@ -258,6 +261,7 @@ impl StorageSettings {
     fn wal(&self) -> WalOptions {
         WalOptions {
             segment_bytes: self.segment_bytes,
+            segments_kept: self.log_segments_kept,
             cache_bytes: self.log_cache_bytes,
             queue_bytes_max: LOG_QUEUE_BYTES_MAX,
         }

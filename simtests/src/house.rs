@@ -254,6 +254,7 @@ async fn open(opening: &Opening, runtime: Runtime) -> Result<Opened, String> {
         store: StoreOptions { workers: 0, cache_bytes: knobs.cache_bytes, memtable_bytes: knobs.memtable_bytes },
         wal: WalOptions {
             segment_bytes: knobs.segment_bytes,
+            segments_kept: knobs.segments_kept,
             cache_bytes: bytes(knobs.log_cache_bytes),
             queue_bytes_max: QUEUE_BYTES_MAX,
         },

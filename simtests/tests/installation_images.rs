@@ -27,7 +27,7 @@ fn options(dir: &Path) -> NodeOptions {
     NodeOptions {
         dir: dir.to_owned(),
         store: StoreOptions { workers: 1, cache_bytes: 1 << 20, memtable_bytes: 64 << 10 },
-        wal: WalOptions { segment_bytes: 256 << 10, cache_bytes: 1 << 10, queue_bytes_max: 16 << 20 },
+        wal: WalOptions { segment_bytes: 256 << 10, segments_kept: 0, cache_bytes: 1 << 10, queue_bytes_max: 16 << 20 },
         runtime: Runtime::seeded(1),
         cluster: None,
     }

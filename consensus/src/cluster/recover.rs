@@ -181,6 +181,7 @@ fn applier(store: &Store, wal: &Wal, options: &NodeOptions) -> Applier {
         book: Arc::new(super::Book::alone()),
         queue,
         segment_bytes: options.wal.segment_bytes,
+        segments_kept: options.wal.segments_kept,
         maintains: options.store.workers == 0,
     })
 }

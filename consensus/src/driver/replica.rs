@@ -248,7 +248,7 @@ impl Replica {
         self.node.checkpoints.expire();
         // Who just pulled a checkpoint goes on from there with the log, unless that would fill the disk.
         let held = self.node.checkpoints.held().filter(|_| self.node.wal.disk_bytes() < HELD_BYTES_MAX);
-        let index = held.map_or(index, |held| index.min(held));
+        let index = held.map_or(index, |held| index.min(held)).min(self.node.wal.last_unkept(self.id));
         if index > self.group.first_index() {
             let term = self.group.purged(index);
             let done = self.node.on_failure();

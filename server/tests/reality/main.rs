@@ -32,7 +32,7 @@ const NODES: usize = 3;
 const SPAN: Duration = Duration::from_secs(14);
 
 /// Small files: logs are shortened and memtables flushed within a run, so that who was away needs a checkpoint.
-const CONFIG: &str = "[storage]\nsegment_bytes = 8192\nmemtable_bytes = 131072\n";
+const CONFIG: &str = "[storage]\nsegment_bytes = 8192\nlog_segments_kept = 0\nmemtable_bytes = 131072\n";
 
 /// A value that no client writes.
 const UNHEARD_OF: u64 = 987_654;

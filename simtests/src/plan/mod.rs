@@ -77,6 +77,9 @@ pub struct Knobs {
     pub workload: Workload,
     /// Bytes of a log segment.
     pub segment_bytes: u64,
+    /// Newest log segments that are kept for nodes that are behind.
+    #[serde(default)]
+    pub segments_kept: u32,
     /// Bytes of log entries in memory.
     pub log_cache_bytes: u64,
     /// Bytes of a memtable.
@@ -296,6 +299,8 @@ fn draw_knobs(workload: Workload, rng: &mut Rng) -> Knobs {
         cache_bytes: rng.spread(64 << 10, 4 << 20),
         maintain_ms: rng.spread(5, 200),
         buggify: false,
+        // Half of the runs keep none, so that checkpoints stay common.
+        segments_kept: if rng.chance(1, 2) { 0 } else { rng.between(1, 2) as u32 },
     }
 }
 

@@ -40,6 +40,11 @@ impl GroupLog {
     pub fn last(&self) -> (u64, u64) {
         (self.last_index(), self.slots.back().map_or(self.first.1, |slot| slot.term))
     }
+    /// The last entry in a segment up to this one, or `first`.
+    pub fn last_within(&self, segment: u32) -> u64 {
+        let within = |slot: &Slot| slot.place.is_some_and(|place| place.segment <= segment);
+        self.first.0 + self.slots.partition_point(within) as u64
+    }
     pub fn slot(&self, index: u64) -> Option<&Slot> {
         let offset = index.checked_sub(self.first.0 + 1)?;
         self.slots.get(usize::try_from(offset).ok()?)

@@ -70,6 +70,8 @@ pub enum Record {
 pub struct WalOptions {
     /// Bytes of a segment, zero-filled ahead so that fdatasync carries no metadata. 64 MiB.
     pub segment_bytes: u64,
+    /// Newest segments whose entries nobody purges, so that nodes which are a little behind need no checkpoint. 2.
+    pub segments_kept: u32,
     /// Bytes of newest entries kept in memory.
     pub cache_bytes: usize,
     /// Bytes of records that may wait for the writer before [`Wal::append`] is refused with [`crate::Error::Busy`].
@@ -79,7 +81,7 @@ pub struct WalOptions {
 impl Default for WalOptions {
     fn default() -> WalOptions {
         // The queue's bound is a second of a slow disk; the cache serves followers that are close behind.
-        WalOptions { segment_bytes: 64 << 20, cache_bytes: 32 << 20, queue_bytes_max: 64 << 20 }
+        WalOptions { segment_bytes: 64 << 20, segments_kept: 2, cache_bytes: 32 << 20, queue_bytes_max: 64 << 20 }
     }
 }
 
@@ -169,6 +171,10 @@ impl Wal {
     /// The term of an entry, if the log has it, or of the last that was purged.
     pub fn term(&self, group: GroupId, index: u64) -> Option<u64> {
         self.inner.shared.term(group, index)
+    }
+    /// The last entry that is in none of the segments that are kept. Those up to it may be purged.
+    pub fn last_unkept(&self, group: GroupId) -> u64 {
+        self.inner.shared.last_unkept(group)
     }
     /// Bytes of segments on disk.
     pub fn disk_bytes(&self) -> u64 {

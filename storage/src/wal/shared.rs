@@ -23,6 +23,7 @@ pub(super) struct Job {
 
 pub(super) struct Shared {
     dir: PathBuf,
+    segments_kept: u32,
     cache_bytes_max: usize,
     queue_bytes_max: usize,
     state: Mutex<State>,
@@ -65,6 +66,7 @@ impl Shared {
     ) -> Shared {
         Shared {
             dir,
+            segments_kept: options.segments_kept,
             cache_bytes_max: options.cache_bytes,
             queue_bytes_max: options.queue_bytes_max,
             state: Mutex::new(State {
@@ -208,6 +210,16 @@ impl Shared {
             Some(log) => log.term(index),
             None => (index == 0).then_some(0),
         }
+    }
+    pub fn last_unkept(&self, group: GroupId) -> u64 {
+        let state = self.state();
+        let newest = *state.segments.last_key_value().expect("a log has a segment").0;
+        // What has no place yet comes to lie in the newest segment, or after it.
+        state.groups.get(&group).map_or(0, |log| match newest.checked_sub(self.segments_kept) {
+            Some(unkept) if self.segments_kept > 0 => log.last_within(unkept),
+            Some(_) => log.last_index(),
+            None => log.first.0,
+        })
     }
     pub fn add_segment(&self, number: u32, file: Arc<File>, bytes: u64) {
         self.state().segments.insert(number, (file, bytes));

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 const GROUP: GroupId = GroupId(1);
 
 fn options(segment_bytes: u64) -> WalOptions {
-    WalOptions { segment_bytes, cache_bytes: 4096, queue_bytes_max: 1 << 20 }
+    WalOptions { segment_bytes, segments_kept: 0, cache_bytes: 4096, queue_bytes_max: 1 << 20 }
 }
 
 fn open(dir: &Path, segment_bytes: u64) -> Result<Wal> {
@@ -417,7 +417,8 @@ fn segments_roll_and_a_missing_one_is_noticed() {
 #[test]
 fn segments_that_are_made_ahead_are_used_or_made_anew() {
     let dir = scratch();
-    let options = WalOptions { segment_bytes: 1 << 20, cache_bytes: 0, queue_bytes_max: 8 << 20 };
+    let options =
+        WalOptions { segment_bytes: 1 << 20, cache_bytes: 0, queue_bytes_max: 8 << 20, ..WalOptions::default() };
     let mut index = 0;
     for _ in 0..3 {
         let wal = Wal::open(dir.path(), options.clone(), &Runtime::seeded(7)).unwrap();
@@ -457,6 +458,28 @@ fn purged_segments_go_and_the_markers_stay() {
         assert_eq!(wal.recovered(other).hard_state, Some(vec![2]));
         assert_eq!(wal.entries(GROUP, 96..102, u64::MAX).unwrap(), read);
         assert_eq!((wal.term(GROUP, 95), wal.term(GROUP, 94)), (Some(3), None));
+    }
+}
+
+#[test]
+fn entries_in_the_newest_segments_are_kept() {
+    let dir = scratch();
+    for kept in 0..=3 {
+        let dir = dir.path().join(kept.to_string());
+        let options = WalOptions { segment_bytes: 16 << 10, segments_kept: kept, ..WalOptions::default() };
+        let wal = Wal::open(&dir, options, &Runtime::seeded(1)).unwrap();
+        assert_eq!(wal.last_unkept(GROUP), 0);
+        for index in 1..=60 {
+            append(&wal, vec![entry(1, index)]).unwrap();
+        }
+        // A segment has four blocks: its header and three batches.
+        let last_unkept = wal.last_unkept(GROUP);
+        let stay = 60 - last_unkept;
+        let full = 3 * u64::from(kept);
+        assert!(stay <= full && stay + 3 > full, "{kept} segments kept, {stay} entries");
+        append(&wal, vec![Record::PurgePrefix { index: last_unkept, term: 1 }]).unwrap();
+        append(&wal, vec![entry(1, 61)]).unwrap();
+        assert_eq!(wal.entries(GROUP, last_unkept + 1..62, u64::MAX).unwrap().len() as u64, stay + 1);
     }
 }
 
