@@ -61,6 +61,8 @@ pub fn run(plan: &Plan, wanted: &Wanted) -> Report {
         log.with_env_filter(EnvFilter::new(LOG)).init();
     }
     let base = PathBuf::from(DISKS).join(format!("vivarium-sim-{}", std::process::id()));
+    // A worker that was killed left its disks, and its number is ours now.
+    let _ = std::fs::remove_dir_all(&base);
     trace::begin(print_trace, &base);
     if wanted.record.is_some() {
         record::begin();
