@@ -12,7 +12,7 @@ use crate::rng::Rng;
 use crate::simfs::image::Policy;
 use crate::simfs::interpose;
 use crate::simfs::model::Disk;
-use crate::simfs::rot::is_list_of_tables;
+use crate::simfs::rot::Damage;
 use crate::simfs::{Drive, Recording};
 use crate::trace;
 use crate::verdict::Met;
@@ -60,6 +60,8 @@ pub struct Machine {
     is_paused: bool,
     /// Its store may have been damaged in this life or an earlier one.
     is_rotten: bool,
+    /// A table of its store is damaged, whether anybody has read it yet or not.
+    has_rotten_tables: bool,
     images: Rng,
     standing: Standing,
     /// What its lives left.
@@ -106,6 +108,7 @@ impl Machine {
             drift: (0, Duration::ZERO),
             is_paused: false,
             is_rotten: false,
+            has_rotten_tables: false,
             standing: Standing::default(),
             recordings: Vec::new(),
             met: Met::default(),
@@ -156,6 +159,7 @@ impl Machine {
     pub fn put(&mut self, disk: Disk) {
         assert!(self.drive.is_none(), "disks are changed while the machine is down");
         self.disk = disk;
+        self.has_rotten_tables = false;
     }
 
     /// How far its wall clock is off now.
@@ -217,6 +221,9 @@ impl Machine {
         let subject = if self.make.ip.is_some() { format!("disk {}", self.make.number) } else { "disk".to_owned() };
         let drive = Drive::start(&subject, &dir, self.disk.clone());
         self.drive = Some(drive);
+        if self.has_rotten_tables {
+            drive.expect_trouble();
+        }
         if let Some(watch) = &self.make.watch {
             watch.life_begins(self.node, drive, &self.disk);
         }
@@ -284,16 +291,37 @@ impl Machine {
         self.generation += 1;
     }
 
-    /// Lets a bit of its store change while it is down, if it has one.
-    pub fn rot(&mut self) {
+    /// Damages its disk while it is down, if there is what is meant.
+    pub fn rot(&mut self, damage: Damage) {
         assert!(self.drive.is_none(), "a disk rots while the machine is down");
         let mut image = self.disk.image(Policy::KEEP, &mut self.images);
-        if let Some(path) = image.rot(is_list_of_tables, &mut self.images) {
-            trace::event(&self.name(), &format!("{path} rots"), &[]);
-            self.disk = Disk::from_image(&image);
-            self.is_rotten = true;
+        let Some(done) = image.damage(damage, &mut self.images) else { return };
+        trace::event(&self.name(), &done, &[]);
+        self.disk = Disk::from_image(&image);
+        self.is_rotten = true;
+        if damage.takes_the_log() {
+            self.met.logs_lost += 1;
+            if let Some(watch) = &self.make.watch {
+                watch.log_is_lost(self.node);
+            }
+        } else {
             self.met.rots += 1;
+            self.has_rotten_tables = damage == Damage::Table;
         }
+    }
+
+    /// True when a table of its store is damaged, whether anybody has read it yet or not.
+    pub fn has_rotten_tables(&self) -> bool {
+        self.has_rotten_tables
+    }
+
+    /// Deletes its store while it is down, as an operator would: its node gets all of it back from its log or from others.
+    pub fn delete_store(&mut self) {
+        assert!(self.drive.is_none(), "a store is deleted while the machine is down");
+        trace::event(&self.name(), "store is deleted", &[]);
+        let mut image = self.disk.image(Policy::KEEP, &mut self.images);
+        image.root.remove("store");
+        self.put(Disk::from_image(&image));
     }
 
     /// A policy of its own chance.

@@ -14,6 +14,9 @@ pub struct Mutant {
     pub what: String,
     /// The profile in which it must be caught.
     pub profile: Profile,
+    /// Profiles in which it must be caught besides.
+    #[serde(default)]
+    pub also: Vec<Profile>,
     /// The workload in which it must be caught.
     #[serde(default)]
     pub workload: Workload,
@@ -35,8 +38,19 @@ struct File {
     mutant: Vec<Mutant>,
 }
 
-/// All planted bugs.
+/// All planted bugs, each once for every profile in which it must be caught.
 pub fn all() -> Vec<Mutant> {
+    let in_each = |mutant: Mutant| {
+        let also = mutant.also.clone().into_iter().map({
+            let mutant = mutant.clone();
+            move |profile| Mutant { profile, ..mutant.clone() }
+        });
+        std::iter::once(mutant).chain(also)
+    };
+    listed().into_iter().flat_map(in_each).collect()
+}
+
+fn listed() -> Vec<Mutant> {
     let file: File = toml::from_str(include_str!("../mutants.toml")).expect("the file is part of this program");
     file.mutant
 }
@@ -45,7 +59,7 @@ pub fn all() -> Vec<Mutant> {
 mod tests {
     #[test]
     fn each_planted_bug_has_a_name_of_its_own() {
-        let mut ids: Vec<_> = super::all().into_iter().map(|mutant| mutant.id).collect();
+        let mut ids: Vec<_> = super::listed().into_iter().map(|mutant| mutant.id).collect();
         let count = ids.len();
         ids.sort();
         ids.dedup();

@@ -8,6 +8,7 @@ use crate::plan::Trouble;
 use crate::simfs::Recording;
 use crate::simfs::image::Policy;
 use crate::simfs::model::Disk;
+use crate::simfs::rot::Damage;
 use crate::trace;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -16,6 +17,10 @@ use tokio::sync::oneshot;
 const REMOVED: &str = "this node was removed from its cluster";
 /// After this a node that closes hangs.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(90);
+/// A table that rots is repaired after so many times the time for which its machine was down.
+const REPAIRED_AFTER: u32 = 4;
+/// So soon after an fsync failed a node has stopped.
+const STOP_TIME_MAX: Duration = Duration::from_secs(1);
 /// A clock that runs wrong goes on in steps of so much time.
 const DRIFT_EVERY: Duration = Duration::from_millis(100);
 /// Longer than any run.
@@ -68,8 +73,12 @@ pub struct Seat {
     paused_until: Option<Duration>,
     /// Its disk may fail until then. Then, or as soon as its node has stopped for that, it is struck so.
     trial: Option<(Duration, Strike)>,
-    /// Its store rots when it falls.
-    rots: bool,
+    /// What is damaged on its disk when it falls.
+    rots: Option<Damage>,
+    /// When somebody comes to delete a store that is damaged, unless its node has stopped before.
+    repair_at: Option<Duration>,
+    /// Since when an fsync of its log or its store has failed in this life.
+    sync_failed_at: Option<Duration>,
     /// When its clock, which runs wrong, is set again.
     drifts_at: Duration,
 }
@@ -89,7 +98,9 @@ impl Seat {
             strike: Strike::default(),
             paused_until: None,
             trial: None,
-            rots: false,
+            rots: None,
+            repair_at: None,
+            sync_failed_at: None,
             drifts_at: Duration::ZERO,
         }
     }
@@ -184,8 +195,9 @@ impl Seat {
         let Strike { power, down } = std::mem::take(&mut self.strike);
         (self.paused_until, self.trial) = (None, None);
         self.machine.crash(power);
-        if std::mem::take(&mut self.rots) {
-            self.machine.rot();
+        self.sync_failed_at = None;
+        if let Some(damage) = self.rots.take() {
+            self.machine.rot(damage);
         }
         self.state = State::Down(now() + down);
     }
@@ -216,10 +228,11 @@ impl Seat {
         self.machine.resume();
     }
 
-    /// Takes its machine down for some time, while its store rots.
-    pub fn rot(&mut self, down: Duration) {
+    /// Takes its machine down for some time, while its disk is damaged.
+    pub fn rot(&mut self, down: Duration, damage: Damage) {
         if self.machine.drive().is_some_and(|drive| !drive.is_cut()) {
-            self.rots = true;
+            self.rots = Some(damage);
+            self.repair_at = (damage == Damage::Table).then(|| now() + down * REPAIRED_AFTER);
             self.strike(Strike { power: None, down }, 0);
         }
     }
@@ -235,6 +248,29 @@ impl Seat {
     /// Faults of its disk that fired in this life: its node may stop for them.
     fn has_failed(&self) -> bool {
         self.machine.drive().is_some_and(|drive| drive.fired() > 0)
+    }
+
+    /// What an operator does about a store that cannot be read: the node is ended, and begins again without it.
+    fn repair(&mut self, shared: &Shared) {
+        self.repair_at = None;
+        if self.machine.has_rotten_tables() {
+            self.crash(None, shared);
+            self.machine.delete_store();
+        }
+    }
+
+    /// After a failed fsync the page cache is not what the disk holds: whoever goes on lies to all others.
+    fn check_stopped(&mut self) -> Result<(), Violation> {
+        if self.machine.drive().is_none_or(|drive| drive.is_cut() || drive.failed_promises() == 0) {
+            return Ok(());
+        }
+        let since = *self.sync_failed_at.get_or_insert(now());
+        let goes_on = matches!(&self.state, State::Up(door) if door.stopped().is_none());
+        if goes_on && !self.machine.is_paused() && now() - since > STOP_TIME_MAX {
+            let detail = format!("an fsync failed on {} {:?} ago, and it goes on", self.machine.name(), now() - since);
+            blind::pardon(Err(Violation::new("liveness", "went-on", detail)))?;
+        }
+        Ok(())
     }
 
     /// Ends a trial of its disk: it is struck when something failed, and else nothing was.
@@ -285,6 +321,7 @@ impl Seat {
         if self.is_held() {
             self.state = State::Down(now());
         }
+        self.repair(shared);
     }
 
     /// Goes on to what comes next.
@@ -304,9 +341,14 @@ impl Seat {
             State::Up(door) => door.stopped().is_some(),
             State::Closing { .. } | State::Spare | State::Held | State::Down(_) => false,
         };
+        let is_due = self.repair_at.is_some_and(|until| until <= now());
+        if is_due || (has_stopped && self.machine.has_rotten_tables()) {
+            self.repair(shared);
+        }
         if self.trial.as_ref().is_some_and(|(until, _)| *until <= now() || (has_stopped && self.has_failed())) {
             self.end_trial(shared);
         }
+        self.check_stopped()?;
         if let State::Up(door) = &self.state
             && self.machine.is_drifting()
             && now() >= self.drifts_at
@@ -322,6 +364,7 @@ impl Seat {
                 Err(violation) if self.leaves && violation.detail.contains(REMOVED) => {
                     return self.ends(", while it opened", &violation.detail, shared);
                 }
+                Err(_) if self.machine.has_rotten_tables() => self.repair(shared),
                 Err(violation) => return Err(violation),
                 Ok(Opened::Open(door)) => {
                     if door.rebuilt {
@@ -350,6 +393,11 @@ impl Seat {
                     self.machine.met.closes += 1;
                     self.strike = Strike { power: Some(Policy::ALL[0]), down: *down };
                     self.fall(shared);
+                }
+                Ok(Some(Err(_)) | None) | Err(oneshot::error::TryRecvError::Closed)
+                    if self.machine.has_rotten_tables() =>
+                {
+                    self.repair(shared);
                 }
                 // It stops as well as it can.
                 Ok(Some(Err(_)) | None) | Err(oneshot::error::TryRecvError::Closed) if has_failed => {

@@ -74,6 +74,9 @@ pub struct Met {
     /// Times that a store rotted.
     #[serde(default)]
     pub rots: u64,
+    /// Times that a log was damaged or lost.
+    #[serde(default)]
+    pub logs_lost: u64,
     /// Times that a minority was left broken, and the others did without it.
     #[serde(default)]
     pub cores: u64,

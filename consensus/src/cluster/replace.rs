@@ -7,7 +7,7 @@ use super::question::Question;
 use super::{ClusterOptions, Token, directory};
 use crate::{Error, NodeOptions, Result, recovery};
 use std::time::Duration;
-use vivarium_storage::runtime::{Runtime, now, sleep, sometimes};
+use vivarium_storage::runtime::{Runtime, mutant, now, sleep, sometimes};
 use vivarium_storage::{DataFolder, Identity, Replacement};
 
 /// How long peers are asked: a majority of them may be starting at the same time, or be repaired.
@@ -52,7 +52,10 @@ pub(crate) async fn replace(
     runtime: &Runtime,
 ) -> Result<Identity> {
     let Some(Replacement { node: old, card }) = folder.replacement()? else { return Ok(identity) };
-    let new = if identity.node == old {
+    let new = if mutant("raft-10") {
+        // A planted bug: it begins anew as the node that it was.
+        identity
+    } else if identity.node == old {
         let question = Question::Replace { node: old, card, address: cluster.address().to_owned() };
         let Numbered { node, epoch, mut peers } =
             ask(folder, old, &question, Asker { options: cluster, token, runtime }).await?;

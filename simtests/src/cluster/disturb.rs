@@ -7,6 +7,7 @@ use crate::plan::{Disturbance, Mischief, Trouble, Who};
 use crate::record;
 use crate::seat::Strike;
 use crate::simfs::image::Policy;
+use crate::simfs::rot::Damage;
 use crate::trace;
 use crate::wire::{Gap, Wire};
 use madsim::time::sleep;
@@ -83,11 +84,9 @@ impl Cluster {
             Mischief::FullDisk { node, bytes_more } => {
                 self.try_disk(*node, Trouble::FullDisk { bytes_more: *bytes_more }, (lasts, None), &scene);
             }
-            Mischief::Rot { node } => {
+            Mischief::Rot { node, damage } => {
                 for place in places(&Who::Nodes(vec![*node]), &scene) {
-                    if self.seats[place].door().is_some() && self.atlas.admits(place, &self.members) {
-                        self.seats[place].rot(lasts / 4);
-                    }
+                    self.rot(place, *damage, lasts / 4);
                 }
             }
             Mischief::Drift { who, drift_ppm } => {
@@ -105,6 +104,17 @@ impl Cluster {
             change => self.change(change)?,
         }
         Ok(())
+    }
+
+    /// Damages the disk of a node that is up, if the others can bear it. While members come or go they may not.
+    fn rot(&mut self, place: usize, damage: Damage, down: Duration) {
+        let bearable = self.seats[place].door().is_some() && self.membership_rests();
+        if bearable && self.atlas.admits(place, &self.members) {
+            if damage != Damage::ListOfTables {
+                self.membership.expect_another_disk();
+            }
+            self.seats[place].rot(down, damage);
+        }
     }
 
     fn try_disk(&mut self, node: u64, trouble: Trouble, (lasts, power): (Duration, Option<Policy>), scene: &Scene) {

@@ -49,6 +49,13 @@ struct Removal {
     unsure: bool,
 }
 
+impl Membership {
+    /// A machine will go on as another node, or with another store: what its disk held before is not of this cluster.
+    pub fn expect_another_disk(&mut self) {
+        self.asked += 1;
+    }
+}
+
 impl Cluster {
     /// Begins a change.
     pub(super) fn change(&mut self, what: &Mischief) -> Result<(), Violation> {
@@ -106,8 +113,11 @@ impl Cluster {
         self.ask_to_remove(number, Some(place));
     }
 
+    /// Who is damaged needs the others, and a majority without it.
     fn may_go(&self, place: usize) -> bool {
-        self.members.contains(&place) && self.membership.removals.iter().all(|removal| removal.place != Some(place))
+        self.members.contains(&place)
+            && self.atlas.is_clear()
+            && self.membership.removals.iter().all(|removal| removal.place != Some(place))
     }
 
     fn ask_to_remove(&mut self, number: u64, place: Option<usize>) {
@@ -121,8 +131,7 @@ impl Cluster {
     fn replace(&mut self, who: &Who) -> Result<(), Violation> {
         let scene = self.scene();
         let place = places(who, &scene).into_iter().find(|place| self.may_go(*place));
-        let rests = self.membership.removals.is_empty() && self.membership.joining.is_empty() && self.is_agreed();
-        let Some(place) = place.filter(|_| rests && self.atlas.is_clear() && self.members.len() >= 3) else {
+        let Some(place) = place.filter(|_| self.membership_rests() && self.members.len() >= 3) else {
             return Ok(());
         };
         let Some(number) = self.membership.numbers.get(&place).copied() else { return Ok(()) };
@@ -132,8 +141,13 @@ impl Cluster {
         self.enter(place)
     }
 
+    /// True when nobody comes or goes, as far as anybody knows.
+    pub(super) fn membership_rests(&self) -> bool {
+        self.membership.removals.is_empty() && self.membership.joining.is_empty() && self.is_agreed()
+    }
+
     /// True when all nodes that are up say that the members vote and nobody else.
-    fn is_agreed(&self) -> bool {
+    pub(super) fn is_agreed(&self) -> bool {
         let numbers: BTreeSet<u64> =
             self.members.iter().filter_map(|place| self.membership.numbers.get(place).copied()).collect();
         let standings = self.members.iter().filter_map(|place| self.seats[*place].machine.standing());

@@ -168,6 +168,7 @@ impl Cluster {
             met.changes += one.changes;
             met.pauses += one.pauses;
             met.rots += one.rots;
+            met.logs_lost += one.logs_lost;
             met.clocks += one.clocks;
         }
         met.memberships = self.membership.asked;
@@ -198,11 +199,14 @@ impl Cluster {
             }
             self.seats[place].tend(&self.shared)?;
         }
-        let repaired: Vec<usize> = self.atlas.damaged().filter(|place| self.seats[*place].door().is_some()).collect();
-        for place in repaired {
+        self.tend_membership();
+        // Whoever lost its log is whole again when the others count on the node that took its place.
+        let is_agreed = self.is_agreed();
+        let is_repaired = |seat: &Seat| seat.door().is_some() && !seat.machine.has_rotten_tables();
+        let is_whole = |place: &usize| is_agreed && is_repaired(&self.seats[*place]);
+        for place in self.atlas.damaged().filter(is_whole).collect::<Vec<usize>>() {
             self.atlas.mended(place);
         }
-        self.tend_membership();
         blind::pardon(self.watch.violation().map_or(Ok(()), Err))?;
         self.shared.violation().map_or(Ok(()), Err)
     }

@@ -6,7 +6,7 @@ use super::{draw, matrix, process, say, say_failure};
 use crate::check::oracles;
 use crate::history::History;
 use crate::mutants::{self, Mutant};
-use crate::plan::Plan;
+use crate::plan::{Plan, Profile};
 use crate::verdict::{Met, Report, Verdict};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -51,6 +51,7 @@ impl Sum {
         self.met.calls += met.calls;
         self.met.cores += met.cores;
         self.met.rots += met.rots;
+        self.met.logs_lost += met.logs_lost;
         self.met.terms += met.terms;
         for (kind, count) in &met.kinds {
             *self.met.kinds.entry(kind.clone()).or_default() += count;
@@ -80,11 +81,11 @@ impl Sum {
 
     /// What runs of several nodes met besides; nothing when there were none.
     fn say_network(&self) {
-        let Met { partitions, messages, terms, pauses, clocks, calls, cores, rots, .. } = self.met;
+        let Met { partitions, messages, terms, pauses, clocks, calls, cores, rots, logs_lost, .. } = self.met;
         if terms > 0 {
             say(&format!(
                 "clusters: {partitions} partitions, {messages} messages and {calls} calls in trouble, {pauses} pauses, \
-                 {clocks} wrong clocks, {rots} rotten stores, {cores} minorities left broken, {terms} terms led"
+                 {clocks} wrong clocks, {rots} rotten stores, {logs_lost} lost logs, {cores} minorities left broken, {terms} terms led"
             ));
         }
     }
@@ -125,6 +126,9 @@ pub fn marks(run: &Run) -> Result<bool, String> {
     let mut known = include_str!("../../marks.txt").lines().collect::<Vec<_>>();
     if run.choice.profile.has_clusters() {
         known.extend(include_str!("../../marks_of_clusters.txt").lines());
+    }
+    if matches!(run.choice.profile, Profile::Swarm | Profile::Membership) {
+        known.extend(include_str!("../../marks_of_members.txt").lines());
     }
     known.retain(|line| !line.starts_with('#'));
     let missed: Vec<_> = known.iter().filter(|name| !sum.marks.contains_key(**name)).collect();

@@ -4,7 +4,7 @@
 
 mod cut;
 
-use crate::plan::{Messages, Plan};
+use crate::plan::{Calls, Messages, Mischief, Plan};
 use crate::workload::Sent;
 use cut::{LISTS, List};
 
@@ -148,6 +148,18 @@ impl<T: FnMut(&[Plan]) -> Trial> Search<T> {
                 cluster.skews_micros.clear();
             }
         });
+        self.try_change(|plan| plan.knobs.buggify = false);
+        self.try_change(|plan| {
+            if let Some(cluster) = &mut plan.cluster {
+                cluster.calls = Calls::default();
+            }
+        });
+        self.try_change(|plan| {
+            if let Some(cluster) = &mut plan.cluster {
+                cluster.core = None;
+            }
+        });
+        self.let_nobody_come_or_go();
         for nodes in [1, 3, 5] {
             self.try_change(|plan| {
                 if let Some(cluster) = plan.cluster.as_mut().filter(|cluster| cluster.nodes > nodes) {
@@ -159,6 +171,43 @@ impl<T: FnMut(&[Plan]) -> Trial> Search<T> {
             let steps = plan.clients.iter_mut().flat_map(|client| &mut client.steps);
             steps.for_each(|step| step.sent = Sent::Once);
         });
+    }
+
+    /// Takes changes of the members out, all at once or each kind by itself, and the machines that nobody needs then.
+    fn let_nobody_come_or_go(&mut self) {
+        self.try_without(Mischief::changes_members);
+        self.try_without(|what| matches!(what, Mischief::Replace { .. }));
+        self.try_without(|what| matches!(what, Mischief::Transfer { .. }));
+        self.try_without(|what| matches!(what, Mischief::Remove { .. }));
+        self.try_without(|what| matches!(what, Mischief::Join { .. }));
+        let one_by_one = |plan: &mut Plan| {
+            let disturbances = plan.cluster.iter_mut().flat_map(|cluster| &mut cluster.disturbances);
+            for disturbance in disturbances {
+                if let Mischief::Join { machines } = &mut disturbance.what {
+                    *machines = 1;
+                }
+            }
+        };
+        self.try_change(one_by_one);
+        for spares in [0, 1] {
+            self.try_change(|plan| {
+                if let Some(cluster) = plan.cluster.as_mut().filter(|cluster| cluster.spares > spares) {
+                    cluster.spares = spares;
+                }
+            });
+        }
+    }
+
+    /// Takes all disturbances of a kind out; the others come no sooner.
+    fn try_without(&mut self, is_meant: impl Fn(&Mischief) -> bool) {
+        let mut candidate = self.plan.clone();
+        let disturbances = |plan: &Plan| plan.cluster.as_ref().map_or(0, |cluster| cluster.disturbances.len());
+        for place in (0..disturbances(&candidate)).rev() {
+            if candidate.cluster.as_ref().is_some_and(|cluster| is_meant(&cluster.disturbances[place].what)) {
+                candidate = List::Disturbances.without(&candidate, &(place..place + 1));
+            }
+        }
+        self.attempt(candidate, SEEDS_FOR_MANY);
     }
 
     /// Makes pauses and lengths smaller, all at once and then one by one.
@@ -184,17 +233,15 @@ impl<T: FnMut(&[Plan]) -> Trial> Search<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Profile, Wish};
+    use crate::plan::{Core, Disturbance, Profile, Who, Wish};
     use crate::workload::Workload;
 
     fn plan() -> Plan {
-        let wish = Wish {
-            profile: Profile::Partition,
-            workload: Some(Workload::Append),
-            time_s: 60,
-            mutants: Vec::new(),
-            images: 20,
-        };
+        plan_of(Profile::Partition)
+    }
+
+    fn plan_of(profile: Profile) -> Plan {
+        let wish = Wish { profile, workload: Some(Workload::Append), time_s: 60, mutants: Vec::new(), images: 20 };
         Plan::draw(3, &wish)
     }
 
@@ -222,6 +269,19 @@ mod tests {
         assert_eq!((small.images.places, small.time_s, Size::of(&small).nodes), (0, 0, 1));
         assert!(small.clients.iter().flat_map(|client| &client.steps).all(|step| step.pause_micros == 0));
         assert!(runs < 400, "{runs}");
+    }
+
+    #[test]
+    fn members_come_and_go_only_where_the_failure_needs_it() {
+        let mut plan = plan_of(Profile::Membership);
+        let cluster = plan.cluster.as_mut().unwrap();
+        let removal = Mischief::Remove { who: Who::Leader, runs_on: true };
+        cluster.disturbances.push(Disturbance { wait_ms: 5, lasts_ms: 5, what: removal.clone() });
+        cluster.core = Some(Core { broken: Who::Leader, cut_off: true });
+        let has = |plan: &Plan| plan.cluster.as_ref().unwrap().disturbances.iter().any(|one| one.what == removal);
+        let small = minimise(&plan, |candidates| candidates.iter().position(has).map_or(Trial::Holds, Trial::Fails));
+        let cluster = small.cluster.unwrap();
+        assert_eq!((cluster.disturbances.len(), cluster.spares, cluster.core), (1, 0, None));
     }
 
     #[test]

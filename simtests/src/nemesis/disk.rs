@@ -2,15 +2,30 @@
 
 use crate::plan::{Mischief, draw_fault};
 use crate::rng::Rng;
+use crate::simfs::rot::Damage;
+use crate::simfs::{Fault, Files, Kind, Reason};
 
 /// A disk that fails.
 pub fn draw(nodes: u64, rng: &mut Rng) -> Mischief {
     let node = rng.between(1, nodes);
-    match rng.below(8) {
-        0 | 1 => return Mischief::Rot { node },
-        2 | 3 => return Mischief::FullDisk { node, bytes_more: rng.spread(1, 64 << 10) },
+    match rng.below(10) {
+        0..=2 => return draw_rot(nodes, rng),
+        3 | 4 => return Mischief::FullDisk { node, bytes_more: rng.spread(1, 64 << 10) },
         _ => {}
     }
-    let power = rng.chance(1, 2).then(|| super::draw_policy(rng));
-    Mischief::Fault { node, fault: draw_fault(rng), power }
+    // All that a node says to others is built upon that its log is durable.
+    let of_the_log = |rng: &mut Rng| {
+        let nth = rng.spread(1, 8);
+        Fault { kind: Kind::Sync, files: Files::Log, nth, reason: Reason::Io, short_bytes: 0 }
+    };
+    let fault = if rng.chance(2, 5) { of_the_log(rng) } else { draw_fault(rng) };
+    Mischief::Fault { node, fault, power: rng.chance(1, 2).then(|| super::draw_policy(rng)) }
+}
+
+/// A disk that loses what was durable on it.
+fn draw_rot(nodes: u64, rng: &mut Rng) -> Mischief {
+    let node = rng.between(1, nodes);
+    const ALL: [Damage; 6] =
+        [Damage::ListOfTables, Damage::Table, Damage::Log, Damage::Log, Damage::NoLog, Damage::NoLogAndStore];
+    Mischief::Rot { node, damage: *rng.pick(&ALL) }
 }

@@ -8,6 +8,7 @@ use crate::nemesis::{Family, calls, clock, disk, membership, partition, process}
 use crate::rng::Rng;
 use crate::simfs::faults::Fault;
 use crate::simfs::image::Policy;
+use crate::simfs::rot::Damage;
 use serde::{Deserialize, Serialize};
 
 /// Several nodes.
@@ -146,10 +147,13 @@ pub enum Mischief {
         /// Bytes that still fit.
         bytes_more: u64,
     },
-    /// A node ends, and while it is down a bit of its store changes. The atlas may refuse it.
+    /// A node ends, and while it is down its disk is damaged. The atlas may refuse it.
     Rot {
         /// Which node.
         node: u64,
+        /// What is damaged.
+        #[serde(default)]
+        damage: Damage,
     },
     /// Wall clocks run too fast or too slowly.
     Drift {
@@ -188,6 +192,16 @@ pub enum Mischief {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Who>,
     },
+}
+
+impl Mischief {
+    /// True for what an operator asks for about who belongs to the cluster, or who leads it.
+    pub fn changes_members(&self) -> bool {
+        matches!(
+            self,
+            Mischief::Join { .. } | Mischief::Remove { .. } | Mischief::Replace { .. } | Mischief::Transfer { .. }
+        )
+    }
 }
 
 /// Which nodes.
@@ -229,6 +243,8 @@ pub enum Shape {
     Ring,
 }
 
+/// As many as the product lets a cluster have members.
+const MACHINES_MAX: u64 = 7;
 /// A trouble that lasts for longer is nothing new.
 const LASTS_MS_MAX: u64 = 30_000;
 
@@ -267,21 +283,26 @@ pub fn draw(profile: Profile, seed: u64, rhythm: &Rhythm) -> Option<Cluster> {
             let (messages, partitions, crashes, pauses) = (on(), on(), on(), on());
             Families { messages, partitions, crashes, pauses, core: on(), membership: true, ..Families::default() }
         }
+        Profile::ClusterDisk => {
+            let mut on = || rng.chance(1, 3);
+            let (messages, partitions, crashes, pauses) = (on(), on(), on(), on());
+            Families { messages, partitions, crashes, pauses, core: on(), disks: true, ..Families::default() }
+        }
         Profile::Mix | Profile::Calm | Profile::Crash | Profile::Disk => return None,
     };
     let nodes = match profile {
         Profile::Partition => *rng.pick(&[3, 3, 5]),
+        Profile::ClusterDisk => *rng.pick(&[3, 3, 3, 4, 5]),
         Profile::Membership => *rng.pick(&[1, 2, 3, 3, 3, 4]),
         Profile::Swarm => *rng.pick(&[1, 2, 2, 3, 3, 3, 3, 3, 4, 5, 5, 6, 7]),
         _ => *rng.pick(&[1, 3, 3, 3, 5]),
     };
-    // No more members than there may be, and no replaced disk among damaged ones.
-    let joins = profile == Profile::Swarm && nodes <= 5 && !families.disks;
-    let membership = families.membership || (joins && Rng::stream(seed, "membership").chance(1, 2));
+    let joins = profile == Profile::Swarm && Rng::stream(seed, "membership").chance(1, 2);
+    let membership = families.membership || joins;
     let families = Families { membership, ..families };
     Some(Cluster {
         nodes,
-        spares: if families.membership { 1 + nodes % 2 } else { 0 },
+        spares: if families.membership { (1 + nodes % 2).min(MACHINES_MAX - nodes) } else { 0 },
         skews_micros: if families.clocks {
             (0..nodes).map(|_| clock::draw_skew(&mut rng)).collect()
         } else {

@@ -41,6 +41,8 @@ pub enum Profile {
     ClusterCalm,
     /// Several nodes that crash.
     ClusterCrash,
+    /// Several nodes whose disks fail, are full, rot, or lose their log.
+    ClusterDisk,
     /// Several nodes that do not always hear each other.
     Partition,
     /// Several nodes that come and go.
@@ -57,6 +59,7 @@ impl Profile {
             Profile::Swarm
             | Profile::ClusterCalm
             | Profile::ClusterCrash
+            | Profile::ClusterDisk
             | Profile::Partition
             | Profile::Membership
             | Profile::Cluster => true,

@@ -297,20 +297,25 @@ impl Disk {
     pub fn files_in(&self, folder: &str) -> Vec<Held> {
         let folder = self.child(ROOT, folder).and_then(|ino| self.inodes.get(&ino));
         let Some(Inode::Folder(folder)) = folder else { return Vec::new() };
-        let held = |ino: &Ino| match self.inodes.get(ino) {
-            Some(Inode::File(file)) => {
-                let (mut durable, mut now) = (file.durable.clone(), file.durable.clone());
-                for (change, fate) in &file.changes {
-                    change.apply(&mut now);
-                    if *fate == Fate::Durable {
-                        change.apply(&mut durable);
-                    }
-                }
-                Some(Held { ino: *ino, durable, now })
+        folder.now.values().filter_map(|ino| self.held(*ino)).collect()
+    }
+
+    /// What a file of the root holds now; empty when there is none.
+    pub fn root_file(&self, name: &str) -> Vec<u8> {
+        let held = self.child(ROOT, name).and_then(|ino| self.held(ino));
+        held.map_or_else(Vec::new, |held| held.now.bytes())
+    }
+
+    fn held(&self, ino: Ino) -> Option<Held> {
+        let Inode::File(file) = self.inodes.get(&ino)? else { return None };
+        let (mut durable, mut now) = (file.durable.clone(), file.durable.clone());
+        for (change, fate) in &file.changes {
+            change.apply(&mut now);
+            if *fate == Fate::Durable {
+                change.apply(&mut durable);
             }
-            _ => None,
-        };
-        folder.now.values().filter_map(held).collect()
+        }
+        Some(Held { ino, durable, now })
     }
 
     /// Plays one operation.

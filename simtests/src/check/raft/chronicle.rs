@@ -11,6 +11,8 @@ type Checked = Result<(), Violation>;
 /// What happened so far.
 #[derive(Clone, Debug, Default)]
 pub struct Chronicle {
+    /// What the disk of each node said last of its vote.
+    vows: BTreeMap<u64, Vow>,
     /// Whom each node gave its vote in each term.
     votes: BTreeMap<(u64, u64), u64>,
     /// Who led in each term, and what it knew to be committed when it began.
@@ -80,11 +82,12 @@ impl Chronicle {
         wrong("append-not-durable", format!("node {node} says that it has entry {index}, and its disk ends at {last}"))
     }
 
-    /// What a node's disk says of its vote changed.
+    /// A node's disk says this of its vote, wherever that disk is and whatever became of an earlier one.
     ///
     /// # Errors
     /// When it forgot a term, or gave a vote away twice.
-    pub fn vows(&self, node: u64, before: Vow, after: Vow) -> Checked {
+    pub fn vows(&mut self, node: u64, after: Vow) -> Checked {
+        let before = self.vows.insert(node, after).unwrap_or(after);
         let forgot = after.term < before.term;
         let voted_twice = after.term == before.term && before.vote != 0 && after.vote != before.vote;
         if forgot || voted_twice {

@@ -84,13 +84,29 @@ impl Batch {
 
     /// All whole batches of a segment.
     pub fn all(bytes: &[u8]) -> Vec<Batch> {
+        Batch::places(bytes).into_iter().map(|(_, batch)| batch).collect()
+    }
+
+    /// All whole batches of a segment, and where they begin.
+    pub fn places(bytes: &[u8]) -> Vec<(usize, Batch)> {
         let (mut batches, mut at) = (Vec::new(), BLOCK);
         while at < bytes.len() {
             let batch = Batch::read(&bytes[at..]);
-            at += batch.as_ref().map_or(BLOCK, |batch| batch.span);
-            batches.extend(batch);
+            let span = batch.as_ref().map_or(BLOCK, |batch| batch.span);
+            batches.extend(batch.map(|batch| (at, batch)));
+            at += span;
         }
         batches
+    }
+
+    /// The bytes of a batch without records.
+    #[cfg(test)]
+    pub fn empty(stands_for: u64) -> Vec<u8> {
+        let mut bytes = vec![0; BLOCK];
+        bytes[..4].copy_from_slice(BATCH_MAGIC);
+        bytes[8..16].copy_from_slice(&stands_for.to_le_bytes());
+        bytes[16..24].copy_from_slice(&stands_for.to_le_bytes());
+        bytes
     }
 }
 

@@ -6,13 +6,15 @@ use crate::check::Violation;
 use crate::simfs::Drive;
 use crate::simfs::model::{Content, Disk, Held, Ino, Op};
 use madsim::task::NodeId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vivarium_consensus::{Deed, set_listener};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Where a node keeps its log.
 const LOG_FOLDER: &str = "log";
+/// Where it says which node it is.
+const IDENTITY: &str = "identity";
 
 /// The watch over all nodes of a run. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,10 @@ struct Watched {
     machines: BTreeMap<NodeId, Machine>,
     /// Where each node was last heard.
     nodes: BTreeMap<u64, NodeId>,
+    /// Machines that lost their log, until their node speaks again, as whom ever.
+    robbed: BTreeSet<NodeId>,
+    /// What was durable of a log that is lost, by the node whose it was: until then it counted.
+    lost: BTreeMap<u64, Log>,
     found: Option<Violation>,
 }
 
@@ -36,7 +42,7 @@ struct Machine {
     drive: Drive,
     /// Operations of this life that were looked at.
     seen: usize,
-    /// The node that was last heard on it.
+    /// The node whose log it is; 0 when nobody knows yet.
     node: u64,
     /// Everything that was written.
     written: Log,
@@ -65,6 +71,15 @@ impl Watch {
         let watched = &mut *locked(&self.watched);
         let checked = watched.look(machine);
         watched.note(checked);
+    }
+
+    /// Between two lives the log of a machine is damaged. What its node promised binds it all the same.
+    pub fn log_is_lost(&self, machine: NodeId) {
+        let watched = &mut *locked(&self.watched);
+        watched.robbed.insert(machine);
+        let Some(robbed) = watched.machines.remove(&machine) else { return };
+        watched.nodes.remove(&robbed.node);
+        watched.lost.insert(robbed.node, robbed.durable);
     }
 
     /// What was found to be wrong first, if anything.
@@ -100,13 +115,16 @@ impl Watched {
         };
         let pending = files.iter().flat_map(batches).collect();
         let before = self.machines.remove(&at);
-        let node = before.as_ref().map_or(0, |before| before.node);
-        if let Some(before) = before.filter(|before| durable.through() >= before.durable.through()) {
-            let checked = self.chronicle.vows(node, before.durable.vow, durable.vow);
+        let node = node_of(&disk.root_file(IDENTITY));
+        // Of a damaged log nothing follows: either its node finds that too, or it is whole where it matters.
+        let is_robbed = self.robbed.contains(&at);
+        let goes_on = before.is_some_and(|before| durable.through() >= before.durable.through());
+        if goes_on && node > 0 && !is_robbed {
+            let checked = self.chronicle.vows(node, durable.vow);
             self.note(checked);
         }
         let mut previous = None;
-        for (index, (term, hash)) in &written.entries {
+        for (index, (term, hash)) in written.entries.iter().filter(|_| !is_robbed) {
             let checked = self.chronicle.logs(node, previous, (*index, *term), *hash);
             self.note(checked);
             previous = Some(*term);
@@ -123,6 +141,9 @@ impl Watched {
             match op {
                 Op::Write { ino, data, .. } => {
                     let Some(batch) = Batch::read(&data) else { continue };
+                    if batch.number == 1 {
+                        machine.node = node_of(&machine.drive.root_file(IDENTITY));
+                    }
                     machine.writes(ino, batch, &mut self.chronicle)?;
                 }
                 Op::Sync { ino } => machine.syncs(ino, &mut self.chronicle)?,
@@ -143,8 +164,16 @@ impl Watched {
         machine.node = node;
         self.nodes.retain(|other, place| *place != at || *other == node);
         self.nodes.insert(node, at);
-        let checked = self.look(at).and_then(|()| self.weigh(at, node, deed));
+        self.lost.remove(&node);
+        self.robbed.remove(&at);
+        let checked = self.look(at).and_then(|()| self.recall(at, node)).and_then(|()| self.weigh(at, node, deed));
         self.note(checked);
+    }
+
+    /// Who speaks knows what it vowed.
+    fn recall(&mut self, at: NodeId, node: u64) -> Result<(), Violation> {
+        let vow = self.machines.get(&at).map(|machine| machine.durable.vow);
+        vow.map_or(Ok(()), |vow| self.chronicle.vows(node, vow))
     }
 
     fn weigh(&mut self, at: NodeId, node: u64, deed: &Deed<'_>) -> Result<(), Violation> {
@@ -165,7 +194,10 @@ impl Watched {
                 }
                 let holds = |voter: u64, index: u64, term: u64| {
                     let machine = self.nodes.get(&voter).and_then(|place| self.machines.get(place));
-                    machine.is_some_and(|machine| machine.durable.holds(index, term))
+                    machine
+                        .map(|machine| &machine.durable)
+                        .or(self.lost.get(&voter))
+                        .is_some_and(|log| log.holds(index, term))
                 };
                 let count = Count { node, term: *term, index: *index, entry_term: *entry_term, voters };
                 self.chronicle.commits(count, &holds)
@@ -196,13 +228,18 @@ impl Machine {
         let (synced, pending) = std::mem::take(&mut self.pending).into_iter().partition(|(ino, _)| *ino == file);
         self.pending = pending;
         for (_, batch) in synced {
-            let before = self.durable.vow;
-            let goes_on = batch.number > 1;
             self.durable.add(&batch);
-            if goes_on {
-                chronicle.vows(self.node, before, self.durable.vow)?;
+            if self.node > 0 {
+                chronicle.vows(self.node, self.durable.vow)?;
             }
         }
         Ok(())
     }
+}
+
+/// The node that a folder's identity names; 0 when it names none.
+fn node_of(identity: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(identity);
+    let number = text.lines().find_map(|line| line.strip_prefix("node "));
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }

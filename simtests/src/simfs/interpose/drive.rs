@@ -96,6 +96,11 @@ impl Drive {
         self.with(|world| world.faults.arm(fault));
     }
 
+    /// Something on it is damaged: errors are to be expected.
+    pub fn expect_trouble(self) {
+        self.with(|world| world.faults.was_armed = true);
+    }
+
     /// Takes back all faults that have not fired, and the limit of space.
     pub fn relieve(self) {
         self.with(|world| world.faults.relieve());
@@ -139,6 +144,16 @@ impl Drive {
     pub fn failed_syncs(self) -> usize {
         let failed = |world: &mut World| world.ops.iter().filter(|op| matches!(op, Op::SyncFailed { .. })).count();
         self.with(failed).unwrap_or(0)
+    }
+
+    /// How many fsyncs failed on which the node builds: those of its log and of its store.
+    pub fn failed_promises(self) -> u64 {
+        self.with(|world| world.faults.promises_failed).unwrap_or(0)
+    }
+
+    /// What a file at the root holds now; empty when there is none.
+    pub fn root_file(self, name: &str) -> Vec<u8> {
+        self.with(|world| world.disk.root_file(name)).unwrap_or_default()
     }
 
     /// The disk as it is now, and the calls so far that the model does not know.
