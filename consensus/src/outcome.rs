@@ -8,6 +8,7 @@ use crate::transaction::IDEMPOTENCY_MINUTES;
 use crate::{IdempotencyKey, Outcome};
 use std::path::PathBuf;
 use vivarium_storage::engine::{Bytes, Scan, Snapshot};
+use vivarium_storage::runtime::mutant;
 use vivarium_storage::{Cell, Error, Key, KeyRange, Mutation, Result, Space, Version};
 
 /// The first byte of the keys of outcomes in [`Space::Meta`].
@@ -96,7 +97,9 @@ pub(crate) fn decide(
         pending.write(Space::Meta, expired.clone(), None);
         mutations.push(Mutation { space: Space::Meta, key: expired, value: None });
     }
-    let expiry = Version(now.0.saturating_add(IDEMPOTENCY_MINUTES * 60 * 1_000_000));
+    // A planted bug: it counts from the batch that its node happened to apply it in.
+    let since = if mutant("apply-01") { snapshot.version() } else { now };
+    let expiry = Version(since.0.saturating_add(IDEMPOTENCY_MINUTES * 60 * 1_000_000));
     let remembered = Remembered { outcome, expiry }.encode();
     pending.write(Space::Meta, stored_key.clone(), Some(remembered.clone()));
     mutations.push(Mutation { space: Space::Meta, key: stored_key, value: Some(remembered.into()) });

@@ -50,7 +50,7 @@ pub fn judge(action: &Action, reply: Reply, disk: Disk) -> Meaning {
     let codes: Vec<&str> = reply.errors.iter().map(|(code, _)| code.as_str()).collect();
     if codes.is_empty() {
         return match reply.version {
-            Some(version) => Meaning { end: End::Done { version, reply }, violation: None },
+            Some(version) => Meaning { end: End::Done { version: Some(version), reply }, violation: None },
             None => {
                 let violation = Violation::new("certificate", "no-version", format!("{action:?} names no version"));
                 Meaning { end: End::Lost("no version".into()), violation: Some(violation) }

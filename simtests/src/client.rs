@@ -3,6 +3,7 @@
 //! An answer counts only when the power was still on as it arrived.
 
 use crate::answer;
+use crate::check::audit::Answered;
 use crate::check::{Violation, blind};
 use crate::history::{End, History, Moment};
 use crate::house::Door;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use vivarium_storage::runtime::sometimes;
 
 /// How soon a client looks again whether a node is back; then less and less often.
 const KNOCK: Duration = Duration::from_millis(1);
@@ -73,14 +75,14 @@ impl Shared {
         };
     }
 
-    /// Notes what an audit was answered when it repeated calls that had no answer.
-    pub fn note_repeated(&self, door: &Door, repeated: Vec<(String, Action, Reply)>) {
-        for (key, action, reply) in repeated {
+    /// Notes what an audit was answered when it repeated calls that had no answer, and when it read.
+    pub fn note_audited(&self, door: &Door, answered: Answered) {
+        for (key, action, reply) in answered {
             let begun = self.moment();
             let end = judge(self, door, &action, reply);
             let ended = self.moment();
             self.with_history(|history| {
-                let call = history.begin(0, Some(key), action, begun);
+                let call = history.begin(0, key, action, begun);
                 record::through(call, door.number);
                 history.end(call, ended, end);
             });
@@ -120,6 +122,12 @@ impl Shared {
     /// From now on a cursor may outlive its snapshot.
     pub fn expect_snapshots_to_age(&self) {
         self.inner().snapshots_age = true;
+    }
+
+    /// From now on the versions that answers name are forgotten: only what an outsider sees is checked.
+    pub fn forget_versions(&self) {
+        sometimes("a run is checked without versions");
+        self.with_history(History::forget_versions);
     }
 
     fn accuse(&self, violation: Violation) {
@@ -319,7 +327,8 @@ async fn send(
         }
     };
     let what = match &end {
-        End::Done { version, .. } => format!("call {call} done at {version}"),
+        End::Done { version: Some(version), .. } => format!("call {call} done at {version}"),
+        End::Done { version: None, .. } => format!("call {call} done"),
         End::Refused(reply) => format!("call {call} refused: {:?}", reply.errors),
         End::Lost(reason) => format!("call {call} lost: {reason}"),
         End::Open => unreachable!("it has ended"),

@@ -4,7 +4,7 @@
 
 use crate::workload::{Action, Reply};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A place in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,13 +27,23 @@ pub enum End {
     Done {
         /// Its `data`.
         reply: Reply,
-        /// What was read, or committed.
-        version: u64,
+        /// What was read, or committed; absent where the run forgets what the product says of versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<u64>,
     },
     /// Surely not done.
     Refused(Reply),
     /// Nobody knows.
     Lost(String),
+}
+
+impl End {
+    fn without_version(self) -> End {
+        match self {
+            End::Done { reply, .. } => End::Done { reply: Reply { version: None, ..reply }, version: None },
+            other => other,
+        }
+    }
 }
 
 /// One call.
@@ -59,6 +69,7 @@ pub struct History {
     /// The calls.
     pub calls: Vec<Call>,
     order: u64,
+    forgets_versions: bool,
 }
 
 /// What must be true of a database that was opened after a crash.
@@ -70,6 +81,16 @@ pub struct Known {
     pub told: u64,
     /// Mutations that were begun and not answered: each may be there, whole, or not.
     pub open: Vec<(String, Action)>,
+    /// All calls as they stood then, where versions are forgotten: the fields above but `open` say nothing.
+    pub past: Option<Box<History>>,
+}
+
+impl Known {
+    /// True when anything was answered.
+    pub fn has_answers(&self) -> bool {
+        let is_done = |call: &Call| matches!(call.end, End::Done { .. });
+        self.told > 0 || self.past.as_ref().is_some_and(|past| past.calls.iter().any(is_done))
+    }
 }
 
 impl History {
@@ -90,7 +111,17 @@ impl History {
         let call = &mut self.calls[call];
         assert!(call.ended.is_none(), "a call ends once");
         call.ended = Some(ended);
-        call.end = end;
+        call.end = if self.forgets_versions { end.without_version() } else { end };
+    }
+
+    /// From now on only what a client sees is noted, and no version that the product states.
+    pub fn forget_versions(&mut self) {
+        self.forgets_versions = true;
+    }
+
+    /// True when versions were forgotten: then nothing can be checked that trusts them.
+    pub fn is_black_box(&self) -> bool {
+        self.forgets_versions
     }
 
     /// The calls as lines of JSON.
@@ -109,6 +140,9 @@ impl History {
             let call = serde_json::from_str(line).map_err(|error| format!("line {}: {error}", number + 1))?;
             history.calls.push(call);
         }
+        let last = |call: &Call| call.ended.unwrap_or(call.begun).order;
+        history.order = history.calls.iter().map(last).max().unwrap_or(0);
+        history.forgets_versions = history.calls.iter().any(|call| matches!(call.end, End::Done { version: None, .. }));
         Ok(history)
     }
 
@@ -133,17 +167,21 @@ impl History {
 
     /// What must be true of disks that lost everything after a moment, see [`crate::simfs::interpose::stamp`].
     pub fn known(&self, stamp: u64) -> Known {
-        let mut known = Known::default();
+        let mut known = Known { past: self.is_black_box().then(|| Box::new(self.until(stamp))), ..Known::default() };
         let mut open = BTreeMap::new();
+        let mut done = BTreeSet::new();
         for call in self.calls.iter().filter(|call| call.begun.stamp <= stamp) {
             // What ended later was still open then.
             let ended = call.ended.filter(|ended| ended.stamp <= stamp);
             match (&call.end, ended, &call.key) {
                 (End::Done { version, .. }, Some(_), key) => {
-                    known.told = known.told.max(*version);
+                    known.told = known.told.max(version.unwrap_or(0));
                     if let Some(key) = key {
                         open.remove(key);
-                        known.committed.insert(*version, (key.clone(), call.action.clone()));
+                        done.insert(key);
+                        if let Some(version) = version {
+                            known.committed.insert(*version, (key.clone(), call.action.clone()));
+                        }
                     }
                 }
                 // The harness repeats after a restart, when no other attempt can still be under way.
@@ -152,7 +190,7 @@ impl History {
                 }
                 (End::Refused(_), Some(_), Some(_)) => {}
                 (_, _, Some(key)) => {
-                    if !known.committed.values().any(|(done, _)| done == key) {
+                    if !done.contains(key) {
                         open.insert(key.clone(), call.action.clone());
                     }
                 }
@@ -161,5 +199,15 @@ impl History {
         }
         known.open = open.into_iter().collect();
         known
+    }
+
+    /// The calls as they stood at a moment: what ended later was open then.
+    fn until(&self, stamp: u64) -> History {
+        let begun = self.calls.iter().filter(|call| call.begun.stamp <= stamp);
+        let as_then = |call: &Call| match call.ended.filter(|ended| ended.stamp <= stamp) {
+            Some(_) => call.clone(),
+            None => Call { ended: None, end: End::Open, ..call.clone() },
+        };
+        History { calls: begun.map(as_then).collect(), order: self.order, forgets_versions: self.forgets_versions }
     }
 }

@@ -53,7 +53,8 @@ pub async fn run(plan: Plan, base: PathBuf, met: &mut Met, shared: Shared) -> Re
     let handle = Handle::current();
     let make = Make { number: 1, ip: None, base: base.clone(), seed: plan.seed, knobs: plan.knobs, watch: None };
     let machine = Machine::new(&handle, make);
-    let mut lone = Lone { plan, base, handle, machine, shared, known: Known::default(), images: 0 };
+    let known = shared.with_history(|history| history.known(0));
+    let mut lone = Lone { plan, base, handle, machine, shared, known, images: 0 };
     let result = lone.run().await;
     *met = Met { images: lone.images, ..lone.machine.met };
     result
@@ -132,8 +133,8 @@ impl Lone {
             // A fault may hit the audit itself.
             Err(_) | Ok(Audited::Sound(_)) if door.faults() > 0 => Ok(Opened::Failed),
             Err(violation) => Err(violation),
-            Ok(Audited::Sound(repeated)) => {
-                self.shared.note_repeated(&door, repeated);
+            Ok(Audited::Sound(answered)) => {
+                self.shared.note_audited(&door, answered);
                 self.accused()?;
                 self.shared.set_door(0, Some(door.clone()));
                 Ok(Opened::Open(door))

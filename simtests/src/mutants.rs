@@ -23,13 +23,28 @@ pub struct Mutant {
     /// Crash images after each run, where it takes many to catch it.
     #[serde(default)]
     pub images: Option<u64>,
+    /// Its runs forget the versions that answers name.
+    #[serde(default)]
+    pub black_box: bool,
+    /// The checker that must see it there, and nobody else.
+    #[serde(default)]
+    pub only: Option<String>,
 }
 
 impl Mutant {
     /// What its runs are drawn from.
     pub fn wish(&self, time_s: u64, images: u64) -> Wish {
         let (profile, workload, mutants) = (self.profile, Some(self.workload), vec![self.id.clone()]);
-        Wish { profile, workload, time_s, mutants, images: self.images.unwrap_or(images) }
+        let (images, black_box) = (self.images.unwrap_or(images), self.black_box);
+        Wish { profile, workload, time_s, mutants, images, black_box }
+    }
+
+    /// Its name, and where its runs take place when it is planted in several places.
+    pub fn label(&self) -> String {
+        let workload =
+            if self.workload == Workload::Mixed { String::new() } else { format!(" {}", self.workload.word()) };
+        let black_box = if self.black_box { " (black box)" } else { "" };
+        format!("{}{workload}{black_box}", self.id)
     }
 }
 
@@ -57,12 +72,29 @@ fn listed() -> Vec<Mutant> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::check::CHECKERS;
+
     #[test]
-    fn each_planted_bug_has_a_name_of_its_own() {
-        let mut ids: Vec<_> = super::listed().into_iter().map(|mutant| mutant.id).collect();
-        let count = ids.len();
-        ids.sort();
-        ids.dedup();
-        assert_eq!(ids.len(), count);
+    fn each_planted_bug_has_a_label_of_its_own() {
+        let mut labels: Vec<_> = all().iter().map(Mutant::label).collect();
+        let count = labels.len();
+        labels.sort();
+        labels.dedup();
+        assert_eq!(labels.len(), count);
+    }
+
+    #[test]
+    fn each_checker_is_to_be_the_only_one_that_sees_some_bug() {
+        let all = all();
+        let mut proved: Vec<&str> = all.iter().filter_map(|mutant| mutant.only.as_deref()).collect();
+        proved.sort_unstable();
+        proved.dedup();
+        assert_eq!(proved, CHECKERS);
+    }
+
+    #[test]
+    fn a_black_box_has_a_checker_that_needs_no_versions() {
+        assert!(all().iter().all(|mutant| !mutant.black_box || mutant.workload.has_witness()));
     }
 }

@@ -68,6 +68,9 @@ pub fn run(plan: &Plan, wanted: &Wanted) -> Report {
         record::begin();
     }
     let shared = Shared::default();
+    if plan.black_box {
+        shared.forget_versions();
+    }
     if plan.turns_clocks() {
         shared.expect_snapshots_to_age();
     }

@@ -5,6 +5,7 @@
 use crate::Role;
 use crate::cluster::Directory;
 use crate::raft::{Change, Follower, Group};
+use vivarium_storage::runtime::mutant;
 
 /// Entries that a learner may be behind with and still be promoted: what it catches up with in a moment.
 const BEHIND_MAX: u64 = 256;
@@ -43,7 +44,9 @@ impl View<'_> {
     }
 
     fn leaving(&self, directory: &Directory) -> Option<NextStep> {
-        let gone = self.followers.iter().find(|follower| directory.has_left(follower.node));
+        // A planted bug: a member is let go only when it answers, which one that is gone never does.
+        let lets_go = |follower: &&Follower| follower.active || !mutant("live-02");
+        let gone = self.followers.iter().filter(lets_go).find(|follower| directory.has_left(follower.node));
         if let Some(gone) = gone
             && (!gone.voter || self.survives_without(gone.node))
         {

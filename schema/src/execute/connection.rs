@@ -252,6 +252,10 @@ impl Reader<'_> {
         if needs.cursors {
             pages.keys = self.sort_keys(&list.order, &pages.records).await?;
         }
+        // A planted bug: pages are handed out in the order in which they were read.
+        if mutant("rel-03") && distinct.len() == parents.len() {
+            return Ok(pages);
+        }
         let place = |parent: &DocumentId| pages.pages[distinct.binary_search(parent).expect("every parent is there")];
         pages.pages = parents.iter().map(place).collect();
         Ok(pages)

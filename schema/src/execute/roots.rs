@@ -6,7 +6,9 @@ use crate::Abort;
 use crate::plan::tree::{Root, Selected};
 use crate::record_key::RecordKey;
 use crate::{GlobalId, fetch};
-use vivarium_storage::{CollectionId, DocumentId};
+use vivarium_storage::engine::Scan;
+use vivarium_storage::runtime::mutant;
+use vivarium_storage::{CollectionId, DocumentId, IndexId, KeyRange, Space, key};
 
 /// What was read for a root field.
 #[derive(Debug)]
@@ -37,7 +39,11 @@ impl Reader<'_> {
         Ok(match root {
             Root::Typename(_) | Root::Introspection | Root::Write(_) => RootLevel::Plain,
             Root::Get { slot, record } => {
-                let found = self.find(bound.key(*slot)).await?;
+                let mut found = self.find(bound.key(*slot)).await?;
+                // A planted bug: the entry that a search comes to counts as the one that was searched for.
+                if found.is_none() && mutant("idx-09") {
+                    found = self.next_of(bound.key(*slot)).await?;
+                }
                 let records = self.records(record.collection, found.as_slice()).await?;
                 RootLevel::Get(self.level(record, records).await?)
             }
@@ -58,6 +64,15 @@ impl Reader<'_> {
             RecordKey::Unique(key) => fetch::unique(self.transaction, std::slice::from_ref(key)).await?.pop().flatten(),
             RecordKey::Nobody => None,
         })
+    }
+
+    /// The document of the next unique entry behind a key, for a planted bug.
+    async fn next_of(&mut self, key: &RecordKey) -> Result<Option<DocumentId>, Abort> {
+        let RecordKey::Unique(key) = key else { return Ok(None) };
+        let index = &key[..key::index(self.database, IndexId(0)).len()];
+        let range = KeyRange { start: key.clone(), end: KeyRange::prefix(index).end };
+        let rows = self.transaction.scan_many(Space::Index, &[Scan { range, reverse: false, limit: 1 }]).await?;
+        rows.into_iter().flatten().next().map(|(key, cell)| fetch::entry_id(&key, &cell)).transpose()
     }
 
     async fn nodes(

@@ -191,8 +191,10 @@ impl<'a> Desk<'a> {
         let mut revision = Revision { collection, id, document: Vec::new(), added: Vec::new(), removed: Vec::new() };
         for index in collection.indexes.iter().filter(|index| index.ready || !mutant("idx-06")) {
             let of = |document| entries::of_document(self.catalog, self.database, collection, index, id, document);
+            // A planted bug: an index over several fields follows its first one only.
+            let looked_at = if mutant("idx-10") { 1 } else { index.elements.len() };
             if let Some(before) = before
-                && index.elements.iter().all(|element| same(before, after, &element.path))
+                && index.elements.iter().take(looked_at).all(|element| same(before, after, &element.path))
             {
                 continue;
             }

@@ -256,7 +256,7 @@ fn one_altered_answer_is_found() {
     run.during(|| pause(span));
     run.audit();
     run.check();
-    let found = |what: &str, alter: &dyn Fn(&mut Reply, &mut u64) -> bool| {
+    let found = |what: &str, alter: &dyn Fn(&mut Reply, &mut Option<u64>) -> bool| {
         let mut history = record.with_history(|history| History::parse(&history.print())).unwrap();
         // The last of its kind: nothing else is under way that could explain it.
         let changed = history.calls.iter_mut().rev().any(|call| match &mut call.end {
@@ -294,8 +294,8 @@ fn one_altered_answer_is_found() {
     let words = found("a read of what was there before", &|reply, version| {
         let late = reply.data.pointer("/members/nodes/1").is_some();
         if late {
-            *version -= 1_000_000;
-            reply.version = Some(*version);
+            let earlier = version.map(|version| version - 1_000_000);
+            (*version, reply.version) = (earlier, earlier);
         }
         late
     });

@@ -1,17 +1,21 @@
 //! The audit of an opened database: everything told is there, everything else all or nothing, indexes equal documents.
 
 use super::content::{self, Repeated};
-use super::{Violation, blind, dump};
-use crate::history::Known;
+use super::{Violation, blind, dump, oracles};
+use crate::answer;
+use crate::history::{History, Known};
 use crate::house::Door;
 use crate::trace;
-use crate::workload::Action;
+use crate::workload::{Action, Reply};
 use vivarium_schema::Request;
+
+/// What an audit asked, and was answered: mutations again that had no answer, under their keys, and reads.
+pub type Answered = Vec<(Option<String>, Action, Reply)>;
 
 /// What an audit did.
 pub enum Audited {
-    /// All is well. The repetitions of open mutations, with what they were answered.
-    Sound(Repeated),
+    /// All is well. What was asked meanwhile.
+    Sound(Answered),
     /// The node was cut off meanwhile: nothing is known.
     Interrupted,
 }
@@ -36,8 +40,8 @@ pub async fn audit(door: &Door, known: &Known, interrupted: impl Fn() -> bool) -
         blind::pardon(Err(Violation::new("recovery", "rebuilt", detail)))?;
     }
     if !door.declared {
-        if known.told > 0 {
-            let detail = format!("the schema is gone, and version {} had been told", known.told);
+        if known.has_answers() {
+            let detail = format!("the schema is gone, and calls were answered, up to version {}", known.told);
             blind::pardon(Err(Violation::new("durability", "lost", detail)))?;
         }
         return Ok(Audited::Sound(Vec::new()));
@@ -51,6 +55,9 @@ pub async fn audit(door: &Door, known: &Known, interrupted: impl Fn() -> bool) -
     if let Some(problem) = report.problems.first() {
         blind::pardon(Err(Violation::new("verify", "index-differs", problem.clone())))?;
     }
+    if let Some(past) = &known.past {
+        return look_over(door, known, past, interrupted).await;
+    }
     let Some((version, found)) = read_all(door, &interrupted).await? else { return Ok(Audited::Interrupted) };
     trace::event(
         "audit",
@@ -62,7 +69,42 @@ pub async fn audit(door: &Door, known: &Known, interrupted: impl Fn() -> bool) -
     if let Some(found) = found {
         content::check(known, version, &found, &repeated)?;
     }
-    Ok(Audited::Sound(repeated))
+    Ok(Audited::Sound(repeated.into_iter().map(|(key, action, reply)| (Some(key), action, reply)).collect()))
+}
+
+/// An audit without versions: what was open is sent again, everything is read as clients read it, and what they know is
+/// checked together with that.
+async fn look_over(
+    door: &Door,
+    known: &Known,
+    past: &History,
+    interrupted: impl Fn() -> bool,
+) -> Result<Audited, Violation> {
+    let Some(repeated) = repeat(door, known, &interrupted).await? else { return Ok(Audited::Interrupted) };
+    let mut answered: Answered = repeated.into_iter().map(|(key, action, reply)| (Some(key), action, reply)).collect();
+    for action in door.workload.overview(past) {
+        let reply = door.act(&action, None).await;
+        if interrupted() {
+            return Ok(Audited::Interrupted);
+        }
+        let reply = reply.ok_or_else(|| Violation::new("recovery", "hangs", format!("{action:?} was not answered")))?;
+        let reply = reply.map_err(|error| Violation::new("state", "malformed-answer", error))?;
+        if !reply.errors.is_empty() {
+            let detail = format!("{action:?} was answered {:?}", reply.errors);
+            return Err(Violation::new("recovery", "unreadable", detail));
+        }
+        answered.push((None, action, reply));
+    }
+    trace::event("audit", &format!("{} calls looked over", past.calls.len()), &[]);
+    let mut history = past.clone();
+    for (key, action, reply) in &answered {
+        let begun = history.moment(0, 0);
+        let call = history.begin(0, key.clone(), action.clone(), begun);
+        let ended = history.moment(0, 0);
+        history.end(call, ended, answer::judge(action, reply.clone(), answer::Disk::Sound).end);
+    }
+    oracles::check(&history)?;
+    Ok(Audited::Sound(answered))
 }
 
 /// All that there is, and at which version; no state when what was read contradicts itself.

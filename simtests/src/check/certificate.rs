@@ -67,9 +67,9 @@ pub fn check(history: &History) -> Result<Replay, Violation> {
     let first_sent = first_sent(history);
     for call in &history.calls {
         match &call.end {
-            End::Done { reply, version } => check_answer(&replay, call, reply, *version),
+            End::Done { reply, version: Some(version) } => check_answer(&replay, call, reply, *version),
             End::Refused(reply) => check_refusal(&replay, (history, &first_sent), call, reply),
-            End::Lost(_) | End::Open => Ok(()),
+            End::Done { version: None, .. } | End::Lost(_) | End::Open => Ok(()),
         }
         .map_err(|found| found.about([call]))?;
     }
@@ -88,7 +88,7 @@ fn committed(history: &History) -> Result<BTreeMap<u64, &Call>, Violation> {
     let mut by_version: BTreeMap<u64, &Call> = BTreeMap::new();
     let mut by_key: BTreeMap<&str, (u64, &Reply, &Call)> = BTreeMap::new();
     for call in &history.calls {
-        let (Some(key), End::Done { version, reply }) = (&call.key, &call.end) else { continue };
+        let (Some(key), End::Done { version: Some(version), reply }) = (&call.key, &call.end) else { continue };
         if let Some((first, answer, other)) = by_key.insert(key, (*version, reply, call)) {
             if first != *version {
                 let detail = format!("key {key} was answered with version {first} and then {version}: applied twice");
@@ -167,7 +167,7 @@ fn check_refusal(
         return Ok(());
     }
     let done = history.calls.iter().filter_map(|other| match other.end {
-        End::Done { version, .. } => Some((other, version)),
+        End::Done { version: Some(version), .. } => Some((other, version)),
         _ => None,
     });
     let sent =
@@ -219,7 +219,7 @@ fn check_real_time(history: &History) -> Result<(), Violation> {
     let mut teller = None;
     let mut sent: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
     for (_, begins, call) in events {
-        let End::Done { version, .. } = &call.end else {
+        let End::Done { version: Some(version), .. } = &call.end else {
             if begins && let Some(key) = &call.key {
                 sent.insert(key);
             }

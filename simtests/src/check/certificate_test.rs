@@ -31,7 +31,7 @@ fn counted(labels: u64, version: u64) -> End {
 }
 
 fn done(data: Value, version: u64) -> End {
-    End::Done { reply: Reply { data, errors: Vec::new(), version: Some(version) }, version }
+    End::Done { reply: Reply { data, errors: Vec::new(), version: Some(version) }, version: Some(version) }
 }
 
 fn refused(code: &str) -> End {

@@ -41,7 +41,7 @@ impl From<Violation> for Explanation {
 
 /// All that the checkers of histories find.
 pub fn explain(history: &History) -> Vec<Explanation> {
-    let certificate = certificate::check(history).err();
+    let certificate = if history.is_black_box() { None } else { certificate::check(history).err() };
     let mut found: Vec<Explanation> = certificate.into_iter().map(Explanation::from).collect();
     let others = oracles::witnesses(history).into_iter().filter(|other| other.checker != "elle");
     found.extend(others.map(Explanation::from));

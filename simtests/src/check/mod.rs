@@ -25,10 +25,33 @@ pub mod task_model;
 use crate::history::Call;
 use serde::{Deserialize, Serialize};
 
+/// Everybody who may say that the product is wrong. Each must be the only one to catch a planted bug: see mutants.toml.
+pub const CHECKERS: [&str; 19] = [
+    "bank",
+    "certificate",
+    "counter",
+    "durability",
+    "elle",
+    "index",
+    "linear",
+    "liveness",
+    "pagination",
+    "panic",
+    "raft",
+    "recovery",
+    "relation",
+    "replica",
+    "resources",
+    "set",
+    "state",
+    "unique",
+    "verify",
+];
+
 /// Something that must never happen did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// Who says so: durability, state, verify, certificate, elle, linear, bank, set, resources, recovery, liveness, panic.
+    /// Who says so: one of [`CHECKERS`], or the harness and the workload about themselves.
     pub checker: String,
     /// What kind it is.
     pub class: String,

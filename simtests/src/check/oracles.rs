@@ -13,12 +13,15 @@ use std::collections::BTreeMap;
 /// Steps after which the order of a register's operations is given up.
 const LINEAR_STEPS_MAX: u64 = 2_000_000;
 
-/// Checks a history with everything that there is: the certificate and, where they apply, the others.
+/// Checks a history with everything that there is: the certificate, where versions are known, and the others, where they
+/// apply.
 ///
 /// # Errors
 /// What the certificate found, else what another found.
 pub fn check(history: &History) -> Result<(), Violation> {
-    blind::pardon(certificate::check(history).map(|_| ()))?;
+    if !history.is_black_box() {
+        blind::pardon(certificate::check(history).map(|_| ()))?;
+    }
     for found in witnesses(history) {
         blind::pardon(Err(found))?;
     }
@@ -71,7 +74,7 @@ pub(super) struct Sent<'h, T> {
 /// How an operation ended.
 pub(super) enum Ended<'h> {
     /// Answered so, at this moment.
-    Done(u64, &'h serde_json::Value, u64),
+    Done(u64, &'h serde_json::Value, Option<u64>),
     /// Surely not done.
     Refused,
     /// Nobody knows.
@@ -138,7 +141,7 @@ pub(super) fn transactions(operations: &[Sent<'_, Task>]) -> Result<Vec<Transact
                     operation.what.lists(data).map_err(|detail| Violation::new("elle", "malformed-answer", detail))?;
                 transaction.returned = moment;
                 transaction.outcome = Outcome::Ok;
-                transaction.version = Some(version);
+                transaction.version = version;
             }
             Ended::Refused => transaction.outcome = Outcome::Fail,
             Ended::Unknown => {}

@@ -26,7 +26,7 @@ fn done(mut data: Json, version: u64) -> End {
             payload.insert("commit".into(), json!({ "version": version.to_string() }));
         }
     }
-    End::Done { reply: Reply { data, errors: Vec::new(), version: Some(version) }, version }
+    End::Done { reply: Reply { data, errors: Vec::new(), version: Some(version) }, version: Some(version) }
 }
 
 fn refused(code: &str) -> End {
@@ -55,7 +55,7 @@ fn page(entries: &[(u64, u64)], version: u64) -> End {
     let node = |(value, at): &(u64, u64)| json!({ "list": 1, "value": value, "place": 0, "_meta": { "version": at.to_string() } });
     let nodes: Vec<_> = entries.iter().map(node).collect();
     let data = json!({ "r0": { "nodes": nodes, "pageInfo": { "hasNextPage": false } } });
-    End::Done { reply: Reply { data, errors: Vec::new(), version: Some(version) }, version }
+    End::Done { reply: Reply { data, errors: Vec::new(), version: Some(version) }, version: Some(version) }
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn open(name: &str) -> Task {
 
 fn register(value: Option<i64>, version: u64) -> End {
     let data = json!({ "register": value.map(|value| json!({ "name": "r0", "value": value })) });
-    End::Done { reply: Reply { data, errors: Vec::new(), version: Some(version) }, version }
+    End::Done { reply: Reply { data, errors: Vec::new(), version: Some(version) }, version: Some(version) }
 }
 
 fn opened(version: u64) -> End {

@@ -33,7 +33,7 @@ impl Cluster {
             Violation { detail, ..violation }
         })?;
         match audited {
-            Audited::Sound(repeated) => self.shared.note_repeated(&door, repeated),
+            Audited::Sound(answered) => self.shared.note_audited(&door, answered),
             Audited::Interrupted => return Err(Violation::new("harness", "interrupted", "nothing was armed")),
         }
         Ok(())

@@ -56,19 +56,23 @@ pub struct Choice {
     /// For how much virtual time clients work and troubles come: 60s.
     #[arg(long, value_parser = seconds, default_value_t = TIME_S, value_name = "SECONDS")]
     pub time: u64,
+    /// Forget the versions that answers name: see only what somebody outside sees. Some runs of the swarm do so anyway.
+    #[arg(long)]
+    pub black_box: bool,
 }
 
 impl Choice {
     /// What to draw.
     pub fn wish(&self, mutants: &[String], images: u64) -> Wish {
-        let Choice { profile, workload, time } = *self;
-        Wish { profile, workload, time_s: time, mutants: mutants.to_vec(), images }
+        let Choice { profile, workload, time, black_box } = *self;
+        Wish { profile, workload, time_s: time, mutants: mutants.to_vec(), images, black_box }
     }
 
     /// The words that say it again.
     pub fn words(&self) -> String {
         let workload = self.workload.map(|workload| format!(" --workload {}", workload.word())).unwrap_or_default();
-        format!("--profile {}{workload} --time {}s", self.profile.word(), self.time)
+        let black_box = if self.black_box { " --black-box" } else { "" };
+        format!("--profile {}{workload} --time {}s{black_box}", self.profile.word(), self.time)
     }
 }
 

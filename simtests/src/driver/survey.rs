@@ -219,7 +219,11 @@ pub fn check(check: &Check) -> Result<bool, String> {
     let checked = oracles::check(&history).map_err(|found| oracles::with_witnesses(found, &history));
     match &checked {
         Ok(()) => {
-            say(&format!("{calls} calls, {} answered: strictly serializable, as the model says", history.answered()))
+            let proof = match history.is_black_box() {
+                true => "it names no versions; nobody who needs none sees anything wrong",
+                false => "strictly serializable, as the model says",
+            };
+            say(&format!("{calls} calls, {} answered: {proof}", history.answered()));
         }
         Err(violation) => say(&format!("{calls} calls: {violation}")),
     }
@@ -303,28 +307,50 @@ pub fn mutants(arguments: &Mutants) -> Result<bool, String> {
         return Ok(matrix::print(&chosen, arguments, RUN_LIMIT));
     }
     for mutant in chosen {
-        let wish = mutant.wish(arguments.time, arguments.images);
-        let plans = (1..=arguments.max_seeds).map(move |seed| Plan::draw(seed, &wish));
-        let (mut runs, mut reached, mut killer) = (0, 0, None);
-        process::run_all(plans, arguments.jobs, RUN_LIMIT, |_, report| {
-            runs += 1;
-            reached += report.mutants.values().sum::<u64>();
-            if let Verdict::Fail { violation } = report.verdict {
-                killer.get_or_insert(format!("seed {} by {} ({})", report.seed, violation.checker, violation.class));
-            }
-            killer.is_none()
-        });
-        match killer {
-            Some(killer) => say(&format!("{:<10} caught after {runs} runs: {killer}: {}", mutant.id, mutant.what)),
-            None => {
-                alive += 1;
-                let reached = if reached == 0 { "; its site was never reached" } else { "" };
-                say(&format!("{:<10} ALIVE after {runs} runs{reached}: {}", mutant.id, mutant.what));
-            }
-        }
+        alive += u64::from(!is_caught(mutant, arguments));
     }
     say(&format!("{alive} alive, {} s", began.elapsed().as_secs()));
     Ok(alive == 0)
+}
+
+/// Runs seeds with a planted bug until somebody sees it. One that proves a checker must be seen by that one alone, so that
+/// its runs go on over whatever anybody finds.
+fn is_caught(mutant: &Mutant, arguments: &Mutants) -> bool {
+    let wish = mutant.wish(arguments.time, arguments.images);
+    let proves = mutant.only.is_some();
+    let draw = move |seed| if proves { matrix::blind_plan(seed, &wish) } else { Plan::draw(seed, &wish) };
+    let plans = (1..=arguments.max_seeds).map(draw);
+    let (mut runs, mut reached, mut killer) = (0, 0, None);
+    process::run_all(plans, arguments.jobs, RUN_LIMIT, |_, report| {
+        runs += 1;
+        reached += report.mutants.values().sum::<u64>();
+        let seen = match (&mutant.only, &report.verdict) {
+            (Some(_), _) => matrix::who(&report).into_iter().map(str::to_owned).collect(),
+            (None, Verdict::Fail { violation }) => vec![format!("{} ({})", violation.checker, violation.class)],
+            (None, _) => Vec::new(),
+        };
+        if !seen.is_empty() {
+            killer.get_or_insert((report.seed, seen));
+        }
+        killer.is_none()
+    });
+    let (label, what) = (mutant.label(), &mutant.what);
+    let Some((seed, seen)) = killer else {
+        let reached = if reached == 0 { "; its site was never reached" } else { "" };
+        say(&format!("{label:<10} ALIVE after {runs} runs{reached}: {what}"));
+        return false;
+    };
+    let (seen_by, alone) = (seen.join(", "), if proves { " alone" } else { "" });
+    match &mutant.only {
+        Some(only) if seen != [only.as_str()] => {
+            say(&format!("{label:<10} is for {only} ALONE, and seed {seed} is seen by {seen_by}: {what}"));
+            false
+        }
+        _ => {
+            say(&format!("{label:<10} caught after {runs} runs: seed {seed} by {seen_by}{alone}: {what}"));
+            true
+        }
+    }
 }
 
 /// Prints the plan of a seed.

@@ -20,6 +20,8 @@ pub const TIME_S: u64 = 60;
 pub const TIME_S_MAX: u64 = 1800;
 /// Steps of all clients together: they cost more than the time between them.
 const STEPS_MAX: u64 = 300;
+/// Runs of a swarm whose versions are forgotten, where that is possible: one in so many. The others see more.
+const BLACK_BOX_ONE_IN: u64 = 6;
 /// For how long a burst of work goes on in a cluster, more or less, and with a node that is alone.
 const BURST_MS: [u64; 2] = [4000, 300];
 
@@ -178,6 +180,9 @@ pub struct Plan {
     /// Checkers whose violations are noted and ignored; `all` stands for all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blind: Vec<String>,
+    /// Versions that answers name are forgotten, so that only checkers see what is wrong that need none.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub black_box: bool,
     /// Least number of acknowledged operations, else the run proves nothing.
     pub acknowledged_min: u64,
     /// Sizes.
@@ -194,6 +199,10 @@ pub struct Plan {
     pub clients: Vec<Client>,
 }
 
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
 /// What the command line may set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
@@ -207,6 +216,8 @@ pub struct Wish {
     pub mutants: Vec<String>,
     /// Crash images per run.
     pub images: u64,
+    /// Versions are forgotten, where a checker that needs none knows the workload; some of a swarm's runs do so anyway.
+    pub black_box: bool,
 }
 
 impl Plan {
@@ -246,6 +257,8 @@ impl Plan {
             time_s: wish.time_s,
             mutants: wish.mutants.clone(),
             blind: Vec::new(),
+            black_box: workload.has_witness()
+                && (wish.black_box || (is_swarm && Rng::stream(seed, "black box").chance(1, BLACK_BOX_ONE_IN))),
             acknowledged_min: (total / 8).max(2),
             knobs: Knobs {
                 buggify: is_swarm && Rng::stream(seed, "buggify").chance(4, 5),
@@ -354,7 +367,7 @@ mod tests {
     }
 
     fn of(profile: Profile) -> Wish {
-        Wish { profile, workload: None, time_s: TIME_S, mutants: vec!["idx-01".into()], images: 10 }
+        Wish { profile, workload: None, time_s: TIME_S, mutants: vec!["idx-01".into()], images: 10, black_box: false }
     }
 
     #[test]
@@ -385,6 +398,25 @@ mod tests {
         }
         assert!(plans.iter().any(|plan| plan.cluster.is_none()) && plans.iter().any(|plan| plan.clients.len() == 12));
         assert!(plans.iter().all(|plan| plan.clients.iter().all(|client| client.steps.len() as u64 <= STEPS_MAX)));
+    }
+
+    #[test]
+    fn versions_are_forgotten_only_where_somebody_sees_without_them() {
+        let all = |wish: &Wish| (0..300).map(|seed| Plan::draw(seed, wish)).collect::<Vec<Plan>>();
+        let plans = all(&of(Profile::Swarm));
+        assert!(plans.iter().any(|plan| plan.black_box) && plans.iter().any(|plan| !plan.black_box));
+        assert!(plans.iter().all(|plan| !plan.black_box || plan.knobs.workload.has_witness()));
+        assert!(all(&of(Profile::Mix)).iter().all(|plan| !plan.black_box), "nobody asked for it");
+        let wished = all(&Wish { black_box: true, ..of(Profile::Swarm) });
+        assert!(wished.iter().all(|plan| plan.black_box == plan.knobs.workload.has_witness()));
+    }
+
+    #[test]
+    fn a_plan_that_says_nothing_of_it_keeps_its_versions() {
+        let plan = Plan { black_box: true, ..Plan::draw(3, &of(Profile::Calm)) };
+        assert_eq!(Plan::parse(&plan.print()).unwrap(), plan);
+        let silent = plan.print().replace("black_box = true\n", "");
+        assert!(!Plan::parse(&silent).unwrap().black_box);
     }
 
     #[test]

@@ -319,7 +319,7 @@ fn moment_of(stamp: u64, history: &History) -> u64 {
 fn drawn(call: &Call, (node, document): (u64, usize), chars_max: usize) -> Drawn {
     let (end, version, answer) = match &call.end {
         End::Open => ("open", None, String::new()),
-        End::Done { reply, version } => ("done", Some(*version), shortened(&reply.data, chars_max)),
+        End::Done { reply, version } => ("done", *version, shortened(&reply.data, chars_max)),
         End::Refused(reply) => {
             let errors = reply.errors.iter().map(|(code, message)| format!("{code}: {message}"));
             ("refused", reply.version, cut(&errors.collect::<Vec<_>>().join("\n"), chars_max.max(200)))

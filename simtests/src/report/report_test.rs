@@ -18,6 +18,7 @@ fn plan() -> Plan {
         time_s: 0,
         mutants: Vec::new(),
         images: 0,
+        black_box: false,
     };
     Plan::draw(7, &wish)
 }
@@ -37,7 +38,7 @@ fn transact(history: &mut History, (from, to): (u64, u64), parts: Vec<Part>, lis
     history.end(
         call,
         ended,
-        End::Done { reply: Reply { data, errors: Vec::new(), version: Some(from) }, version: from },
+        End::Done { reply: Reply { data, errors: Vec::new(), version: Some(from) }, version: Some(from) },
     );
 }
 

@@ -6,6 +6,7 @@ mod action;
 mod counter;
 pub mod index;
 mod kind;
+mod overview;
 pub mod pagination;
 mod relation;
 pub mod rows;

@@ -87,12 +87,12 @@ mod planted {
         with(|probes| {
             let Some(seed) = probes.agitation else { return false };
             let site = mixed(seed ^ u64::from(crc32c::crc32c(name.as_bytes())));
-            if site % ONE_IN != 0 {
+            if !site.is_multiple_of(ONE_IN) {
                 return false;
             }
             let passed = probes.passed.entry(name).or_default();
             *passed += 1;
-            let happens = mixed(site.wrapping_add(*passed)) % ONE_IN == 0;
+            let happens = mixed(site.wrapping_add(*passed)).is_multiple_of(ONE_IN);
             if happens {
                 *probes.marks.entry(name).or_default() += 1;
             }

@@ -10,8 +10,7 @@ use serde_json::Value;
 pub fn document() -> String {
     let list = |table: &Table| {
         let (_, many) = table.words();
-        let lists = |kind| matches!(kind, Kind::Many(..) | Kind::Links(_) | Kind::Linked(..));
-        let first = if table.fields().iter().any(|field| lists(field.kind)) { 200 } else { 1000 };
+        let first = if table.fields().iter().any(|field| field.kind.is_list()) { 200 } else { 1000 };
         format!("{many}(first: {first}) {{ totalCount nodes {{ {} }} pageInfo {{ hasNextPage }} }}", table.selection())
     };
     format!("query {{ {} }}", Table::ALL.iter().map(list).collect::<Vec<_>>().join(" "))

@@ -173,7 +173,7 @@ fn groups(operation: &Operation) -> BTreeSet<&str> {
     names.filter_map(group_of).collect()
 }
 
-/// All walks, put together from their pages: a page that goes on names the version and those before it.
+/// All walks, put together from their pages: a page that goes on has the cursor of the one before it.
 fn walks(history: &History) -> Vec<Walked<'_>> {
     let mut walks: Vec<Walked<'_>> = Vec::new();
     let mut open: BTreeMap<u64, usize> = BTreeMap::new();
@@ -183,10 +183,10 @@ fn walks(history: &History) -> Vec<Walked<'_>> {
         let Ok(answers) = operation.answers(&reply.data) else { continue };
         let page = nodes(answers[0]).iter().filter_map(|node| node["name"].as_str());
         let turned = walk.is_backward()
-            && walk.at.is_some()
+            && walk.cursor.is_some()
             && !open.get(&call.client).is_some_and(|at| walks[*at].walk.is_backward());
         let at = match open.get(&call.client) {
-            Some(at) if walk.at.is_some() && !turned => *at,
+            Some(at) if walk.cursor.is_some() && !turned => *at,
             _ => {
                 // The way back begins with what the last page of the way there showed.
                 let names = if turned { walk.seen.iter().map(String::as_str).collect() } else { Vec::new() };

@@ -25,7 +25,9 @@ fn found(calls: Vec<Made>) -> Vec<String> {
         let call = history.begin(client, key.map(str::to_owned), Action::Rows(operation), begun);
         let ended = history.moment(0, 0);
         let end = match data {
-            Some(data) => End::Done { reply: Reply { data, errors: Vec::new(), version: Some(version) }, version },
+            Some(data) => {
+                End::Done { reply: Reply { data, errors: Vec::new(), version: Some(version) }, version: Some(version) }
+            }
             None => End::Lost("power".into()),
         };
         history.end(call, ended, end);

@@ -64,6 +64,13 @@ pub enum Kind {
     Linked(Table, &'static str),
 }
 
+impl Kind {
+    /// True when each record has a list there.
+    pub fn is_list(self) -> bool {
+        matches!(self, Kind::Many(..) | Kind::Links(_) | Kind::Linked(..))
+    }
+}
+
 /// A field beside the name.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
