@@ -168,8 +168,12 @@ impl Applier {
                     self.parts.store.set_watermark(oldest);
                     (Vec::new(), None)
                 }
+                // A planted bug: what nobody waits for is replayed, and counts for nothing.
+                Command::Commit(commit) if ticket.is_none() && !commit.mutations.is_empty() && mutant("disk-08") => {
+                    (Vec::new(), None)
+                }
                 Command::Commit(mut commit) => {
-                    // A planted bug: what nobody waits for was replayed, and the store is taken to have it already.
+                    // A planted bug: what nobody waits for is replayed, and the store is taken to have it already.
                     if ticket.is_none() && mutant("disk-07") {
                         commit.mutations.retain(|mutation| mutation.space == Space::Meta);
                     }

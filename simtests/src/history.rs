@@ -211,3 +211,50 @@ impl History {
         History { calls: begun.map(as_then).collect(), order: self.order, forgets_versions: self.forgets_versions }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::task::Task;
+
+    fn added(history: &mut History, (value, begun, ended): (u64, u64, Option<u64>)) {
+        let begun = history.moment(begun, 0);
+        let call = history.begin(1, Some(format!("k{value}")), Action::Task(Task::AddMember { value }), begun);
+        if let Some(ended) = ended {
+            let ended = history.moment(ended, 0);
+            let reply = Reply { data: serde_json::Value::Null, errors: Vec::new(), version: Some(7) };
+            history.end(call, ended, End::Done { reply, version: Some(7) });
+        }
+    }
+
+    #[test]
+    fn a_history_that_forgot_its_versions_is_known_as_one_when_it_is_read_again() {
+        let mut history = History::default();
+        added(&mut history, (1, 1, Some(2)));
+        assert!(!History::parse(&history.print()).unwrap().is_black_box());
+        let mut history = History::default();
+        history.forget_versions();
+        added(&mut history, (1, 1, Some(2)));
+        assert!(!history.print().contains("version\":7"), "{}", history.print());
+        let mut read = History::parse(&history.print()).unwrap();
+        assert!(read.is_black_box());
+        assert_eq!(read.moment(0, 0).order, 3, "what comes is later than what was read");
+    }
+
+    #[test]
+    fn a_crash_leaves_the_calls_as_they_stood() {
+        let mut history = History::default();
+        history.forget_versions();
+        added(&mut history, (1, 1, Some(2)));
+        added(&mut history, (2, 3, Some(9)));
+        added(&mut history, (3, 4, None));
+        added(&mut history, (4, 6, Some(7)));
+        let known = history.known(5);
+        assert_eq!(known.open.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["k2", "k3"]);
+        assert!(known.has_answers() && known.told == 0 && known.committed.is_empty());
+        let past = known.past.expect("versions are forgotten");
+        let ends: Vec<bool> = past.calls.iter().map(|call| call.ended.is_some()).collect();
+        assert_eq!(ends, [true, false, false]);
+        assert!(!history.known(0).has_answers());
+    }
+}

@@ -155,3 +155,21 @@ fn a_set_only_grows() {
     // The certificate holds a call without an answer for one that was not done, until its repetition is answered.
     assert!(check_set(&operations(&history(with(&[7, 8])), task)).is_ok());
 }
+
+#[test]
+fn in_a_black_box_those_speak_that_need_no_versions() {
+    let mut history = History::default();
+    history.forget_versions();
+    let mut call = |action: Task, data: Json| {
+        let begun = history.moment(0, 0);
+        let key = matches!(action, Task::AddMember { .. }).then(|| "k".to_owned());
+        let number = history.begin(1, key, Action::Task(action), begun);
+        let ended = history.moment(0, 0);
+        let reply = Reply { data, errors: Vec::new(), version: Some(9) };
+        history.end(number, ended, End::Done { reply, version: Some(9) });
+    };
+    call(Task::AddMember { value: 5 }, json!({}));
+    call(Task::ReadMembers, json!({ "members": { "nodes": [] } }));
+    let found = check(&history).unwrap_err();
+    assert_eq!((found.checker.as_str(), found.class.as_str()), ("set", "lost"));
+}
