@@ -39,12 +39,12 @@ impl Mutant {
         Wish { profile, workload, time_s, mutants, images, black_box }
     }
 
-    /// Its name, and where its runs take place when it is planted in several places.
+    /// Its name, and where its runs take place: it may be listed for several places.
     pub fn label(&self) -> String {
         let workload =
             if self.workload == Workload::Mixed { String::new() } else { format!(" {}", self.workload.word()) };
         let black_box = if self.black_box { " (black box)" } else { "" };
-        format!("{}{workload}{black_box}", self.id)
+        format!("{} {}{workload}{black_box}", self.id, self.profile.word())
     }
 }
 

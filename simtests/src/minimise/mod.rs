@@ -241,7 +241,14 @@ mod tests {
     }
 
     fn plan_of(profile: Profile) -> Plan {
-        let wish = Wish { profile, workload: Some(Workload::Append), time_s: 60, mutants: Vec::new(), images: 20, black_box: false };
+        let wish = Wish {
+            profile,
+            workload: Some(Workload::Append),
+            time_s: 60,
+            mutants: Vec::new(),
+            images: 20,
+            black_box: false,
+        };
         Plan::draw(3, &wish)
     }
 
