@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use vivarium_storage::engine::Position;
+use vivarium_storage::runtime::mutant;
 use vivarium_storage::wal::Record;
 use vivarium_storage::{DataFolder, Epoch, Error as StorageError, Store, Version, Wal};
 
@@ -56,14 +57,21 @@ pub async fn recover(options: &NodeOptions, force: bool) -> Result<RecoveryRepor
     let found = recovery::recover(&folder, options)?;
     let snapshot = found.store.snapshot();
     let directory = Directory::read(&snapshot)?;
-    let known = applier::stored_configuration(&snapshot)?.or_else(|| found.recovered.checkpoint.clone());
-    let (voters, learners) = match known {
+    let stored = applier::stored_configuration(&snapshot)?.or_else(|| found.recovered.checkpoint.clone());
+    // After a crash the store may be far behind its log, up to knowing nobody at all.
+    let logged = logged_changes(&found, snapshot.position().index)?;
+    let mut named: BTreeSet<u64> = directory.present().map(|(node, _)| node).collect();
+    let (mut voters, mut learners) = match stored {
         Some(bytes) => raft::members_of(&bytes).map_err(|detail| corrupt(&found.store, detail))?,
         None => (vec![recovery::FIRST_NODE], Vec::new()),
     };
-    let registered = directory.present().map(|(node, _)| node);
-    let others: BTreeSet<u64> =
-        voters.iter().chain(&learners).copied().chain(registered).filter(|node| *node != identity.node).collect();
+    for change in logged {
+        named.extend(voters.iter().chain(&learners));
+        (voters, learners) =
+            raft::changed(&change, voters, learners).map_err(|detail| corrupt(&found.store, detail))?;
+    }
+    named.extend(voters.iter().chain(&learners));
+    let others: BTreeSet<u64> = named.into_iter().filter(|node| *node != identity.node).collect();
     if others.is_empty() && voters == [identity.node] {
         return Err(Error::Refused(format!(
             "node {} is the only one of its cluster and decides alone: there is nothing to recover, start it",
@@ -85,7 +93,9 @@ pub async fn recover(options: &NodeOptions, force: bool) -> Result<RecoveryRepor
         // First: raised too early it keeps this node from those that it is to do without anyway. Raised too late, one of
         // them might be heard.
         let epoch = Epoch(options.runtime.now_micros().max(identity.epoch.0 + 1));
-        folder.raise_epoch(epoch)?;
+        if !mutant("epoch-02") {
+            folder.raise_epoch(epoch)?;
+        }
         let position = become_alone(&folder, found, options, identity.node).await?;
         // The same step that any start takes after a decision: it puts the new store in place.
         let recovered = recovery::recover(&folder, options)?;
@@ -95,6 +105,22 @@ pub async fn recover(options: &NodeOptions, force: bool) -> Result<RecoveryRepor
         report.version = position.version;
     }
     Ok(report)
+}
+
+/// The changes of the configuration in the part of the log that the store does not have, in order.
+fn logged_changes(found: &Recovery, applied: u64) -> Result<Vec<Vec<u8>>> {
+    let mut changes = Vec::new();
+    let (mut next, last) = (applied + 1, found.recovered.last.0);
+    while next <= last {
+        let entries = found.wal.entries(GROUP, next..last + 1, READ_BYTES_MAX)?;
+        assert!(entries.first().is_some_and(|(index, ..)| *index == next), "the log holds what the store lacks");
+        next += entries.len() as u64;
+        changes.extend(entries.into_iter().filter_map(|(.., bytes)| match raft::payload(bytes) {
+            Payload::Configuration(change) => Some(change),
+            Payload::Nothing | Payload::Command(_) => None,
+        }));
+    }
+    Ok(changes)
 }
 
 /// Makes the store that the node goes on with, beside the present one, and decides it in the log.
@@ -139,6 +165,8 @@ fn apply_log(store: &Store, wal: &Wal, last: u64, options: &NodeOptions) -> Resu
         let works = entries.into_iter().map(|(index, term, bytes)| {
             let payload = match raft::payload(bytes) {
                 Payload::Configuration(_) => Payload::Nothing,
+                // A planted bug: what the store does not have is taken for what nobody committed.
+                Payload::Command(_) if mutant("epoch-03") => Payload::Nothing,
                 payload => payload,
             };
             Work { index, term, payload, ticket: None }

@@ -6,6 +6,7 @@ use protobuf::Message as _;
 use raft::StateRole;
 use raft::eraftpb::{ConfChangeSingle, ConfChangeType, ConfChangeV2};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use vivarium_storage::runtime::mutant;
 
 /// One step of a change of the configuration. Each is safe on its own: its quorums overlap with those before.
@@ -30,6 +31,34 @@ pub struct Follower {
     pub matched: u64,
     /// It was heard from within the last election timeout.
     pub active: bool,
+}
+
+/// Voters and learners, in ascending order, after an entry that changes them.
+///
+/// # Errors
+/// What is wrong with the entry.
+pub(crate) fn changed(change: &[u8], voters: Vec<u64>, learners: Vec<u64>) -> Result<(Vec<u64>, Vec<u64>), String> {
+    let change = ConfChangeV2::parse_from_bytes(change).map_err(|error| error.to_string())?;
+    let (mut voters, mut learners): (BTreeSet<u64>, BTreeSet<u64>) =
+        (voters.into_iter().collect(), learners.into_iter().collect());
+    for single in change.changes {
+        voters.remove(&single.node_id);
+        learners.remove(&single.node_id);
+        match single.get_change_type() {
+            ConfChangeType::AddNode => drop(voters.insert(single.node_id)),
+            ConfChangeType::AddLearnerNode => drop(learners.insert(single.node_id)),
+            ConfChangeType::RemoveNode => {}
+        }
+    }
+    Ok((voters.into_iter().collect(), learners.into_iter().collect()))
+}
+
+/// The bytes of a change that lets a node vote.
+#[cfg(test)]
+pub(crate) fn promotion_of(node: u64) -> Vec<u8> {
+    let single = ConfChangeSingle { node_id: node, ..ConfChangeSingle::default() };
+    let change = ConfChangeV2 { changes: vec![single].into(), ..ConfChangeV2::default() };
+    change.write_to_bytes().expect("a change is encoded in memory")
 }
 
 impl Group {

@@ -18,6 +18,8 @@ pub(crate) use effects::Effects;
 pub(crate) use entry::{Committed, Payload, changes_configuration, payload};
 pub(crate) use group::{Broken, Event, Group, GroupOptions, Place};
 pub(crate) use log::{configuration_of, members_of, raised, term_of};
-pub(crate) use members::Change;
 pub use members::Follower;
+#[cfg(test)]
+pub(crate) use members::promotion_of;
+pub(crate) use members::{Change, changed};
 pub(crate) use message::Message;

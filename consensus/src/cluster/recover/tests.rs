@@ -35,7 +35,8 @@ async fn survivor(options: &NodeOptions) -> Position {
     let (last, _) = recovered.last;
     let write = Write { space: Space::KeyValue, key: b"late", value: Some(b"kept") };
     let commit = Draft::commit(Version(0), &[write], None).finish(Version(store.position().version.0 + 1));
-    append(&wal, vec![(last + 1, vec![2, 1]), (last + 2, commit), (last + 3, vec![2, 9, 9])]).await;
+    let promotion = |node| Payload::Configuration(raft::promotion_of(node)).to_log();
+    append(&wal, vec![(last + 1, promotion(2)), (last + 2, commit), (last + 3, promotion(9))]).await;
     let three = Payload::Configuration(raft::configuration_of(vec![1, 2, 3]));
     applier(&store, &wal, options)
         .replay(vec![Work { index: last + 1, term: 1, payload: three, ticket: None }])
@@ -51,7 +52,7 @@ async fn a_survivor_keeps_what_its_log_has_and_decides_alone() {
     let options = options(&dir);
     let before = survivor(&options).await;
     let told = recover(&options, false).await.unwrap();
-    assert_eq!((told.node, &told.voters[..], &told.others[..]), (1, &[1, 2, 3][..], &[2, 3][..]));
+    assert_eq!((told.node, &told.voters[..], &told.others[..]), (1, &[1, 2, 3, 9][..], &[2, 3, 9][..]));
     assert_eq!((told.applied_index, told.last_index, told.forced), (before.index, before.index + 2, false));
     assert_eq!(recover(&options, false).await.unwrap(), told, "to ask changes nothing");
 
@@ -92,6 +93,27 @@ async fn until_it_is_decided_nothing_has_changed() {
     drop((made, found, folder));
     assert_eq!(recover(&options, false).await.unwrap(), told);
     assert!(recover(&options, true).await.unwrap().forced);
+}
+
+#[tokio::test]
+async fn a_survivor_whose_store_knows_nobody_yet_learns_from_its_log_who_votes() {
+    let dir = TempDir::new().unwrap();
+    let options = options(&dir);
+    let node = Node::open(options.clone()).await.unwrap();
+    node.close().await.unwrap();
+    drop(node);
+    let folder = DataFolder::open(&options.dir).unwrap();
+    let Recovery { store, wal, recovered } = recovery::recover(&folder, &options).unwrap();
+    let (last, _) = recovered.last;
+    let promotion = |node| Payload::Configuration(raft::promotion_of(node)).to_log();
+    append(&wal, vec![(last + 1, promotion(2)), (last + 2, promotion(3))]).await;
+    wal.close();
+    drop((store, folder));
+    let told = recover(&options, true).await.unwrap();
+    assert_eq!((&told.voters[..], &told.others[..], told.forced), (&[1, 2, 3][..], &[2, 3][..], true));
+    let node = Node::open(options).await.unwrap();
+    assert_eq!(node.status().voters, [1]);
+    node.close().await.unwrap();
 }
 
 #[tokio::test]
