@@ -21,11 +21,13 @@ mod transport;
 mod window;
 
 pub use cluster::{
-    ClusterOptions, Connection, Member, NODES_MAX, Part, RecoveryReport, Token, initialise, join, recover, token,
+    CHECKPOINT_BYTES_PER_SECOND_MIN, ClusterOptions, Connection, Member, NODES_MAX, Part, RecoveryReport, Token,
+    initialise, join, recover, token,
 };
 pub use deed::Deed;
 #[cfg(madsim)]
 pub use deed::set_listener;
+pub use driver::Queues;
 pub use error::{Error, Result};
 pub use node::{Node, NodeOptions, Role, Status};
 pub use raft::Follower;

@@ -3,7 +3,7 @@
 use crate::applier::{self, Applier};
 use crate::checkpoint::{Ask, Fetcher, Sender};
 use crate::cluster::{self, Book, ClusterOptions, Desk, Member, Question, Token};
-use crate::driver::{self, Driver, Letter, Mailbox, Standing};
+use crate::driver::{self, Driver, Letter, Mailbox, Queues, Standing};
 use crate::progress::{Progress, by};
 use crate::recovery::{self, Recovery};
 use crate::transport::{Outbox, Transport, TransportOptions};
@@ -30,6 +30,8 @@ const OPEN_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 const OPEN_AGAIN_EVERY: Duration = Duration::from_millis(10);
 /// The longest that a leader that stops waits for its heir: an election's time.
 const HAND_OVER_TIME_MAX: Duration = Duration::from_secs(2);
+/// Between two looks whether anybody is still there who could be that heir.
+const HAND_OVER_LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How a node is opened.
 #[derive(Clone)]
@@ -340,11 +342,23 @@ impl Inner {
         let standing = self.standing.load_full();
         let others = standing.followers.iter().any(|follower| follower.voter && follower.active);
         if standing.role == Role::Leader && others && self.book.transport().is_some() {
-            let handed = cluster::transfer(self, None, runtime::now() + HAND_OVER_TIME_MAX).await;
-            if let Err(error) = handed {
-                tracing::warn!(%error, "leadership could not be handed over");
+            let mut handing = std::pin::pin!(cluster::transfer(self, None, runtime::now() + HAND_OVER_TIME_MAX));
+            while self.reaches_a_voter() {
+                match runtime::timeout(HAND_OVER_LOOK_EVERY, &mut handing).await {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => return tracing::warn!(%error, "leadership could not be handed over"),
+                    Err(_) => {}
+                }
             }
+            // They stop too: nobody is left to wait for.
+            tracing::info!("leadership is not handed over: no other voter is there any more");
         }
+    }
+
+    fn reaches_a_voter(&self) -> bool {
+        let voters = &self.standing.load().voters;
+        let peers = self.book.transport().map(Transport::peers).unwrap_or_default();
+        peers.iter().any(|peer| peer.connected && voters.contains(&peer.node))
     }
 
     fn take_tasks(&self) -> Option<[Task; 2]> {
@@ -413,7 +427,7 @@ impl Node {
         cluster: &ClusterOptions,
         token: &Token,
     ) -> Result<Node> {
-        let desk = Arc::new(Desk::new(identity.node));
+        let desk = Arc::new(Desk::new(identity.node, cluster.checkpoint_bytes_per_second_max));
         let listen = TransportOptions {
             cluster: identity.cluster,
             node: identity.node,
@@ -591,6 +605,17 @@ impl Node {
     pub fn outcome_here(&self, key: &IdempotencyKey) -> Result<Option<Outcome>> {
         let remembered = outcome::find(&self.inner()?.store.snapshot(), key)?;
         Ok(remembered.map(|remembered| remembered.outcome))
+    }
+
+    /// What waits in this node now.
+    ///
+    /// # Errors
+    /// `Unavailable` while the node is opened again, `Stopped`, `DeadlineExceeded`.
+    pub async fn queues(&self, deadline: Instant) -> Result<Queues> {
+        let inner = self.inner()?;
+        let (asker, counted) = oneshot::channel();
+        inner.tell(Letter::Count(asker));
+        by(deadline, counted).await.ok_or(Error::DeadlineExceeded)?.map_err(|_| inner.progress.stop_error())
     }
 
     /// What this node knows of itself, or last knew while it is opened again.

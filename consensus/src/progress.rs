@@ -137,6 +137,12 @@ impl Progress {
         self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
     }
 
+    /// How many wait until something is applied.
+    pub fn waiting_count(&self) -> usize {
+        let waiting = self.waiting();
+        waiting.indexes.len() + waiting.versions.len()
+    }
+
     /// Bytes of entries that wait for the applier.
     pub fn queued_bytes(&self) -> usize {
         self.queued_bytes.load(Ordering::Acquire)

@@ -53,13 +53,13 @@ impl Cluster {
     }
 
     async fn join(&self, number: u64, listen: &str, member: &str, token: &Token) {
-        let options = ClusterOptions { listen: listen.to_owned(), advertise: None, tls: None };
+        let options = ClusterOptions::new(listen);
         let path = self.dir.path().join(number.to_string());
         join(&path, &options, token, member, &Runtime::seeded(number), soon()).await.unwrap();
     }
 
     async fn open(&mut self, number: u64, listen: String) {
-        let cluster = Some(ClusterOptions { listen, advertise: None, tls: None });
+        let cluster = Some(ClusterOptions::new(listen));
         let node = node(&self.dir.path().join(number.to_string()), number, cluster).await;
         let votes = |node: &Node| {
             let members = node.members().unwrap_or_default();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vivarium_consensus::{ClusterOptions, NodeOptions, PeerTls};
+use vivarium_consensus::{CHECKPOINT_BYTES_PER_SECOND_MIN, ClusterOptions, NodeOptions, PeerTls};
 use vivarium_schema::plan::Limits;
 use vivarium_storage::runtime::Runtime;
 use vivarium_storage::{StoreOptions, WalOptions};
@@ -75,6 +75,9 @@ pub struct Flags {
     /// Where other nodes reach this one, as HOST:PORT [default: where it listens for them]
     #[arg(long, env = "VIVARIUM_ADVERTISE", value_name = "ADDRESS")]
     pub advertise: Option<String>,
+    /// Bytes a second, at most, of whole stores that this node sends to nodes that are far behind [default: 67108864]
+    #[arg(long, env = "VIVARIUM_CHECKPOINT_BYTES_PER_SECOND_MAX", value_name = "BYTES")]
+    pub checkpoint_bytes_per_second_max: Option<u64>,
     /// How this node's connections with other nodes are kept private
     #[command(flatten)]
     pub peer_tls: PeerTlsFiles,
@@ -129,6 +132,7 @@ struct File {
 struct ClusterFile {
     listen: Option<String>,
     advertise: Option<String>,
+    checkpoint_bytes_per_second_max: Option<u64>,
     tls: PeerTlsFiles,
 }
 
@@ -317,14 +321,16 @@ impl Settings {
             Some(text) => parse_address(&text)?,
         };
         refuse_beyond_loopback(listen)?;
+        let cluster = cluster(
+            flags.cluster_listen.or(file.cluster.listen),
+            flags.advertise.or(file.cluster.advertise),
+            &flags.peer_tls.or(file.cluster.tls),
+        )?;
+        let pace = flags.checkpoint_bytes_per_second_max.or(file.cluster.checkpoint_bytes_per_second_max);
         let settings = Settings {
             data: flags.data.or(file.data).unwrap_or_else(|| PathBuf::from(data_default)),
             listen,
-            cluster: cluster(
-                flags.cluster_listen.or(file.cluster.listen),
-                flags.advertise.or(file.cluster.advertise),
-                &flags.peer_tls.or(file.cluster.tls),
-            )?,
+            cluster: cluster.map(|cluster| paced(cluster, pace)).transpose()?,
             schema: flags.schema.or(file.schema),
             dev: flags.dev || file.dev.unwrap_or(false),
             until_input_ends: flags.until_input_ends,
@@ -444,7 +450,20 @@ pub fn cluster(
             }
         }
     }
-    Ok(Some(ClusterOptions { listen, advertise, tls: tls.read()? }))
+    Ok(Some(ClusterOptions { advertise, tls: tls.read()?, ..ClusterOptions::new(listen) }))
+}
+
+/// With a speed of checkpoints, if one is named.
+fn paced(cluster: ClusterOptions, bytes_per_second_max: Option<u64>) -> Result<ClusterOptions, Failure> {
+    let bytes = bytes_per_second_max.unwrap_or(cluster.checkpoint_bytes_per_second_max);
+    if bytes < CHECKPOINT_BYTES_PER_SECOND_MIN {
+        let message = format!(
+            "The setting cluster.checkpoint_bytes_per_second_max is {bytes}. It must be at least \
+             {CHECKPOINT_BYTES_PER_SECOND_MIN}: a node that fetches a store does not wait for ever for a part of it."
+        );
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    Ok(ClusterOptions { checkpoint_bytes_per_second_max: bytes, ..cluster })
 }
 
 /// A name or a number and a port: who resolves it finds out the rest.
@@ -520,10 +539,7 @@ mod tests {
             ..Flags::default()
         };
         let settings = with_file("[cluster]\nlisten = \"db-1:4100\"", Flags::default()).unwrap();
-        assert_eq!(
-            settings.cluster.unwrap(),
-            ClusterOptions { listen: "db-1:4100".into(), advertise: None, tls: None }
-        );
+        assert_eq!(settings.cluster.unwrap(), ClusterOptions::new("db-1:4100"));
         let settings = Settings::resolve(flags("0.0.0.0:4100", Some("db-1:4100")), "./data").unwrap();
         assert_eq!(settings.node().cluster.unwrap().advertise.as_deref(), Some("db-1:4100"));
         assert!(Settings::resolve(flags("127.0.0.1:0", None), "./data").unwrap().cluster.is_some());
@@ -539,6 +555,17 @@ mod tests {
         assert!(failure.exit == Exit::File && failure.message.contains("/none"), "{failure}");
         let alone = Flags { advertise: Some("db-1:4100".into()), ..Flags::default() };
         assert!(Settings::resolve(alone, "./data").unwrap_err().message.contains("--cluster-listen"));
+    }
+
+    #[test]
+    fn checkpoints_have_a_speed_that_is_not_too_small() {
+        let file = |bytes: u64| format!("[cluster]\nlisten = \"db-1:4100\"\ncheckpoint_bytes_per_second_max = {bytes}");
+        let pace = |settings: Settings| settings.node().cluster.unwrap().checkpoint_bytes_per_second_max;
+        assert_eq!(pace(with_file(&file(5 << 20), Flags::default()).unwrap()), 5 << 20);
+        let flags = Flags { checkpoint_bytes_per_second_max: Some(7 << 20), ..Flags::default() };
+        assert_eq!(pace(with_file(&file(5 << 20), flags).unwrap()), 7 << 20);
+        let failure = with_file(&file(1000), Flags::default()).unwrap_err();
+        assert!(failure.exit == Exit::Usage && failure.message.contains("at least 1048576"), "{failure}");
     }
 
     #[test]

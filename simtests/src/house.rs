@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use vivarium_consensus::{ClusterOptions, Consistency, Node, NodeOptions, Role, Status, Token};
+use vivarium_consensus::{ClusterOptions, Consistency, Node, NodeOptions, Queues, Role, Status, Token};
 use vivarium_schema::database::{ApplyOptions, Error, VerifyReport};
 use vivarium_schema::plan::Limits;
 use vivarium_schema::{Database, Request, Response, Session};
@@ -114,6 +114,8 @@ enum Ask {
     Revise(Declaration, oneshot::Sender<Reply>),
     Dump(oneshot::Sender<Result<Dump, String>>),
     Snapshots(oneshot::Sender<Result<usize, String>>),
+    Queues(oneshot::Sender<Result<Queues, String>>),
+    Unready(oneshot::Sender<Result<usize, String>>),
     Close(oneshot::Sender<Result<(), String>>),
     Remove(u64, oneshot::Sender<Told>),
     Transfer(Option<u64>, oneshot::Sender<Told>),
@@ -172,6 +174,44 @@ pub async fn live(opening: Opening, ready: oneshot::Sender<Result<Door, String>>
     }
 }
 
+/// Makes the node in a folder the only voter of its cluster, as the operator's command does. To be told that there is
+/// nothing to recover is to be told that it was done before.
+pub async fn recover(opening: Opening, told: oneshot::Sender<Result<(), String>>) {
+    let runtime = Runtime::seeded(opening.seed);
+    runtime.skew(opening.skew_micros);
+    let options = opening.options(runtime);
+    let answer = match vivarium_consensus::recover(&options, true).await {
+        Ok(report) => {
+            trace::event("house", &format!("recovered: {report:?}"), &[]);
+            Ok(())
+        }
+        Err(vivarium_consensus::Error::Refused(reason)) if reason.contains("nothing to recover") => Ok(()),
+        Err(error) => Err(error.to_string()),
+    };
+    // Nobody listens any more when the power has gone meanwhile.
+    let _ = told.send(answer);
+}
+
+impl Opening {
+    fn options(&self, runtime: Runtime) -> NodeOptions {
+        let knobs = self.knobs;
+        let bytes = |bytes: u64| usize::try_from(bytes).expect("knobs are small");
+        let address = self.start.address().cloned();
+        NodeOptions {
+            dir: self.dir.clone(),
+            store: StoreOptions { workers: 0, cache_bytes: knobs.cache_bytes, memtable_bytes: knobs.memtable_bytes },
+            wal: WalOptions {
+                segment_bytes: knobs.segment_bytes,
+                segments_kept: knobs.segments_kept,
+                cache_bytes: bytes(knobs.log_cache_bytes),
+                queue_bytes_max: QUEUE_BYTES_MAX,
+            },
+            runtime,
+            cluster: address.map(|listen| ClusterOptions::new(listen)),
+        }
+    }
+}
+
 /// What was opened.
 struct Opened {
     database: Database,
@@ -220,6 +260,15 @@ async fn serve(opened: Opened, opening: &Opening, ready: oneshot::Sender<Result<
                     let counted = counted.map(|transaction| transaction.snapshots_held());
                     let _ = answer.send(counted.map_err(|error| error.to_string()));
                 }
+                Ask::Queues(answer) => {
+                    let counted = database.node().queues(now() + ANSWER_TIME_MAX).await;
+                    let _ = answer.send(counted.map_err(|error| error.to_string()));
+                }
+                Ask::Unready(answer) => {
+                    let indexes = database.indexes().await;
+                    let unready = indexes.map(|all| all.iter().filter(|index| !index.ready).count());
+                    let _ = answer.send(unready.map_err(|error| error.to_string()));
+                }
                 Ask::Close(answer) => {
                     record::machine(number, record::State::Closing, "");
                     let _ = answer.send(database.node().close().await.map_err(|error| error.to_string()));
@@ -245,22 +294,8 @@ fn is_rebuilt(dir: &Path) -> bool {
 
 async fn open(opening: &Opening, runtime: Runtime) -> Result<Opened, String> {
     let knobs = opening.knobs;
-    let bytes = |bytes: u64| usize::try_from(bytes).expect("knobs are small");
-    let cluster =
-        opening.start.address().map(|address| ClusterOptions { listen: address.clone(), advertise: None, tls: None });
     let token = take_part(opening, &runtime).await?;
-    let options = NodeOptions {
-        dir: opening.dir.clone(),
-        store: StoreOptions { workers: 0, cache_bytes: knobs.cache_bytes, memtable_bytes: knobs.memtable_bytes },
-        wal: WalOptions {
-            segment_bytes: knobs.segment_bytes,
-            segments_kept: knobs.segments_kept,
-            cache_bytes: bytes(knobs.log_cache_bytes),
-            queue_bytes_max: QUEUE_BYTES_MAX,
-        },
-        runtime,
-        cluster,
-    };
+    let options = opening.options(runtime);
     let node = Node::open(options).await.map_err(|error| format!("the node does not open: {error}"))?;
     let stopped = Arc::new(Mutex::new(None));
     let (watched, noted) = (node.clone(), Arc::clone(&stopped));
@@ -299,7 +334,7 @@ async fn take_part(opening: &Opening, runtime: &Runtime) -> Result<Option<Token>
             token.map(Some).map_err(|error| format!("no cluster begins: {error}"))
         }
         Start::Newcomer { address, token, members } => {
-            let options = ClusterOptions { listen: address.clone(), advertise: None, tls: None };
+            let options = ClusterOptions::new(address.clone());
             for member in members.iter().cycle() {
                 let deadline = now() + JOIN_TIME_MAX;
                 match vivarium_consensus::join(&opening.dir, &options, token, member, runtime, deadline).await {
@@ -399,6 +434,16 @@ impl Door {
     /// How many snapshots of the store somebody holds. `None` when no answer came.
     pub async fn snapshots(&self) -> Option<Result<usize, String>> {
         self.ask(Ask::Snapshots).await
+    }
+
+    /// What waits in the node. `None` when no answer came.
+    pub async fn queues(&self) -> Option<Result<Queues, String>> {
+        self.ask(Ask::Queues).await
+    }
+
+    /// How many indexes are not built yet. `None` when no answer came.
+    pub async fn unready(&self) -> Option<Result<usize, String>> {
+        self.ask(Ask::Unready).await
     }
 
     /// Closes the node in good order. `None` when no answer came.

@@ -4,12 +4,14 @@
 
 mod fetch;
 mod flight;
+mod pace;
 mod send;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub(crate) use fetch::{Ask, Fetched, Fetcher};
+pub(crate) use pace::Pace;
 pub(crate) use send::Sender;
 
 use crate::{Result, applier};

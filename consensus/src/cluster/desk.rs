@@ -3,6 +3,7 @@
 use super::directory;
 use super::forward::{Commission, ask_leader, commit_at, settle_at};
 use super::question::{Question, Reply};
+use crate::checkpoint::Pace;
 use crate::driver::Letter;
 use crate::node::{Inner, Shell};
 use crate::progress::RETRY_WITHOUT_LEADER;
@@ -24,12 +25,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(crate) struct Desk {
     number: u64,
     shell: Mutex<Weak<Shell>>,
+    /// How fast checkpoints go out.
+    pace: Arc<Pace>,
 }
 
 impl Desk {
-    /// The desk of node `number`.
-    pub fn new(number: u64) -> Desk {
-        Desk { number, shell: Mutex::default() }
+    /// The desk of node `number`, over which checkpoints go out at so many bytes a second.
+    pub fn new(number: u64, checkpoint_bytes_per_second_max: u64) -> Desk {
+        Desk { number, shell: Mutex::default(), pace: Arc::new(Pace::new(checkpoint_bytes_per_second_max)) }
     }
 
     /// The node that answers from here on.
@@ -37,10 +40,18 @@ impl Desk {
         *self.shell.lock().unwrap_or_else(PoisonError::into_inner) = shell.clone();
     }
 
-    fn node(&self) -> Result<Arc<Inner>> {
-        let shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-        shell.ok_or(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER })?.inner()
+    fn shell(&self) -> Weak<Shell> {
+        self.shell.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    fn node(&self) -> Result<Arc<Inner>> {
+        inner(&self.shell())
+    }
+}
+
+/// The node that answers now.
+fn inner(shell: &Weak<Shell>) -> Result<Arc<Inner>> {
+    shell.upgrade().ok_or(Error::Unavailable { retry_after: RETRY_WITHOUT_LEADER })?.inner()
 }
 
 impl Receiver for Desk {
@@ -55,9 +66,14 @@ impl Receiver for Desk {
     }
 
     fn request(&self, from: u64, body: Vec<u8>) -> Answering {
-        let node = self.node();
+        let (node, shell, pace) = (self.node(), self.shell(), self.pace.clone());
         Box::pin(async move {
             let reply = match (node, Question::decode(&body)) {
+                (Ok(node), Ok((Question::Checkpoint(body), wait))) => {
+                    // Who waits for his turn keeps no store open.
+                    drop(node);
+                    checkpoint(&shell, &pace, &body, now() + wait.min(ANSWER_TIME_MAX)).await
+                }
                 (_, Err(error)) => Err(Error::Refused(format!("the question cannot be read: {error}"))),
                 (Err(error), _) => Err(error),
                 (Ok(node), Ok((question, wait))) => {
@@ -68,6 +84,14 @@ impl Receiver for Desk {
             reply.unwrap_or_else(|error| Reply::Failed(error.into())).encode()
         })
     }
+}
+
+/// Answers who pulls a checkpoint, when it is his turn.
+async fn checkpoint(shell: &Weak<Shell>, pace: &Pace, body: &[u8], deadline: Instant) -> Result<Reply> {
+    let turn = pace.turn(deadline).await.ok_or(Error::DeadlineExceeded)?;
+    let part = inner(shell)?.checkpoints.answer(body);
+    turn.sends(part.len());
+    Ok(Reply::Bytes(part))
 }
 
 async fn answer(node: &Arc<Inner>, from: u64, question: Question, deadline: Instant) -> Result<Reply> {
@@ -89,7 +113,7 @@ async fn answer(node: &Arc<Inner>, from: u64, question: Question, deadline: Inst
             let number = directory::replace(node, old, card, &address, deadline).await?;
             Ok(numbered(node, number))
         }
-        Question::Checkpoint(body) => Ok(Reply::Bytes(node.checkpoints.answer(&body))),
+        Question::Checkpoint(_) => unreachable!("it is answered elsewhere, in turn"),
         Question::Announce(_) if from == 0 => Err(Error::Refused("who is no member has no address here".into())),
         Question::Announce(address) => {
             node.book.hear(from, &address);

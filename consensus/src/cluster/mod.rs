@@ -40,9 +40,27 @@ pub struct ClusterOptions {
     pub advertise: Option<String>,
     /// TLS between the nodes.
     pub tls: Option<PeerTls>,
+    /// Bytes a second, at most, that it sends of checkpoints, so that who is far behind does not slow down who is not. At
+    /// least [`CHECKPOINT_BYTES_PER_SECOND_MIN`].
+    pub checkpoint_bytes_per_second_max: u64,
 }
 
+/// Half of what a link of a gigabit carries: a store of 100 GiB in half an hour.
+const CHECKPOINT_BYTES_PER_SECOND: u64 = 64 << 20;
+/// The slowest that checkpoints may be: the largest chunk, a document of 16 MiB, then takes no longer than two answers may.
+pub const CHECKPOINT_BYTES_PER_SECOND_MIN: u64 = 1 << 20;
+
 impl ClusterOptions {
+    /// A node that others reach where it listens, without TLS.
+    pub fn new(listen: impl Into<String>) -> ClusterOptions {
+        ClusterOptions {
+            listen: listen.into(),
+            advertise: None,
+            tls: None,
+            checkpoint_bytes_per_second_max: CHECKPOINT_BYTES_PER_SECOND,
+        }
+    }
+
     /// The address under which the others reach it.
     pub(crate) fn address(&self) -> &str {
         self.advertise.as_ref().unwrap_or(&self.listen)

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vivarium_storage::Version;
-use vivarium_storage::runtime::timeout;
+use vivarium_storage::runtime::{mutant, timeout};
 use vivarium_storage::wal::GroupId;
 
 /// Requests that may wait for the driver: some 20 ms of its work.
@@ -41,6 +41,8 @@ pub(crate) enum Letter {
     Applied,
     /// The store is durable up to this index, and the log is long.
     Purge(u64),
+    /// Somebody wants to know what waits.
+    Count(oneshot::Sender<Queues>),
     /// Finish what is under way, then end.
     Close,
 }
@@ -49,6 +51,23 @@ impl Letter {
     fn comes_from_outside(&self) -> bool {
         matches!(self, Letter::Commit(_) | Letter::ReadIndex(_) | Letter::Settle(..) | Letter::Transfer(..))
     }
+}
+
+/// What waits in a node. Nothing does when nobody asks anything of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// Requests that the driver has not looked at.
+    pub requests: usize,
+    /// Readers that wait for an index.
+    pub readers: usize,
+    /// Commits that wait for their entries.
+    pub commits: usize,
+    /// Those who wait until something is applied.
+    pub waiting: usize,
+    /// Bytes of entries that wait to be applied.
+    pub unapplied_bytes: usize,
+    /// Bytes that wait for connections to other nodes.
+    pub unsent_bytes: usize,
 }
 
 /// The sending side. Cheap to clone.
@@ -106,9 +125,17 @@ impl Inbox {
         {
             letters.push(letter);
         }
-        let requests = letters.iter().filter(|letter| letter.comes_from_outside()).count();
+        // A planted bug: who reads is counted for ever.
+        let forgotten = |letter: &Letter| mutant("res-04") && matches!(letter, Letter::ReadIndex(_));
+        let taken = |letter: &&Letter| letter.comes_from_outside() && !forgotten(letter);
+        let requests = letters.iter().filter(taken).count();
         self.requests.fetch_sub(requests, Ordering::AcqRel);
         letters
+    }
+
+    /// Requests that were made and not taken.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::Acquire)
     }
 }
 

@@ -10,6 +10,7 @@ mod proposal;
 mod reads;
 mod replica;
 
+pub use mailbox::Queues;
 pub(crate) use mailbox::{Inbox, Letter, Mailbox, mailbox};
 pub(crate) use proposal::{Proposal, Ticket, ticket};
 
@@ -158,6 +159,12 @@ impl Driver {
             // Every turn looks at how far the applier is.
             Letter::Applied => Ok(()),
             Letter::Purge(index) => self.replica(GROUP).purge(index),
+            Letter::Count(asker) => {
+                let requests = self.inbox.requests();
+                // Whoever gave up in between hears nothing.
+                let _ = asker.send(Queues { requests, ..self.replica(GROUP).queues() });
+                Ok(())
+            }
             Letter::Close => {
                 self.close_by = Some(now() + CLOSE_TIME_MAX);
                 Ok(())

@@ -48,6 +48,11 @@ impl Reads {
         }
     }
 
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len() + self.rounds.values().map(|round| round.readers.len()).sum::<usize>()
+    }
+
     /// Time passed.
     pub fn tick(&mut self) {
         self.ticks += 1;

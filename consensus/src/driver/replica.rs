@@ -4,7 +4,7 @@
 
 use super::intake::Intake;
 use super::leading::Leading;
-use super::mailbox::{Letter, Mailbox};
+use super::mailbox::{Letter, Mailbox, Queues};
 use super::membership::{self, NextStep};
 use super::proposal::{Proposal, Ticket};
 use super::reads::Reads;
@@ -15,7 +15,7 @@ use crate::command::{self, Draft};
 use crate::footprint::Footprint;
 use crate::progress::{Progress, RETRY_WHEN_FULL, RETRY_WITHOUT_LEADER};
 use crate::raft::{self, Broken, Change, Committed, Effects, Event, Group, Message, Payload, Place};
-use crate::transport::Outbox;
+use crate::transport::{Outbox, Transport};
 use crate::{Error, Result, Role};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,6 +97,19 @@ impl Replica {
     /// The group.
     pub fn group(&self) -> &Group {
         &self.group
+    }
+
+    /// What waits here.
+    pub fn queues(&self) -> Queues {
+        let peers = self.node.book.transport().map(Transport::peers).unwrap_or_default();
+        Queues {
+            readers: self.reads.len(),
+            commits: self.pending.len(),
+            waiting: self.node.progress.waiting_count(),
+            unapplied_bytes: self.node.progress.queued_bytes(),
+            unsent_bytes: peers.iter().map(|peer| peer.queued_bytes).sum(),
+            ..Queues::default()
+        }
     }
 
     /// True when nobody waits for an entry.

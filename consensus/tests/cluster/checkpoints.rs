@@ -116,3 +116,78 @@ async fn who_finds_no_peer_to_make_up_for_its_store_waits_for_one() {
     write(&cluster.nodes[&cluster.leader(None).await], "after", "1").await.unwrap();
     agree(&cluster).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_is_sent_no_faster_than_it_may_be() {
+    let mut cluster = Cluster::of_one(SEGMENT_BYTES).await;
+    outgrow_the_log(&cluster).await;
+    cluster.close(1).await;
+    cluster.checkpoint_bytes_per_second_max = vivarium_consensus::CHECKPOINT_BYTES_PER_SECOND_MIN;
+    cluster.open(1).await;
+    let began = runtime::now();
+    cluster.grow().await;
+    // 800 kB, of which the last chunk is paid for by nobody.
+    assert!(began.elapsed() > Duration::from_millis(400), "{:?}", began.elapsed());
+    agree(&cluster).await;
+}
+
+/// What a checkpoint of some 50 MB that is sent to one node costs those who write meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn what_a_checkpoint_costs_those_who_write() {
+    let mut cluster = Cluster::of_one(8 << 20).await;
+    cluster.grow().await;
+    for nth in 0..500 {
+        let node = &cluster.nodes[&cluster.leader(None).await];
+        write(node, &format!("key {nth}"), &format!("{nth}{}", "v".repeat(100_000))).await.unwrap();
+    }
+    for (name, rate) in [("as fast as it goes", u64::MAX), ("64 MiB/s", 64 << 20), ("16 MiB/s", 16 << 20)] {
+        for number in [1, 2] {
+            cluster.close(number).await;
+        }
+        cluster.checkpoint_bytes_per_second_max = rate;
+        for number in [1, 2] {
+            cluster.open(number).await;
+        }
+        let leader = cluster.leader(None).await;
+        let node = cluster.nodes[&leader].clone();
+        let quiet = latencies(&node, || false).await;
+        let number = cluster.admit().await;
+        let began = runtime::now();
+        let options = cluster.options(number);
+        let joining = node.clone();
+        let opened = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let done = opened.clone();
+        runtime::spawn("newcomer", async move {
+            let opened = Node::open(options).await.unwrap();
+            let votes = |node: &Node| {
+                node.members().is_ok_and(|all| {
+                    all.iter().any(|member| member.node == number && member.part == vivarium_consensus::Part::Voter)
+                })
+            };
+            while !votes(&joining) {
+                runtime::sleep(Duration::from_millis(10)).await;
+            }
+            *done.lock().unwrap() = Some(opened);
+        })
+        .detach();
+        let busy = latencies(&node, || opened.lock().unwrap().is_none()).await;
+        println!("{name}: quiet {quiet}; while it is sent, for {:?}: {busy}", began.elapsed());
+        let newcomer = opened.lock().unwrap().take().unwrap();
+        node.remove_member(number, crate::fixture::soon()).await.ok();
+        newcomer.close().await.ok();
+    }
+}
+
+/// What writes take one after the other: at least 300, and as long as somebody says so.
+async fn latencies(node: &Node, goes_on: impl Fn() -> bool) -> String {
+    let mut all = Vec::new();
+    while all.len() < 300 || goes_on() {
+        let began = runtime::now();
+        write(node, "probe", &all.len().to_string()).await.unwrap();
+        all.push(began.elapsed());
+    }
+    all.sort();
+    let at = |part: f64| all[(all.len() as f64 * part) as usize];
+    format!("{} writes, median {:?}, p99 {:?}, most {:?}", all.len(), at(0.5), at(0.99), all[all.len() - 1])
+}

@@ -151,7 +151,7 @@ async fn a_node_that_is_alone_is_refused() {
     fill(&cluster, 0..40).await;
     cluster.close(1).await;
     damage(&cluster.path(1));
-    let options = ClusterOptions { listen: free_address(), advertise: None, tls: None };
+    let options = ClusterOptions::new(free_address());
     for cluster_options in [None, Some(options)] {
         let opened = Node::open(NodeOptions { cluster: cluster_options, ..cluster.options(1) }).await;
         let Err(refused) = opened else { panic!("it opens") };

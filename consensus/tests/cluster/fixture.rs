@@ -33,6 +33,8 @@ pub struct Cluster {
     folders: BTreeMap<u64, PathBuf>,
     /// Bytes of a segment of the log: small ones are purged soon.
     segment_bytes: u64,
+    /// How fast nodes that are opened from here on send checkpoints.
+    pub checkpoint_bytes_per_second_max: u64,
 }
 
 impl Cluster {
@@ -41,8 +43,15 @@ impl Cluster {
         let dir = TempDir::new().unwrap();
         let token = initialise(&dir.path().join("1"), &Runtime::seeded(1)).unwrap();
         let addresses = BTreeMap::from([(1, free_address())]);
-        let mut cluster =
-            Cluster { dir, nodes: BTreeMap::new(), token, addresses, folders: BTreeMap::new(), segment_bytes };
+        let mut cluster = Cluster {
+            dir,
+            nodes: BTreeMap::new(),
+            token,
+            addresses,
+            folders: BTreeMap::new(),
+            segment_bytes,
+            checkpoint_bytes_per_second_max: ClusterOptions::new("").checkpoint_bytes_per_second_max,
+        };
         cluster.open(1).await;
         let first = cluster.nodes[&1].clone();
         until("the first node says where it is", || async { first.members().unwrap()[0].address.is_some() }).await;
@@ -68,7 +77,10 @@ impl Cluster {
             store: StoreOptions::default(),
             wal: WalOptions { segment_bytes: self.segment_bytes, ..WalOptions::default() },
             runtime: Runtime::seeded(number),
-            cluster: Some(ClusterOptions { listen: self.addresses[&number].clone(), advertise: None, tls: None }),
+            cluster: Some(ClusterOptions {
+                checkpoint_bytes_per_second_max: self.checkpoint_bytes_per_second_max,
+                ..ClusterOptions::new(self.addresses[&number].clone())
+            }),
         }
     }
 
@@ -94,7 +106,7 @@ impl Cluster {
     pub async fn admit(&mut self) -> u64 {
         let path = self.dir.path().join("joining");
         let listen = free_address();
-        let options = ClusterOptions { listen: listen.clone(), advertise: None, tls: None };
+        let options = ClusterOptions::new(listen.clone());
         let runtime = Runtime::seeded(99);
         let number = join(&path, &options, &self.token, &self.address(), &runtime, soon()).await.unwrap();
         std::fs::rename(path, self.path(number)).unwrap();

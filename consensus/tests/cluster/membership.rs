@@ -24,7 +24,7 @@ async fn a_node_learns_and_then_votes_and_everybody_knows_everybody() {
 async fn a_repeated_attempt_to_join_is_no_second_node() {
     let cluster = Cluster::of(1).await;
     let dir = tempfile::TempDir::new().unwrap();
-    let options = ClusterOptions { listen: "127.0.0.1:0".into(), advertise: None, tls: None };
+    let options = ClusterOptions::new("127.0.0.1:0");
     let runtime = Runtime::seeded(5);
     let address = cluster.address();
     let attempt = || join(dir.path(), &options, &cluster.token, &address, &runtime, soon());
@@ -106,7 +106,7 @@ async fn a_node_of_another_cluster_and_a_wrong_token_are_refused() {
     let cluster = Cluster::of(1).await;
     let dir = tempfile::TempDir::new().unwrap();
     let other = initialise(&dir.path().join("other"), &Runtime::seeded(8)).unwrap();
-    let options = ClusterOptions { listen: "127.0.0.1:0".into(), advertise: None, tls: None };
+    let options = ClusterOptions::new("127.0.0.1:0");
     let deadline = runtime::now() + Duration::from_secs(5);
     let refused =
         join(&dir.path().join("new"), &options, &other, &cluster.address(), &Runtime::seeded(9), deadline).await;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use vivarium_consensus::{Error as NodeError, Node, Role};
 use vivarium_storage::Version;
-use vivarium_storage::runtime::{Instant, now, sleep, sometimes};
+use vivarium_storage::runtime::{Instant, mutant, now, sleep, sometimes};
 
 /// Between two looks for work: one small read of the node that leads.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -52,6 +52,9 @@ struct Seen {
 /// Looks for work for as long as the database lives.
 pub(super) async fn attend(database: Weak<Inner>) {
     let mut seen: Option<Seen> = None;
+    if mutant("steward-01") {
+        return;
+    }
     loop {
         sleep(LOOK_EVERY).await;
         let Some(inner) = database.upgrade() else { return };

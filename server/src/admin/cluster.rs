@@ -51,6 +51,8 @@ pub struct Member {
     lag: Option<BigInt>,
     /// Whether the node that was asked reaches it; null when it does not know.
     reachable: Option<bool>,
+    /// Since when it is not reached, in microseconds since 1970; null while it is, or when that is not known.
+    unreachable_since: Option<BigInt>,
 }
 
 /// What a node is in the group.
@@ -95,8 +97,15 @@ impl Member {
         } else {
             matched.map(|matched| asked.last_index.saturating_sub(matched))
         };
+        let reachable = match member.connection.as_ref() {
+            _ if own => Some(true),
+            connection => member.active.or(connection.map(|connection| connection.connected)),
+        };
+        let lost = member.connection.as_ref().filter(|connection| reachable == Some(false) && !connection.connected);
         let role = match asked.leader {
             _ if own => Some(Role::from(asked.role)),
+            // It may be anything, or nothing.
+            _ if reachable == Some(false) => None,
             Some(leader) if leader == member.node => Some(Role::Leader),
             Some(_) if member.part != consensus::Part::Expected => Some(Role::Follower),
             _ => None,
@@ -114,11 +123,8 @@ impl Member {
             role,
             matched_index: matched.map(BigInt),
             lag: lag.map(BigInt),
-            reachable: if own {
-                Some(true)
-            } else {
-                member.active.or(member.connection.map(|connection| connection.connected))
-            },
+            reachable,
+            unreachable_since: lost.map(|connection| connection.since_micros.into()),
         }
     }
 }

@@ -16,7 +16,7 @@ fn options(dir: &TempDir, number: u64, listen: &str) -> NodeOptions {
         store: StoreOptions { workers: 0, ..StoreOptions::default() },
         wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
         runtime: Runtime::seeded(number),
-        cluster: Some(ClusterOptions { listen: listen.to_owned(), advertise: None, tls: None }),
+        cluster: Some(ClusterOptions::new(listen)),
     }
 }
 

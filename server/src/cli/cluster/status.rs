@@ -40,10 +40,11 @@ struct Member {
     matched_index: Option<String>,
     lag: Option<String>,
     reachable: Option<bool>,
+    unreachable_since: Option<String>,
 }
 
-const CLUSTER: &str =
-    "{ cluster { id node leader term members { node address part replaces role matchedIndex lag reachable } } }";
+const CLUSTER: &str = "{ cluster { id node leader term \
+    members { node address part replaces role matchedIndex lag reachable unreachableSince } } }";
 
 impl Status {
     /// Prints a row for each node.
@@ -65,10 +66,11 @@ fn table(cluster: &Cluster) -> String {
     let head = ["node", "address", "part", "role", "matched", "lag", "reachable"].map(str::to_owned);
     let word = |text: &Option<String>| text.as_deref().unwrap_or("-").to_lowercase();
     let row = |member: &Member| {
-        let reachable = match member.reachable {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "-",
+        let reachable = match (member.reachable, &member.unreachable_since) {
+            (Some(true), _) => "yes".to_owned(),
+            (Some(false), Some(since)) => format!("no, since {}", crate::cli::schema::instant(since)),
+            (Some(false), None) => "no".to_owned(),
+            (None, _) => "-".to_owned(),
         };
         [
             member.node.clone(),
@@ -77,7 +79,7 @@ fn table(cluster: &Cluster) -> String {
             word(&member.role),
             word(&member.matched_index),
             word(&member.lag),
-            reachable.to_owned(),
+            reachable,
         ]
     };
     let rows: Vec<_> = std::iter::once(head).chain(cluster.members.iter().map(row)).collect();
@@ -120,6 +122,7 @@ mod tests {
             matched_index: lag.map(|_| "1200".to_owned()),
             lag: lag.map(str::to_owned),
             reachable,
+            unreachable_since: (reachable == Some(false)).then(|| "1763715600000000".to_owned()),
         }
     }
 
@@ -136,7 +139,7 @@ mod tests {
         node  address          part   role      matched  lag  reachable
         1     127.0.0.1:4101   voter  leader    1200     0    yes
         2     127.0.0.1:4102   voter  follower  1200     17   yes
-        10    127.0.0.1:41010  voter  -         -        -    no
+        10    127.0.0.1:41010  voter  -         -        -    no, since 2025-11-21T09:00:00Z
         ");
         assert_eq!(summary(&cluster), "Cluster c. Node 1 was asked, which leads in term 4.");
         cluster.leader = None;

@@ -79,7 +79,7 @@ fn start(places: &[Place], runtime: &tokio::runtime::Runtime, events: &Sender<Ev
 
 /// Joins the cluster, unless the folder belongs to it already.
 async fn enter(place: &Place, token: &Token, member: SocketAddr) -> Result<(), Failure> {
-    let options = ClusterOptions { listen: place.cluster_listen.to_string(), advertise: None, tls: None };
+    let options = ClusterOptions::new(place.cluster_listen.to_string());
     let joined =
         join(&place.data, &options, token, &member.to_string(), &Runtime::system(), now() + MEET_TIME_MAX).await;
     joined.map(|_| ()).map_err(|error| crate::cli::cluster::failure(&place.data, &error))
