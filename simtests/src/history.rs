@@ -165,6 +165,29 @@ impl History {
         kinds
     }
 
+    /// Takes back what was answered by nodes that are lost for ever: all that is newer than `kept`, and refusals that may
+    /// rest on it. What was asked may still be done, or not, like anything else without an answer.
+    pub fn give_up_after(&mut self, kept: u64) -> u64 {
+        // What names no version may be anything.
+        let is_newer = |version: Option<u64>| version.is_none_or(|version| version > kept);
+        let newer = |call: &&Call| matches!(call.end, End::Done { version, .. } if is_newer(version));
+        let since = self.calls.iter().filter(newer).map(|call| call.begun.order).min();
+        let Some(since) = since else { return 0 };
+        let mut given_up = 0;
+        for call in &mut self.calls {
+            let rests_on_lost = match call.end {
+                End::Done { version, .. } => is_newer(version),
+                End::Refused(_) => call.ended.is_some_and(|ended| ended.order > since),
+                End::Open | End::Lost(_) => false,
+            };
+            if rests_on_lost {
+                given_up += u64::from(call.key.is_some() && matches!(call.end, End::Done { .. }));
+                call.end = End::Lost("only the lost majority knew it".to_owned());
+            }
+        }
+        given_up
+    }
+
     /// What must be true of disks that lost everything after a moment, see [`crate::simfs::interpose::stamp`].
     pub fn known(&self, stamp: u64) -> Known {
         let mut known = Known { past: self.is_black_box().then(|| Box::new(self.until(stamp))), ..Known::default() };
@@ -256,5 +279,35 @@ mod tests {
         let ends: Vec<bool> = past.calls.iter().map(|call| call.ended.is_some()).collect();
         assert_eq!(ends, [true, false, false]);
         assert!(!history.known(0).has_answers());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_the_lost_answered_is_taken_back_and_nothing_else() {
+        let mut history = History::default();
+        let action = || Action::CreateBox { tag: "b".into(), room: "RED".into(), shelf: 1 };
+        let reply = || Reply { data: serde_json::Value::Null, errors: Vec::new(), version: None };
+        let ends = [
+            End::Done { reply: reply(), version: Some(10) },
+            End::Refused(reply()),
+            End::Done { reply: reply(), version: Some(20) },
+            End::Refused(reply()),
+            End::Lost("no answer".into()),
+        ];
+        for (nth, end) in ends.into_iter().enumerate() {
+            let begun = history.moment(0, 0);
+            let call = history.begin(1, Some(nth.to_string()), action(), begun);
+            let ended = history.moment(0, 0);
+            history.end(call, ended, end);
+        }
+        assert_eq!(history.give_up_after(20), 0, "all of it is kept");
+        assert_eq!(history.give_up_after(15), 1);
+        let lost: Vec<bool> = history.calls.iter().map(|call| matches!(call.end, End::Lost(_))).collect();
+        assert_eq!(lost, [false, false, true, true, true]);
+        assert_eq!(history.known(0).told, 10);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A power failure is: the record ends, the image is drawn, then the machine dies. Its dying cannot touch the image.
 
-use crate::check::raft::Watch;
+use crate::check::raft::{self, Log, Watch};
 use crate::check::resources::{self, Held};
 use crate::check::{Violation, blind};
 use crate::house::{self, Door, Opening, Standing, Start};
@@ -211,6 +211,31 @@ impl Machine {
     /// # Errors
     /// When the disk cannot be made.
     pub fn start(&mut self, start: Start, early: Option<Trouble>) -> Result<Opens, Violation> {
+        let (drive, opening) = self.begin_life(start, early)?;
+        let (ready, opened) = oneshot::channel();
+        self.spawn(house::live(opening, ready));
+        Ok(Opens { drive, opened })
+    }
+
+    /// Begins a life in which an operator makes its node the only voter of its cluster, and no node runs.
+    ///
+    /// # Errors
+    /// When the disk cannot be made.
+    pub fn recover(&mut self) -> Result<oneshot::Receiver<Result<(), String>>, Violation> {
+        let (_, opening) = self.begin_life(Start::Member { address: self.address() }, None)?;
+        let (told, answer) = oneshot::channel();
+        self.spawn(house::recover(opening, told));
+        Ok(answer)
+    }
+
+    fn spawn(&self, life: impl Future<Output = ()> + Send + 'static) {
+        self.handle.restart(self.node);
+        // A handle that was kept over a restart would spawn into the dead life.
+        let node = self.handle.get_node(self.node).expect("the machine was made at the beginning");
+        node.spawn(life);
+    }
+
+    fn begin_life(&mut self, start: Start, early: Option<Trouble>) -> Result<(Drive, Opening), Violation> {
         let dir = self.dir();
         let image = self.disk.image(Policy::KEEP, &mut self.images);
         let put = interpose::unrecorded(|| {
@@ -251,12 +276,22 @@ impl Machine {
             is_rotten: self.is_rotten,
             standing: Arc::clone(&self.standing),
         };
-        let (ready, opened) = oneshot::channel();
-        self.handle.restart(self.node);
-        // A handle that was kept over a restart would spawn into the dead life.
-        let node = self.handle.get_node(self.node).expect("the machine was made at the beginning");
-        node.spawn(house::live(opening, ready));
-        Ok(Opens { drive, opened })
+        Ok((drive, opening))
+    }
+
+    /// The log on its disk, while it is down.
+    pub fn log_on_disk(&self) -> Log {
+        raft::log_of(&self.disk)
+    }
+
+    /// From its next life on nobody compares what it says with its disk: it lives in another time line.
+    pub fn leave_time_line(&mut self) {
+        self.make.watch = None;
+    }
+
+    /// From its next life on it is one of those again whom this watch looks at.
+    pub fn enter_time_line(&mut self, watch: Watch) {
+        self.make.watch = Some(watch);
     }
 
     /// Ends this life: by power failure under a policy, or by a kill that leaves the page cache.
@@ -376,10 +411,13 @@ impl Machine {
         let snapshots = door.snapshots().await;
         let snapshots = snapshots.ok_or_else(|| Violation::new("liveness", "hangs", "snapshots are not counted"))?;
         let snapshots = snapshots.map_err(|error| Violation::new("recovery", "unreadable", error))?;
+        let queues = door.queues().await;
+        let queues = queues.ok_or_else(|| Violation::new("liveness", "hangs", "queues are not counted"))?;
+        let queues = queues.map_err(|error| Violation::new("recovery", "unreadable", error))?;
         let tasks = self.handle.metrics().num_tasks_by_node();
         let tasks = tasks.get(&format!("node-{}", self.make.number)).copied().unwrap_or(0);
         let (files, nameless_files, handles) = self.drive.map_or((0, 0, 0), Drive::open_files);
-        let held = Held { tasks, files, nameless_files, handles, snapshots };
+        let held = Held { tasks, files, nameless_files, handles, snapshots, queues };
         trace::event(&self.name(), &format!("at rest: {held:?}"), &[]);
         blind::pardon(resources::check(&self.name(), &held)).map(|_| ())
     }

@@ -66,6 +66,8 @@ pub struct Seat {
     pub state: State,
     /// Its node was told to go: once it learns of that, it may end.
     pub leaves: bool,
+    /// It comes back with what it had before its cluster was recovered without it: clients do not know it.
+    pub exiled: bool,
     /// How its node is started again: who joins may be told to ask again and again.
     origin: Option<Start>,
     strike: Strike,
@@ -94,6 +96,7 @@ impl Seat {
             machine,
             state: State::Spare,
             leaves: false,
+            exiled: false,
             origin: None,
             strike: Strike::default(),
             paused_until: None,
@@ -150,13 +153,23 @@ impl Seat {
     /// Ends this life of the machine and lets it be without a node, until somebody starts one.
     pub fn vacate(&mut self, power: Option<Policy>, shared: &Shared) {
         self.crash(power, shared);
-        (self.state, self.leaves, self.origin) = (State::Spare, false, None);
+        (self.state, self.leaves, self.exiled, self.origin) = (State::Spare, false, false, None);
     }
 
     /// Takes its power, for as long as nobody gives it back.
     pub fn hold(&mut self, shared: &Shared) {
-        self.crash(Some(Policy::ALL[0]), shared);
+        self.hold_after(Policy::ALL[0], shared);
+    }
+
+    /// The same, with what this policy leaves on its disk.
+    pub fn hold_after(&mut self, power: Policy, shared: &Shared) {
+        self.crash(Some(power), shared);
         self.state = State::Held;
+    }
+
+    /// Gives its power back; it goes on with what it has.
+    pub fn release(&mut self) {
+        self.state = State::Down(now());
     }
 
     /// True when its power was taken.
@@ -372,7 +385,9 @@ impl Seat {
                         blind::pardon(Err(Violation::new("recovery", "rebuilt", detail)))?;
                     }
                     trace::event(&name, "serves", &[]);
-                    shared.set_door(self.place(), Some(door.clone()));
+                    if !self.exiled {
+                        shared.set_door(self.place(), Some(door.clone()));
+                    }
                     self.state = State::Up(door);
                 }
                 Ok(Opened::Not) => {

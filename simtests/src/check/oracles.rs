@@ -36,7 +36,7 @@ pub fn with_witnesses(found: Violation, history: &History) -> Violation {
 }
 
 /// What each checker finds that does not trust versions.
-pub(super) fn witnesses(history: &History) -> Vec<Violation> {
+pub fn witnesses(history: &History) -> Vec<Violation> {
     let tasks = tasks(history);
     let all = [check_lists(&tasks), check_registers(history, &tasks), check_accounts(&tasks), check_set(&tasks)];
     let of_rows = rows::oracles::witnesses(history, &operations(history, over_tables));

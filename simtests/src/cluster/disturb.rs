@@ -32,12 +32,16 @@ impl Cluster {
         let mut agenda = agenda.collect::<Vec<_>>().into_iter().peekable();
         let time = Duration::from_secs(self.plan.time_s);
         let time_max = if time.is_zero() { SAFETY_TIME_MAX } else { time };
-        while now() - begun < time_max {
+        let mut lost = self.cluster.lost.clone();
+        while now() - begun < time_max || lost.is_some() {
             self.tend()?;
+            if let Some(lost) = lost.take_if(|lost| now() - begun >= Duration::from_millis(lost.at_ms)) {
+                self.lose_majority(&lost).await?;
+            }
             while let Some((_, disturbance)) = agenda.next_if(|(at, _)| *at <= now()) {
                 self.begin(&disturbance)?;
             }
-            let quiet = agenda.peek().is_none() && self.mends.is_empty();
+            let quiet = agenda.peek().is_none() && self.mends.is_empty() && lost.is_none();
             if time.is_zero() && quiet && self.shared.finished() == self.plan.clients.len() {
                 break;
             }

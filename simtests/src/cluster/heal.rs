@@ -29,6 +29,7 @@ impl Cluster {
         runtime::calm();
         self.network.heal();
         self.mends.clear();
+        self.exiles.end();
         self.shared.with_wire(Wire::heal);
         for seat in &mut self.seats {
             seat.spare(&self.shared);

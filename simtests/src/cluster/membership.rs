@@ -87,7 +87,7 @@ impl Cluster {
         !busy && matches!(self.seats[place].state, State::Spare)
     }
 
-    fn enter(&mut self, place: usize) -> Result<(), Violation> {
+    pub(super) fn enter(&mut self, place: usize) -> Result<(), Violation> {
         let Some(token) = self.membership.token.clone() else { return Ok(()) };
         let others = (0..self.seats.len()).filter(|other| *other != place);
         let members = others.map(|other| self.seats[other].machine.address()).collect();
@@ -176,7 +176,7 @@ impl Cluster {
     /// Notes who has joined and who has gone, and asks again for what has no answer.
     pub(super) fn tend_membership(&mut self) {
         for place in 0..self.seats.len() {
-            if let Some(standing) = self.seats[place].machine.standing() {
+            if let Some(standing) = self.seats[place].machine.standing().filter(|_| !self.seats[place].exiled) {
                 self.membership.numbers.insert(place, standing.node);
             }
         }

@@ -2,9 +2,11 @@
 
 mod audit;
 mod disturb;
+mod exile;
 mod heal;
 mod images;
 mod membership;
+mod orphan;
 mod set_up;
 
 use crate::check::isolation::{Alone, Isolation};
@@ -21,6 +23,7 @@ use crate::seat::Seat;
 use crate::simfs::interpose;
 use crate::trace;
 use crate::verdict::Met;
+use exile::Exiles;
 use madsim::runtime::Handle;
 use membership::Membership;
 use std::collections::BTreeSet;
@@ -51,6 +54,8 @@ pub struct Cluster {
     atlas: Atlas,
     isolation: Isolation,
     watch: Watch,
+    /// Nodes that were lost with the majority and are back.
+    exiles: Exiles,
     /// Virtual time at which partitions end, and gaps between clients and nodes.
     mends: Vec<(Duration, Mend)>,
     /// The moment at which the set-up was done.
@@ -106,6 +111,7 @@ pub async fn run(
         atlas: Atlas::default(),
         isolation: Isolation::default(),
         watch,
+        exiles: Exiles::default(),
         mends: Vec::new(),
         set_up_at: 0,
         met: Met::default(),
@@ -142,6 +148,7 @@ impl Cluster {
         }
         self.finish_workload().await?;
         self.probe("healed", &self.members.clone()).await?;
+        self.orphan_a_change().await?;
         record::stage("audit");
         self.audit().await?;
         self.check_held().await?;
@@ -191,6 +198,11 @@ impl Cluster {
         }
         for place in 0..self.seats.len() {
             let is_on = self.seats[place].machine.drive().is_some_and(|drive| !drive.is_cut());
+            if self.seats[place].exiled {
+                self.tend_exile(place)?;
+                self.seats[place].tend(&self.shared)?;
+                continue;
+            }
             if let Some(status) = self.seats[place].machine.standing().filter(|_| is_on) {
                 blind::pardon(self.standings.see(self.seats[place].machine.generation(), &status))?;
                 blind::pardon(self.isolation.see(place, now, self.alone(place, &status)))?;
@@ -221,7 +233,8 @@ impl Cluster {
 
     /// The machine whose node leads in the newest term.
     fn leader(&self) -> Option<usize> {
-        let standings = self.seats.iter().map(|seat| seat.machine.standing()).enumerate();
+        let standing = |seat: &Seat| seat.machine.standing().filter(|_| !seat.exiled);
+        let standings = self.seats.iter().map(standing).enumerate();
         let leads = standings.filter_map(|(place, standing)| Some((place, standing?)));
         let leads = leads.filter(|(_, standing)| standing.role == Role::Leader);
         leads.max_by_key(|(_, standing)| standing.term).map(|(place, _)| place)

@@ -124,7 +124,10 @@ pub fn marks(run: &Run) -> Result<bool, String> {
         say(&format!("{count:>10}  {name}"));
     }
     let mut known = include_str!("../../marks.txt").lines().collect::<Vec<_>>();
-    if run.choice.profile.has_clusters() {
+    if run.choice.profile == Profile::Recover {
+        // Its question is another one.
+        known = include_str!("../../marks_of_recovery.txt").lines().collect();
+    } else if run.choice.profile.has_clusters() {
         known.extend(include_str!("../../marks_of_clusters.txt").lines());
     }
     if matches!(run.choice.profile, Profile::Swarm | Profile::Membership) {

@@ -31,6 +31,9 @@ pub struct Cluster {
     /// What stays broken when all else is healed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub core: Option<Core>,
+    /// The majority is lost for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
     /// What goes wrong, in order.
     #[serde(default)]
     pub disturbances: Vec<Disturbance>,
@@ -79,6 +82,22 @@ pub struct Core {
     pub broken: Who,
     /// They run and nobody hears them; they are down otherwise.
     pub cut_off: bool,
+}
+
+/// The majority is lost for ever: an operator makes a survivor the only voter, and new nodes join it. Some of the lost
+/// come back with what they have, and must not be heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Virtual milliseconds after the clients began.
+    pub at_ms: u64,
+    /// The first of these that is a member survives.
+    pub survivor: Who,
+    /// These come back, by number: fewer than the old majority, else the last of them stay away.
+    pub exiles: Vec<u64>,
+    /// For so long at most. Then their disks are wiped, and they join like the others.
+    pub exile_ms: u64,
+    /// The power of the survivor goes at the n-th change that the recovery makes, and it is begun again; not when 0.
+    pub after_changes: u64,
 }
 
 /// Something that goes wrong with nodes or between them, and ends by itself.
@@ -288,10 +307,14 @@ pub fn draw(profile: Profile, seed: u64, rhythm: &Rhythm) -> Option<Cluster> {
             let (messages, partitions, crashes, pauses) = (on(), on(), on(), on());
             Families { messages, partitions, crashes, pauses, core: on(), disks: true, ..Families::default() }
         }
+        Profile::Recover => {
+            let mut on = || rng.chance(1, 2);
+            Families { messages: on(), partitions: on(), pauses: on(), crashes: true, ..Families::default() }
+        }
         Profile::Mix | Profile::Calm | Profile::Crash | Profile::Disk => return None,
     };
     let nodes = match profile {
-        Profile::Partition => *rng.pick(&[3, 3, 5]),
+        Profile::Partition | Profile::Recover => *rng.pick(&[3, 3, 5]),
         Profile::ClusterDisk => *rng.pick(&[3, 3, 3, 4, 5]),
         Profile::Membership => *rng.pick(&[1, 2, 3, 3, 3, 4]),
         Profile::Swarm => *rng.pick(&[1, 2, 2, 3, 3, 3, 3, 3, 4, 5, 5, 6, 7]),
@@ -311,6 +334,7 @@ pub fn draw(profile: Profile, seed: u64, rhythm: &Rhythm) -> Option<Cluster> {
         messages: if families.messages { draw_messages(&mut rng) } else { Messages::default() },
         calls: if families.calls { draw_calls(&mut rng) } else { Calls::default() },
         core: (families.core && nodes > 2).then(|| draw_core(nodes, &mut rng)),
+        lost: (profile == Profile::Recover).then(|| draw_lost(nodes, rhythm, &mut Rng::stream(seed, "lost"))),
         disturbances: draw_disturbances(families, nodes, rhythm, &mut rng),
     })
 }
@@ -359,6 +383,18 @@ fn draw_core(nodes: u64, rng: &mut Rng) -> Core {
     some.truncate(((nodes - 1) / 2) as usize);
     let broken = if some.is_empty() || rng.chance(1, 3) { Who::Leader } else { Who::Nodes(some) };
     Core { broken, cut_off: rng.chance(1, 2) }
+}
+
+fn draw_lost(nodes: u64, rhythm: &Rhythm, rng: &mut Rng) -> Lost {
+    let [burst_ms, _] = BURST_MS;
+    let exiles = rng.between(1, (nodes - 1) / 2);
+    Lost {
+        at_ms: rhythm.moment_ms(burst_ms, rng),
+        survivor: if rng.chance(1, 4) { Who::Leader } else { Who::Nodes(vec![rng.between(1, nodes)]) },
+        exiles: (0..exiles).map(|_| rng.between(1, nodes)).collect(),
+        exile_ms: rng.spread(1000, LASTS_MS_MAX),
+        after_changes: if rng.chance(1, 2) { rng.spread(1, 100) } else { 0 },
+    }
 }
 
 fn draw_calls(rng: &mut Rng) -> Calls {

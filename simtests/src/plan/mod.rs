@@ -5,7 +5,7 @@
 mod cluster;
 mod rhythm;
 
-pub use cluster::{Calls, Cluster, Core, Disturbance, Messages, Mischief, Shape, Who};
+pub use cluster::{Calls, Cluster, Core, Disturbance, Lost, Messages, Mischief, Shape, Who};
 
 use crate::rng::Rng;
 use crate::simfs::faults::{Fault, Files, Kind, Reason};
@@ -49,6 +49,8 @@ pub enum Profile {
     Partition,
     /// Several nodes that come and go.
     Membership,
+    /// Several nodes whose majority is lost for ever: one that survived goes on without it.
+    Recover,
     /// Several nodes; each kind of trouble is there or not.
     Cluster,
 }
@@ -64,6 +66,7 @@ impl Profile {
             | Profile::ClusterDisk
             | Profile::Partition
             | Profile::Membership
+            | Profile::Recover
             | Profile::Cluster => true,
         }
     }
@@ -379,7 +382,7 @@ mod tests {
     #[test]
     fn a_plan_survives_being_kept_as_text() {
         for seed in 0..200 {
-            for profile in [Profile::Mix, Profile::Cluster, Profile::Swarm] {
+            for profile in [Profile::Mix, Profile::Cluster, Profile::Recover, Profile::Swarm] {
                 let plan = Plan::draw(seed, &of(profile));
                 assert_eq!(Plan::parse(&plan.print()).unwrap(), plan, "seed {seed}");
             }

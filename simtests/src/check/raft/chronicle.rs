@@ -23,6 +23,8 @@ pub struct Chronicle {
     committed: BTreeMap<u64, u64>,
     /// Term and hash of each entry that was applied, and who was first.
     applied: BTreeMap<u64, (u64, u64, u64)>,
+    /// The version of the store after entries that carry one.
+    versions: BTreeMap<u64, u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -201,6 +203,22 @@ impl Chronicle {
             Some(entry) if entry.hash == hash => Ok(()),
             _ => wrong("never-written", format!("node {node} applies entry {index} of term {term} as nobody wrote it")),
         }
+    }
+
+    /// An entry that is applied takes the store to a version.
+    pub fn comes_to(&mut self, index: u64, version: Option<u64>) {
+        if let Some(version) = version {
+            self.versions.insert(index, version);
+        }
+    }
+
+    /// The newest version up to the last entry that was applied anywhere and is in this log too. Logs that have an entry in
+    /// common have all before it in common.
+    pub fn shared_version(&self, log: &Log) -> u64 {
+        let shared =
+            |(index, (term, ..)): &(&u64, &(u64, u64, u64))| log.holds(**index, *term) && **index <= log.last();
+        let last = self.applied.iter().rev().find(shared).map_or(0, |(index, _)| *index);
+        self.versions.range(..=last).next_back().map_or(0, |(_, version)| *version)
     }
 }
 

@@ -121,3 +121,21 @@ fn what_is_applied_is_what_was_written_and_committed_and_never_changes() {
     early.logs(3, Some(2), (6, 1), 61).unwrap();
     assert_eq!(class(early.applies(3, (6, 1), 61)), "committed-changed");
 }
+
+#[test]
+fn a_log_shares_what_was_applied_up_to_the_last_entry_of_the_same_term() {
+    let mut chronicle = committed();
+    for (index, term) in [(6, 2), (7, 4)] {
+        chronicle.logs(1, None, (index, term), index).unwrap();
+        chronicle.applies(1, (index, term), index).unwrap();
+        chronicle.comes_to(index, Some(index * 100));
+    }
+    let log = |entries: &[(u64, u64)]| {
+        let entries = entries.iter().map(|(index, term)| (*index, (*term, 0))).collect();
+        Log { first: (5, 2), entries, ..Log::default() }
+    };
+    assert_eq!(chronicle.shared_version(&log(&[(6, 2), (7, 4), (8, 4)])), 700);
+    // What another leader wrote there is of another time line.
+    assert_eq!(chronicle.shared_version(&log(&[(6, 2), (7, 3)])), 600);
+    assert_eq!(chronicle.shared_version(&log(&[])), 0, "no entry before carried a version");
+}

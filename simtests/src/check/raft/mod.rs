@@ -10,4 +10,4 @@ pub mod watch;
 pub use chronicle::Chronicle;
 pub use log_image::{Batch, Log, Record, Vow};
 #[cfg(madsim)]
-pub use watch::Watch;
+pub use watch::{Watch, log_of};

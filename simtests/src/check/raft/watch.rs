@@ -15,6 +15,8 @@ use xxhash_rust::xxh3::xxh3_64;
 const LOG_FOLDER: &str = "log";
 /// Where it says which node it is.
 const IDENTITY: &str = "identity";
+/// The first byte of an entry that carries a version.
+const COMMAND: u8 = 1;
 
 /// The watch over all nodes of a run. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +87,11 @@ impl Watch {
     /// What was found to be wrong first, if anything.
     pub fn violation(&self) -> Option<Violation> {
         locked(&self.watched).found.clone()
+    }
+
+    /// See [`Chronicle::shared_version`].
+    pub fn shared_version(&self, log: &Log) -> u64 {
+        locked(&self.watched).chronicle.shared_version(log)
     }
 
     /// Forgets everything: another time line begins.
@@ -203,9 +210,24 @@ impl Watched {
                 self.chronicle.commits(count, &holds)
             }
             Deed::Reconfigures { before, after } => self.chronicle.reconfigures(node, before, after),
-            Deed::Applies { index, term, payload } => self.chronicle.applies(node, (*index, *term), xxh3_64(payload)),
+            Deed::Applies { index, term, payload } => {
+                self.chronicle.comes_to(*index, version_of(payload));
+                self.chronicle.applies(node, (*index, *term), xxh3_64(payload))
+            }
         }
     }
+}
+
+/// The log on a disk, with all that was written.
+pub fn log_of(disk: &Disk) -> Log {
+    let files = disk.files_in(LOG_FOLDER);
+    Log::of(&files.iter().map(|file| file.now.bytes()).collect::<Vec<_>>())
+}
+
+/// The version in the payload of an entry, if there is one: after two bytes, see docs/format.md.
+fn version_of(payload: &[u8]) -> Option<u64> {
+    let bytes = payload.get(2..10).filter(|_| payload[0] == COMMAND)?;
+    Some(u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
 }
 
 impl Machine {
