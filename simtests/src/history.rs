@@ -280,11 +280,6 @@ mod tests {
         assert_eq!(ends, [true, false, false]);
         assert!(!history.known(0).has_answers());
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn what_only_the_lost_answered_is_taken_back_and_nothing_else() {

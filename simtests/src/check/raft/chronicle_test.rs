@@ -131,8 +131,10 @@ fn a_log_shares_what_was_applied_up_to_the_last_entry_of_the_same_term() {
         chronicle.comes_to(index, Some(index * 100));
     }
     let log = |entries: &[(u64, u64)]| {
-        let entries = entries.iter().map(|(index, term)| (*index, (*term, 0))).collect();
-        Log { first: (5, 2), entries, ..Log::default() }
+        let mut log = Log::default();
+        log.first = (5, 2);
+        log.entries = entries.iter().map(|(index, term)| (*index, (*term, 0))).collect();
+        log
     };
     assert_eq!(chronicle.shared_version(&log(&[(6, 2), (7, 4), (8, 4)])), 700);
     // What another leader wrote there is of another time line.
