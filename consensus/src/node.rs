@@ -246,7 +246,15 @@ impl Inner {
         // What was acknowledged is committed. A lone voter does not know how much of its log that is before it
         // leads: then all of it. Others learn it from their leader, and strong reads wait for that.
         self.progress.reach_index(self.committed_before, deadline).await?;
-        if self.alone { self.reach_read_index(deadline).await } else { Ok(()) }
+        // A store that is built anew begins with the founders, and the log brings the others.
+        let is_alone = || self.alone && self.standing.load().voters.len() < 2;
+        if !is_alone() {
+            return Ok(());
+        }
+        match self.reach_read_index(deadline).await {
+            Err(Error::Unavailable { .. }) if !is_alone() => Ok(()),
+            reached => reached,
+        }
     }
 
     /// Waits until the store has every commit that was acknowledged before.
