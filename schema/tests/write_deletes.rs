@@ -107,7 +107,7 @@ AffectedLimitExceeded: Deleting Category (top) would change more than 10000 reco
                     let (catalog, database) = (writer.catalog, writer.database);
                     for by in &gone {
                         let id = find(catalog, database, writer.transaction, collection, by, &[]).await?.unwrap();
-                        writer.delete(collection, id, &[]).await?;
+                        writer.delete(collection, &[id], &[]).await?;
                     }
                     Ok(())
                 })

@@ -3,13 +3,16 @@
 use super::collection::{target, value_type};
 use super::definition::{Definition, Form, Member, write_text};
 use crate::Input;
-use crate::catalog::{Catalog, Collection, Default, Embedded, Field, FieldKind, Index};
+use crate::catalog::{Catalog, Collection, Default, Embedded, Field, FieldKind, Index, Scalar};
 
 /// The types that a collection is written with.
 pub(super) fn definitions(catalog: &Catalog, collection: &Collection) -> Vec<Definition> {
     let mut definitions = keys(catalog, collection);
     definitions.push(create(catalog, collection));
     definitions.extend(update(catalog, collection));
+    definitions.extend(increment(catalog, collection));
+    definitions.extend(list_change(catalog, collection));
+    definitions.extend(merge(catalog, collection));
     for field in collection.fields.iter().filter(|field| !field.read_only) {
         if let Some(pair) = relation_inputs(catalog, collection, field) {
             definitions.extend(pair);
@@ -20,18 +23,79 @@ pub(super) fn definitions(catalog: &Catalog, collection: &Collection) -> Vec<Def
 
 /// True where `CustomerUpdate` has a field.
 pub(super) fn can_be_updated(collection: &Collection) -> bool {
-    collection.fields.iter().any(is_written)
+    collection.fields.iter().any(Field::is_written)
+}
+
+/// What an update takes beside `data`, as far as the collection has fields for it.
+pub(super) fn edits(collection: &Collection) -> Vec<Member> {
+    let any = |takes: fn(&Field) -> bool| collection.fields.iter().any(takes);
+    let mut members = Vec::new();
+    if any(Field::takes_increments) {
+        members.push(Member::new("increment", collection.increment_type()));
+    }
+    if any(Field::takes_list_changes) {
+        members.push(Member::new("push", collection.list_change_type()));
+        members.push(Member::new("pull", collection.list_change_type()));
+    }
+    if any(Field::takes_merges) {
+        members.push(Member::new("merge", collection.merge_type()));
+    }
+    members
+}
+
+fn increment(catalog: &Catalog, collection: &Collection) -> Option<Definition> {
+    let of = |field: &Field| Member::new(&field.name, written_type(catalog, field));
+    edit(collection, collection.increment_type(), Field::takes_increments, of)
+}
+
+fn list_change(catalog: &Catalog, collection: &Collection) -> Option<Definition> {
+    let of = |field: &Field| Member::new(&field.name, format!("[{}!]", written_type(catalog, field)));
+    edit(collection, collection.list_change_type(), Field::takes_list_changes, of)
+}
+
+fn merge(catalog: &Catalog, collection: &Collection) -> Option<Definition> {
+    edit(collection, collection.merge_type(), Field::takes_merges, |field| patched_field(catalog, field))
+}
+
+fn edit(
+    collection: &Collection,
+    name: String,
+    takes: fn(&Field) -> bool,
+    member: impl Fn(&Field) -> Member,
+) -> Option<Definition> {
+    let members: Vec<Member> = collection.fields.iter().filter(|field| takes(field)).map(member).collect();
+    let is_there = !members.is_empty();
+    is_there.then(|| Definition::new(Form::Input, name, members).by(&collection.name))
+}
+
+/// A field of a merge patch.
+fn patched_field(catalog: &Catalog, field: &Field) -> Member {
+    let member = match field.kind {
+        FieldKind::Scalar(Scalar::Json) if field.list.is_none() => {
+            return Member::new(&field.name, "JSON").described("RFC 7396 merge patch.");
+        }
+        FieldKind::Embedded(id) if field.list.is_none() => {
+            catalog.embedded(id).expect("a catalog resolves its own types").patch_type()
+        }
+        _ if field.list.is_some() => list_type(&written_type(catalog, field), field),
+        _ => written_type(catalog, field),
+    };
+    Member::new(&field.name, member)
+}
+
+/// `AddressPatch`.
+pub(super) fn patch(catalog: &Catalog, embedded: &Embedded) -> Definition {
+    let members = embedded.fields.iter().filter(|field| field.is_written());
+    let members = members.map(|field| patched_field(catalog, field)).collect();
+    let patch = Definition::new(Form::Input, embedded.patch_type(), members);
+    patch.described("Absent = unchanged, null = clear; a value in a value is merged.").by(&embedded.name)
 }
 
 /// `AddressInput`.
 pub(super) fn embedded(catalog: &Catalog, embedded: &Embedded) -> Definition {
-    let fields = embedded.fields.iter().filter(|field| is_written(field));
+    let fields = embedded.fields.iter().filter(|field| field.is_written());
     let members = fields.map(|field| created_field(field, written_type(catalog, field))).collect();
     Definition::new(Form::Input, embedded.input_type(), members).by(&embedded.name)
-}
-
-fn is_written(field: &Field) -> bool {
-    !field.read_only && !field.updated_at
 }
 
 fn keys(catalog: &Catalog, collection: &Collection) -> Vec<Definition> {
@@ -69,7 +133,7 @@ fn key_types<'a>(catalog: &'a Catalog, collection: &'a Collection, index: &Index
 
 fn create(catalog: &Catalog, collection: &Collection) -> Definition {
     let mut members = vec![Member::new("id", "ID")];
-    for field in collection.fields.iter().filter(|field| is_written(field)) {
+    for field in collection.fields.iter().filter(|field| field.is_written()) {
         members.push(match relation(field) {
             Some(_) => {
                 let required = if field.required && !field.is_to_many() { "!" } else { "" };
@@ -83,7 +147,7 @@ fn create(catalog: &Catalog, collection: &Collection) -> Definition {
 }
 
 fn update(catalog: &Catalog, collection: &Collection) -> Option<Definition> {
-    let fields: Vec<&Field> = collection.fields.iter().filter(|field| is_written(field)).collect();
+    let fields: Vec<&Field> = collection.fields.iter().filter(|field| field.is_written()).collect();
     if fields.is_empty() {
         return None;
     }

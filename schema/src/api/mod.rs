@@ -113,6 +113,7 @@ fn definitions(catalog: &Catalog) -> Vec<Definition> {
     for embedded in &catalog.embedded {
         definitions.extend(collection::embedded(catalog, embedded));
         definitions.push(input::embedded(catalog, embedded));
+        definitions.push(input::patch(catalog, embedded));
     }
     for each in &catalog.enums {
         definitions.extend(collection::enumeration(each));

@@ -10,6 +10,9 @@ const EMPTY: &str = "This database declares no collections yet. Write a schema, 
     `type Note @collection { id: ID! text: String! }`, save it as schema.graphql, \
     and apply it: `vivarium schema apply schema.graphql`.";
 
+/// Records that a write of several changes, unless it is told that it may change more or fewer.
+const AFFECTED_DEFAULT: usize = 1_000;
+
 /// `Query`, `Mutation` and what mutations answer.
 pub(super) fn definitions(catalog: &Catalog) -> Vec<Definition> {
     let mut definitions = vec![query(catalog)];
@@ -52,6 +55,8 @@ fn query(catalog: &Catalog) -> Definition {
 fn mutations(collection: &Collection) -> Vec<Member> {
     let by = || Member::new("by", format!("{}!", collection.key_type()));
     let conditions = || [Member::new("if", collection.where_type()), Member::new("ifVersion", "CommitVersion")];
+    let chosen = || Member::new("where", format!("{}!", collection.where_type()));
+    let at_most = || Member::new("maxAffected", "Int!").or(AFFECTED_DEFAULT.to_string());
     let mut members = Vec::new();
     if collection.operations.create {
         let create = collection.create_type();
@@ -62,15 +67,23 @@ fn mutations(collection: &Collection) -> Vec<Member> {
         members.push(Member::new(collection.create_many_field(), of).with(vec![many]));
     }
     if collection.operations.update && input::can_be_updated(collection) {
-        let mut arguments = vec![by(), Member::new("data", collection.update_type())];
-        arguments.extend(conditions());
+        let changes = || {
+            let data = Member::new("data", collection.update_type());
+            std::iter::once(data).chain(input::edits(collection))
+        };
+        let arguments = std::iter::once(by()).chain(changes()).chain(conditions()).collect();
         members.push(Member::new(collection.update_field(), format!("{}!", collection.payload_type())).with(arguments));
+        let arguments = std::iter::once(chosen()).chain(changes()).chain([at_most()]).collect();
+        let of = format!("{}!", collection.many_payload_type());
+        members.push(Member::new(collection.update_many_field(), of).with(arguments));
     }
     if collection.operations.delete {
         let mut arguments = vec![by()];
         arguments.extend(conditions());
         let of = format!("{}!", collection.delete_payload_type());
         members.push(Member::new(collection.delete_field(), of).with(arguments));
+        let of = format!("{}!", collection.many_delete_payload_type());
+        members.push(Member::new(collection.delete_many_field(), of).with(vec![chosen(), at_most()]));
     }
     members.into_iter().map(|member| member.by(&collection.name)).collect()
 }
@@ -81,8 +94,8 @@ fn payloads(collection: &Collection) -> Vec<Definition> {
     let edge = Member::new(collection.edge_field(), format!("{}!", collection.edge_type()))
         .described("For Relay @appendEdge / @prependEdge.");
     let deleted = Member::new("deletedId", "ID!").described("For Relay @deleteRecord / @deleteEdge.");
-    let many =
-        [Member::new(&collection.plural, format!("[{}!]!", collection.name)), Member::new("affectedCount", "Int!")];
+    let affected = || Member::new("affectedCount", "Int!");
+    let many = Member::new(&collection.plural, format!("[{}!]!", collection.name));
     let payload = |name: String, members: Vec<Member>| {
         let members = members.into_iter().chain(end()).collect();
         Definition::new(Form::Object(&[]), name, members).by(&collection.name)
@@ -90,6 +103,7 @@ fn payloads(collection: &Collection) -> Vec<Definition> {
     vec![
         payload(collection.payload_type(), vec![one(), edge]),
         payload(collection.delete_payload_type(), vec![deleted, one().described("The record as it was.")]),
-        payload(collection.many_payload_type(), many.to_vec()),
+        payload(collection.many_payload_type(), vec![many, affected()]),
+        payload(collection.many_delete_payload_type(), vec![Member::new("deletedIds", "[ID!]!"), affected()]),
     ]
 }

@@ -98,6 +98,18 @@ impl Collection {
     pub fn update_type(&self) -> String {
         format!("{}Update", self.name)
     }
+    /// `CustomerIncrement`: what is added to numbers.
+    pub fn increment_type(&self) -> String {
+        format!("{}Increment", self.name)
+    }
+    /// `CustomerListChange`: what is pushed to lists, or pulled out of them.
+    pub fn list_change_type(&self) -> String {
+        format!("{}ListChange", self.name)
+    }
+    /// `CustomerMerge`: what is merged into JSON and embedded values.
+    pub fn merge_type(&self) -> String {
+        format!("{}Merge", self.name)
+    }
     /// `CustomerPayload`, of a create or an update of one.
     pub fn payload_type(&self) -> String {
         format!("{}Payload", self.name)
@@ -106,7 +118,11 @@ impl Collection {
     pub fn delete_payload_type(&self) -> String {
         format!("{}DeletePayload", self.name)
     }
-    /// `CustomersPayload`, of a create of several.
+    /// `CustomersDeletePayload`.
+    pub fn many_delete_payload_type(&self) -> String {
+        format!("{}DeletePayload", capitalize(&self.plural))
+    }
+    /// `CustomersPayload`, of a create or an update of several.
     pub fn many_payload_type(&self) -> String {
         format!("{}Payload", capitalize(&self.plural))
     }
@@ -121,6 +137,14 @@ impl Collection {
     /// `updateCustomer`.
     pub fn update_field(&self) -> String {
         format!("update{}", capitalize(&self.singular))
+    }
+    /// `updateCustomers`.
+    pub fn update_many_field(&self) -> String {
+        format!("update{}", capitalize(&self.plural))
+    }
+    /// `deleteCustomers`.
+    pub fn delete_many_field(&self) -> String {
+        format!("delete{}", capitalize(&self.plural))
     }
     /// `deleteCustomer`.
     pub fn delete_field(&self) -> String {
@@ -168,6 +192,10 @@ impl Embedded {
     pub fn input_type(&self) -> String {
         format!("{}Input", self.name)
     }
+    /// `AddressPatch`: what is merged into a value.
+    pub fn patch_type(&self) -> String {
+        format!("{}Patch", self.name)
+    }
     /// `AddressWhere`.
     pub fn where_type(&self) -> String {
         format!("{}Where", self.name)
@@ -202,6 +230,26 @@ impl EnumType {
 }
 
 impl Field {
+    /// True where clients write the field: the server does not set it itself.
+    pub fn is_written(&self) -> bool {
+        !self.read_only && !self.updated_at
+    }
+    /// True where `increment` adds to the field.
+    pub fn takes_increments(&self) -> bool {
+        let number =
+            matches!(self.kind, FieldKind::Scalar(Scalar::Int | Scalar::BigInt | Scalar::Float | Scalar::Decimal));
+        number && self.list.is_none() && self.is_written()
+    }
+    /// True where `push` and `pull` change the field.
+    pub fn takes_list_changes(&self) -> bool {
+        let stored = matches!(self.kind, FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_));
+        stored && self.list.is_some() && self.is_written()
+    }
+    /// True where `merge` changes the field.
+    pub fn takes_merges(&self) -> bool {
+        let merged = matches!(self.kind, FieldKind::Scalar(Scalar::Json) | FieldKind::Embedded(_));
+        merged && self.list.is_none() && self.is_written()
+    }
     /// True where the document holds the field: not the far side of a relation, not links.
     pub fn is_stored(&self) -> bool {
         matches!(

@@ -9,6 +9,7 @@ use crate::execute::{Answer, Patch};
 use crate::plan::bind::{Binder, bad_input};
 use crate::plan::template::Template;
 use crate::plan::tree::{Action, Root, WritePlan};
+use crate::write::Edit;
 use crate::{Abort, Code, Failure, Input, PathItem, scalar};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -325,8 +326,20 @@ fn bind(database: &Database, ready: &Ready, plan: &WritePlan) -> Result<BoundWri
             }
             list
         }
-        (_, None | Some(Input::Null)) => Vec::new(),
-        (_, Some(one)) => vec![one],
+        (Action::Create | Action::CreateMany, Some(one)) => vec![one],
+        _ => Vec::new(),
+    };
+    let edits = &plan.edits;
+    let given = |template: &Option<Template>| value(template).filter(|input| *input != Input::Null);
+    let edit = match plan.action {
+        Action::Update | Action::UpdateMany => Edit {
+            data: given(&plan.data),
+            increment: given(&edits.increment),
+            push: given(&edits.push),
+            pull: given(&edits.pull),
+            merge: given(&edits.merge),
+        },
+        _ => Edit::default(),
     };
     let argument = |name: &str| [PathItem::Name(name.to_owned())];
     let by = value(&plan.by);
@@ -339,7 +352,7 @@ fn bind(database: &Database, ready: &Ready, plan: &WritePlan) -> Result<BoundWri
         Some(Input::Int(number)) => Some(version(&format!("{number:016}"))?),
         Some(_) => return Err(bad_input("A version is a string of digits.", &argument("ifVersion"))),
     };
-    Ok(BoundWrite { data, by, key, condition, version })
+    Ok(BoundWrite { data, edit, by, key, condition, version })
 }
 
 fn version(text: &str) -> Result<Version, Failure> {

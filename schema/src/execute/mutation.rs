@@ -8,8 +8,8 @@ use crate::filter::{Filter, Record};
 use crate::plan::bind::Bound;
 use crate::plan::tree::*;
 use crate::record_key::RecordKey;
-use crate::write::{Sequences, Writer};
-use crate::{Abort, Code, Failure, GlobalId, Input, PathItem, fetch, scalar};
+use crate::write::{Edit, Sequences, Writer};
+use crate::{Abort, Code, Failure, Input, PathItem, fetch, scalar};
 use serde_json::Value;
 use vivarium_consensus::Transaction;
 use vivarium_storage::runtime::{Instant, Runtime};
@@ -20,8 +20,9 @@ use super::level::{Child, Level};
 /// A root field of a mutation with its arguments bound: what each attempt begins with.
 #[derive(Debug)]
 pub(crate) struct BoundWrite {
-    /// Of a create of several, one for each; else at most one.
+    /// Of a create of several, one for each; of a create, one.
     pub(crate) data: Vec<Input>,
+    pub(crate) edit: Edit,
     pub(crate) by: Option<RecordKey>,
     /// `by` as it was given, for messages.
     pub(crate) key: Value,
@@ -114,19 +115,42 @@ impl Attempt<'_> {
             }
             Action::Update => {
                 let id = self.target(collection, bound).await?;
-                if let Some(data) = bound.data.first() {
-                    self.writer().update(collection, id, data, &path).await?;
-                }
+                self.writer().update(collection, &[id], &bound.edit).await?;
                 self.payload(plan, &[id], writing).await
+            }
+            Action::UpdateMany => {
+                let ids = self.chosen(plan).await?;
+                self.writer().update(collection, &ids, &bound.edit).await?;
+                self.payload(plan, &ids, writing).await
             }
             Action::Delete => {
                 let id = self.target(collection, bound).await?;
                 // What is answered is the record as it was; what is asked beside it sees it gone.
                 let before = self.levels(plan, &[id]).await?;
-                self.writer().delete(collection, id, &[PathItem::Name("by".to_owned())]).await?;
+                self.writer().delete(collection, &[id], &[PathItem::Name("by".to_owned())]).await?;
                 self.rendered(plan, &[id], before, writing).await
             }
+            Action::DeleteMany => {
+                let ids = self.chosen(plan).await?;
+                self.writer().delete(collection, &ids, &[PathItem::Name("where".to_owned())]).await?;
+                self.payload(plan, &ids, writing).await
+            }
         }
+    }
+
+    /// The records that a write of several is about, in the order of their ids.
+    async fn chosen(&mut self, plan: &WritePlan) -> Result<Vec<DocumentId>, Abort> {
+        let bound = self.bound;
+        let list = bound.list(plan.chosen.expect("a write of several says which"));
+        let found = self.reader().root_page(list, Needs { records: true, ..Needs::default() }).await?;
+        let limit = list.paging.count - 1;
+        if found.records.len() > limit {
+            let message =
+                format!("More than {limit} records match, and maxAffected allows no more: nothing was written.");
+            let failure = Failure::new(Code::AffectedLimitExceeded, message).with("affected", found.records.len());
+            return Err(failure.with("limit", limit).with("inputPath", vec!["maxAffected"]).into());
+        }
+        Ok(found.records.into_iter().map(|record| record.id).collect())
     }
 
     /// The record that a write is about, if it may be written.
@@ -230,14 +254,8 @@ impl Attempt<'_> {
                 })
             }
             (PayloadField::AffectedCount, _) => writing.raw(ids.len().to_string().as_bytes()),
-            (PayloadField::DeletedId, _) => {
-                let mut text = Vec::new();
-                let id = ids.first().copied().ok_or(Null)?;
-                GlobalId { collection: plan.collection, document: id }.write(&mut text);
-                writing.raw(b"\"")?;
-                writing.raw(&text)?;
-                writing.raw(b"\"")
-            }
+            (PayloadField::DeletedId, _) => writing.id(plan.collection, ids.first().copied().ok_or(Null)?),
+            (PayloadField::DeletedIds, _) => writing.list(ids.iter(), |writing, id| writing.id(plan.collection, *id)),
             (PayloadField::Commit(fields), _) => writing.object(fields, |writing, _, field| match field.kind {
                 CommitField::Typename => writing.raw(b"\"Commit\""),
                 CommitField::Version => writing.commit_version(Transaction::OWN),

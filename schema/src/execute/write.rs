@@ -14,7 +14,7 @@ use crate::plan::tree::*;
 use crate::{Code, Failure, GlobalId, PathItem, filter, scalar};
 use vivarium_consensus::Transaction;
 use vivarium_storage::value::RecordRef;
-use vivarium_storage::{CollectionId, Document, FieldId, ValueRef, Version, runtime};
+use vivarium_storage::{CollectionId, Document, DocumentId, FieldId, ValueRef, Version, runtime};
 
 /// What is known only after the commit, at a place of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,8 +142,7 @@ impl Writing<'_> {
                 let Source::Record { record, collection, .. } = scope.source else {
                     unreachable!("only records have an id")
                 };
-                self.global_id(collection, record);
-                Ok(())
+                self.id(collection, record.id)
             }
             RecordField::Typename(name) => self.raw(name),
             RecordField::Leaves { field, leaf, required, element_required } => match scope.field(*field) {
@@ -337,10 +336,12 @@ impl Writing<'_> {
         Ok(())
     }
 
-    pub(super) fn global_id(&mut self, collection: CollectionId, record: &Record) {
+    /// A record's global id.
+    pub(super) fn id(&mut self, collection: CollectionId, document: DocumentId) -> Written {
         self.answer.data.push(b'"');
-        GlobalId { collection, document: record.id }.write(&mut self.answer.data);
+        GlobalId { collection, document }.write(&mut self.answer.data);
         self.answer.data.push(b'"');
+        Ok(())
     }
 
     fn leaf(&mut self, leaf: &Leaf, value: ValueRef<'_>) {

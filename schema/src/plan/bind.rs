@@ -5,7 +5,7 @@ use super::access::{Choice, Wanted};
 use super::order::Order;
 use super::paging::Paging;
 use super::template::Template;
-use super::tree::{ListSlot, Plan, Slot};
+use super::tree::{ChosenSlot, ListSlot, Plan, Slot};
 use super::variables::Variables;
 use crate::catalog::{Catalog, Collection};
 use crate::filter::Filter;
@@ -16,6 +16,9 @@ use vivarium_storage::{CollectionId, DatabaseId, IndexId, Version};
 
 /// Records that one `nodes(ids:)` may ask for at most, or a plan's page limit if that is less.
 const IDS_MAX: usize = 1_000;
+
+/// Records that one write of several may change at most: they are all in memory, and in one log entry.
+const AFFECTED_MAX: usize = 10_000;
 
 /// A plan's slots, filled in.
 #[derive(Debug)]
@@ -103,9 +106,13 @@ impl Binder<'_> {
             let mut here = 1;
             match self.slot(slot, &mut bound.warnings) {
                 Ok(filled) => {
-                    if let (BoundSlot::List(list), Slot::List(slot)) = (&filled, slot) {
-                        let parents = slot.within.map_or(1, |within| records[within]);
-                        here = parents.saturating_mul(list.paging.count as u64);
+                    match (&filled, slot) {
+                        (BoundSlot::List(list), Slot::List(slot)) => {
+                            let parents = slot.within.map_or(1, |within| records[within]);
+                            here = parents.saturating_mul(list.paging.count as u64);
+                        }
+                        (BoundSlot::List(list), _) => here = list.paging.count as u64,
+                        _ => {}
                     }
                     if let BoundSlot::Ids(ids) = &filled {
                         here = ids.len() as u64;
@@ -134,6 +141,13 @@ impl Binder<'_> {
         Ok(match slot {
             Slot::List(slot) => {
                 let list = self.list(slot, warnings).map_err(|mut failure| {
+                    failure.locations = vec![slot.location];
+                    failure
+                })?;
+                BoundSlot::List(Box::new(list))
+            }
+            Slot::Chosen(slot) => {
+                let list = self.chosen(slot, warnings).map_err(|mut failure| {
                     failure.locations = vec![slot.location];
                     failure
                 })?;
@@ -173,17 +187,57 @@ impl Binder<'_> {
             gather_max: self.limits.gather_max,
         };
         let choice = Choice::of(self.catalog, collection, &wanted);
-        if choice.scans && slot.via.is_none() {
-            let what = if choice.residual.is_some() { "filter" } else { "order" };
-            let message =
-                format!("No index serves the {what} of \"{}\": every {} is read.", slot.name, collection.name);
-            if self.limits.refuse_scans {
-                let message = format!("{message} Declare one with @index, or filter by a field that has one.");
-                return Err(Failure::new(Code::QueryTooComplex, message));
-            }
-            warnings.push(message);
+        if slot.via.is_none() {
+            self.warn_of_scan(&choice, &slot.name, warnings)?;
         }
         Ok(BoundList { order, paging, choice })
+    }
+
+    /// The records that a write of several is about: one more than it may change tells that there are too many.
+    fn chosen(&self, slot: &ChosenSlot, warnings: &mut Vec<String>) -> Result<BoundList, Failure> {
+        let collection = self.collection(slot.collection);
+        let Some(filter) = self.filter(collection, Some(&slot.filter), "where")? else {
+            return Err(bad_input("A write of several records says which: give it a where.", &[name("where")]));
+        };
+        let at_most = |message: String| bad_input(&message, &[name("maxAffected")]);
+        let count = match slot.at_most.as_ref().and_then(|at_most| at_most.bind(self.variables)) {
+            Some(Input::Int(count)) => {
+                usize::try_from(count).map_err(|_| at_most("maxAffected cannot be negative.".into()))?
+            }
+            _ => return Err(at_most("maxAffected is a whole number.".into())),
+        };
+        if count > AFFECTED_MAX {
+            return Err(at_most(format!("One operation changes at most {AFFECTED_MAX} records: write in steps.")));
+        }
+        let order = Order::by_ids(collection);
+        let paging = Paging { backward: false, count: count + 1, offset: 0, after: None, before: None };
+        let wanted = Wanted {
+            filter: Some(&filter),
+            order: &order,
+            enough: Some(count + 1),
+            counted: false,
+            via: None,
+            gather_max: self.limits.gather_max,
+        };
+        let choice = Choice::of(self.catalog, collection, &wanted);
+        self.warn_of_scan(&choice, &slot.name, warnings)?;
+        Ok(BoundList { order, paging, choice })
+    }
+
+    /// Tells, or refuses, when every record of a collection is read because no index serves what was asked.
+    fn warn_of_scan(&self, choice: &Choice, name: &str, warnings: &mut Vec<String>) -> Result<(), Failure> {
+        if !choice.scans {
+            return Ok(());
+        }
+        let collection = &self.collection(choice.collection).name;
+        let what = if choice.residual.is_some() { "filter" } else { "order" };
+        let message = format!("No index serves the {what} of \"{name}\": every {collection} is read.");
+        if self.limits.refuse_scans {
+            let message = format!("{message} Declare one with @index, or filter by a field that has one.");
+            return Err(Failure::new(Code::QueryTooComplex, message));
+        }
+        warnings.push(message);
+        Ok(())
     }
 
     /// A `where` or an `if` argument, compiled.

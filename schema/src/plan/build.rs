@@ -148,7 +148,7 @@ impl<'d> Builder<'d> {
                 name => {
                     let found = mutation::action_named(self.catalog, name);
                     let (collection, action) = found.ok_or_else(|| unplanned(field.field()))?;
-                    Root::Write(self.write(field, collection, action)?)
+                    Root::Write(Box::new(self.write(field, collection, action)?))
                 }
             };
             roots.push(selected(self.document, field, at, root));

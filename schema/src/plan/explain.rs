@@ -59,9 +59,14 @@ impl Explained<'_> {
             Action::Create => "create",
             Action::CreateMany => "create many",
             Action::Update => "update",
+            Action::UpdateMany => "update many",
             Action::Delete => "delete",
+            Action::DeleteMany => "delete many",
         };
         line(out, depth, format_args!("{key}: {action} {}", self.collection(write.collection).name))?;
+        if let Some(slot) = write.chosen {
+            self.chosen(out, slot, depth + 1)?;
+        }
         for field in &write.payload {
             match &field.kind {
                 PayloadField::Record(record) | PayloadField::Records(record) => self.record(out, record, depth + 1)?,
@@ -126,6 +131,17 @@ impl Explained<'_> {
             line(out, depth + 1, format_args!("sort by {}", self.order(collection, &list.order)))?;
         }
         connection.views.iter().try_for_each(|view| self.record(out, view, depth + 1))
+    }
+
+    /// The records that a write of several is about.
+    fn chosen(&self, out: &mut Formatter<'_>, slot: usize, depth: usize) -> fmt::Result {
+        let list = self.bound.list(slot);
+        line(
+            out,
+            depth,
+            format_args!("at most {} {}", list.paging.count - 1, self.collection(list.choice.collection).name),
+        )?;
+        self.choice(out, &list.choice, depth + 1)
     }
 
     fn paging(&self, list: &BoundList) -> String {

@@ -2,7 +2,7 @@
 
 use super::build::{Builder, unplanned};
 use super::collect::Collected;
-use super::selection::{json_string, selected};
+use super::selection::{json_string, location, selected};
 use super::tree::*;
 use crate::Failure;
 use crate::catalog::{Catalog, Collection};
@@ -16,8 +16,12 @@ pub(super) fn action_named<'a>(catalog: &'a Catalog, name: &str) -> Option<(&'a 
             Action::CreateMany
         } else if name == collection.update_field() {
             Action::Update
+        } else if name == collection.update_many_field() {
+            Action::UpdateMany
         } else if name == collection.delete_field() {
             Action::Delete
+        } else if name == collection.delete_many_field() {
+            Action::DeleteMany
         } else {
             return None;
         };
@@ -35,10 +39,25 @@ impl<'d> Builder<'d> {
     ) -> Result<WritePlan, Failure> {
         let argument = |name| self.argument(field.field(), name);
         let (data, by, condition, version) = (argument("data"), argument("by"), argument("if"), argument("ifVersion"));
+        let edits = EditTemplates {
+            increment: argument("increment"),
+            push: argument("push"),
+            pull: argument("pull"),
+            merge: argument("merge"),
+        };
+        let chosen = argument("where").map(|filter| ChosenSlot {
+            collection: collection.id,
+            name: field.name().into(),
+            location: location(self.document, field),
+            filter,
+            at_most: argument("maxAffected"),
+        });
+        let chosen = chosen.map(|chosen| self.slot(Slot::Chosen(Box::new(chosen))));
         let type_name = match action {
             Action::Create | Action::Update => collection.payload_type(),
-            Action::CreateMany => collection.many_payload_type(),
+            Action::CreateMany | Action::UpdateMany => collection.many_payload_type(),
             Action::Delete => collection.delete_payload_type(),
+            Action::DeleteMany => collection.many_delete_payload_type(),
         };
         let collected = self.collect(&type_name, &field.selections())?;
         let mut payload = Vec::with_capacity(collected.len());
@@ -46,7 +65,7 @@ impl<'d> Builder<'d> {
             let kind = self.payload_field(field, collection, &type_name)?;
             payload.push(selected(self.document, field, at, kind));
         }
-        Ok(WritePlan { collection: collection.id, action, data, by, condition, version, payload })
+        Ok(WritePlan { collection: collection.id, action, data, edits, by, condition, version, chosen, payload })
     }
 
     fn payload_field(
@@ -59,6 +78,7 @@ impl<'d> Builder<'d> {
             "__typename" => PayloadField::Typename(json_string(type_name)),
             "affectedCount" => PayloadField::AffectedCount,
             "deletedId" => PayloadField::DeletedId,
+            "deletedIds" => PayloadField::DeletedIds,
             "commit" => PayloadField::Commit(self.simple("Commit", field, |name| match name {
                 "__typename" => Some(CommitField::Typename),
                 "version" => Some(CommitField::Version),

@@ -41,6 +41,8 @@ pub(crate) struct Selected<T> {
 #[derive(Debug)]
 pub(crate) enum Slot {
     List(Box<ListSlot>),
+    /// `where:` and `maxAffected:` of a write of several.
+    Chosen(Box<ChosenSlot>),
     /// `by:` of one record, and the unique index that it names where the document says which.
     Key {
         collection: CollectionId,
@@ -71,6 +73,16 @@ pub(crate) struct ListSlot {
     pub(crate) before: Option<Template>,
     pub(crate) offset: Option<Template>,
     pub(crate) needs: Needs,
+}
+
+/// The records that a write of several is about.
+#[derive(Debug)]
+pub(crate) struct ChosenSlot {
+    pub(crate) collection: CollectionId,
+    pub(crate) name: Box<str>,
+    pub(crate) location: (u32, u32),
+    pub(crate) filter: Template,
+    pub(crate) at_most: Option<Template>,
 }
 
 /// How the records of a nested connection are found from their parents.
@@ -113,7 +125,7 @@ pub(crate) enum Root {
         slot: usize,
         variants: Vec<RecordPlan>,
     },
-    Write(WritePlan),
+    Write(Box<WritePlan>),
 }
 
 /// A selection over records of one collection.
@@ -254,10 +266,22 @@ pub(crate) struct WritePlan {
     pub(crate) collection: CollectionId,
     pub(crate) action: Action,
     pub(crate) data: Option<Template>,
+    pub(crate) edits: EditTemplates,
     pub(crate) by: Option<Template>,
     pub(crate) condition: Option<Template>,
     pub(crate) version: Option<Template>,
+    /// The slot of the records that a write of several is about.
+    pub(crate) chosen: Option<usize>,
     pub(crate) payload: Vec<Selected<PayloadField>>,
+}
+
+/// What an update does beside setting fields.
+#[derive(Debug)]
+pub(crate) struct EditTemplates {
+    pub(crate) increment: Option<Template>,
+    pub(crate) push: Option<Template>,
+    pub(crate) pull: Option<Template>,
+    pub(crate) merge: Option<Template>,
 }
 
 /// What a root field of a mutation does.
@@ -266,7 +290,9 @@ pub(crate) enum Action {
     Create,
     CreateMany,
     Update,
+    UpdateMany,
     Delete,
+    DeleteMany,
 }
 
 /// A field of a payload.
@@ -278,6 +304,7 @@ pub(crate) enum PayloadField {
     Edge { fields: Vec<Selected<EdgeField>>, views: Vec<RecordPlan> },
     AffectedCount,
     DeletedId,
+    DeletedIds,
     Commit(Vec<Selected<CommitField>>),
     Query(Vec<Selected<Root>>),
 }

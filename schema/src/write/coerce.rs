@@ -151,7 +151,7 @@ impl<'a> Coercer<'a> {
     }
 
     /// A scalar, enum or embedded field, or a list of them.
-    fn value(
+    pub(super) fn value(
         &self,
         owner: &str,
         field: &Field,
@@ -205,7 +205,7 @@ impl<'a> Coercer<'a> {
     }
 
     /// An embedded value.
-    fn record(
+    pub(super) fn record(
         &self,
         embedded: &Embedded,
         input: &Input,
@@ -217,17 +217,9 @@ impl<'a> Coercer<'a> {
         let mut record = Vec::with_capacity(embedded.fields.len());
         for field in &embedded.fields {
             let place = place.name(&field.name);
-            let value = match (input.field(&field.name), field.kind) {
-                (None, _) => self.unsaid(&embedded.name, field, &place, references)?,
-                (Some(Input::Null), _) => null(&embedded.name, field, &place)?,
-                (Some(input), FieldKind::ToOne { target, .. }) => {
-                    let collection = self.catalog.collection(target).expect("a relation leads to a collection");
-                    let id = record_key::global_id(collection, input, &place)?;
-                    let path = place.path();
-                    references.push(Reference { embedded: embedded.id, field: field.id, target, id, path });
-                    Value::Uuid(id)
-                }
-                (Some(input), _) => self.value(&embedded.name, field, input, &place, references)?,
+            let value = match input.field(&field.name) {
+                None => self.unsaid(&embedded.name, field, &place, references)?,
+                Some(input) => self.member(embedded, field, input, &place, references)?,
             };
             if !value.is_null() {
                 record.push((field.id, value));
@@ -235,6 +227,28 @@ impl<'a> Coercer<'a> {
         }
         record.sort_by_key(|(field, _)| *field);
         Ok(Value::Record(record))
+    }
+
+    /// A member of an embedded value.
+    pub(super) fn member(
+        &self,
+        embedded: &Embedded,
+        field: &Field,
+        input: &Input,
+        place: &Place<'_>,
+        references: &mut Vec<Reference>,
+    ) -> Result<Value, Failure> {
+        match (input, field.kind) {
+            (Input::Null, _) => null(&embedded.name, field, place),
+            (input, FieldKind::ToOne { target, .. }) => {
+                let collection = self.catalog.collection(target).expect("a relation leads to a collection");
+                let id = record_key::global_id(collection, input, place)?;
+                let path = place.path();
+                references.push(Reference { embedded: embedded.id, field: field.id, target, id, path });
+                Ok(Value::Uuid(id))
+            }
+            (input, _) => self.value(&embedded.name, field, input, place, references),
+        }
     }
 
     /// The record that a Key input names.

@@ -20,20 +20,21 @@ const NAMED_MAX: usize = 3;
 /// Records by collection.
 type Records = BTreeMap<CollectionId, BTreeSet<DocumentId>>;
 
-/// Deletes one record and does to others what their `onDelete` says.
+/// Deletes records and does to others what their `onDelete` says.
 pub(super) async fn delete(
     desk: &mut Desk<'_>,
     collection: &Collection,
-    id: DocumentId,
+    ids: &[DocumentId],
     place: &Place<'_>,
 ) -> Result<(), Abort> {
-    desk.load_documents(collection.id, [id]).await?;
-    if desk.document(collection.id, id).is_none() {
-        let failure = violation::not_found(collection, violation::id_key(collection, id));
+    let Some(first) = ids.first() else { return Ok(()) };
+    desk.load_documents(collection.id, ids.iter().copied()).await?;
+    if let Some(id) = ids.iter().find(|id| desk.document(collection.id, **id).is_none()) {
+        let failure = violation::not_found(collection, violation::id_key(collection, *id));
         return Err(place.blame(failure).into());
     }
-    let mut budget = Budget { left: CASCADE_MAX, collection, id };
-    let doomed = cascade(desk, collection, id, &mut budget).await?;
+    let mut budget = Budget { left: CASCADE_MAX, collection, id: *first };
+    let doomed = cascade(desk, collection, ids, &mut budget).await?;
     restrict(desk, &doomed, place).await?;
     let emptied = emptied(desk, &doomed, &mut budget).await?;
     let links = links(desk, &doomed, place, &mut budget).await?;
@@ -133,16 +134,16 @@ fn holders_below<'c>(
     }
 }
 
-/// All records that go: the first, and those that refer to one that goes and cascade.
+/// All records that go: the first ones, and those that refer to one that goes and cascade.
 async fn cascade(
     desk: &mut Desk<'_>,
     collection: &Collection,
-    id: DocumentId,
+    ids: &[DocumentId],
     budget: &mut Budget<'_>,
 ) -> Result<Records, Abort> {
     let cascading: Vec<Holder<'_>> =
         holders(desk.catalog).into_iter().filter(|holder| holder.on_delete == OnDelete::Cascade).collect();
-    let mut doomed = Records::from([(collection.id, BTreeSet::from([id]))]);
+    let mut doomed = Records::from([(collection.id, BTreeSet::from_iter(ids.iter().copied()))]);
     let mut level = doomed.clone();
     while !level.is_empty() {
         let mut next = Records::new();

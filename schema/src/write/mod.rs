@@ -8,6 +8,7 @@ mod coerce;
 mod create;
 pub(crate) mod delete;
 mod desk;
+mod edit;
 pub mod entries;
 mod print;
 mod relation;
@@ -29,6 +30,7 @@ pub(crate) use coerce::enum_value;
 
 pub use change::SET_MAX;
 pub use delete::CASCADE_MAX;
+pub use edit::Edit;
 pub use entries::of_document;
 pub use sequence::Sequences;
 
@@ -78,26 +80,25 @@ impl Writer<'_> {
         let placed: Vec<(&Input, Place<'_>)> = data.iter().enumerate().map(|(at, data)| (data, root.at(at))).collect();
         create::create(self, collection, &placed).await
     }
-    /// Updates one record from an input of the collection's Update type: absent = unchanged, null = clear;
-    /// relations take `connect` and `disconnect`.
+    /// Changes records, each in the same way, one after the other.
     ///
     /// # Errors
-    /// As [`Writer::create`], and `NOT_FOUND` when there is no such record.
-    pub async fn update(
-        &mut self,
-        collection: &Collection,
-        id: DocumentId,
-        data: &Input,
-        path: &[PathItem],
-    ) -> Result<(), Abort> {
-        update::update(self, collection, id, data, &Place::Root(path)).await
+    /// As [`Writer::create`], with `inputPath` below the names of [`Edit`]'s parts; `NOT_FOUND` when there is no such
+    /// record.
+    pub async fn update(&mut self, collection: &Collection, ids: &[DocumentId], edit: &Edit) -> Result<(), Abort> {
+        update::update(self, collection, ids, edit).await
     }
-    /// Deletes one record and does to those who refer to it what their `onDelete` says.
+    /// Deletes records and does to those who refer to them what their `onDelete` says.
     ///
     /// # Errors
     /// `REFERENCE_VIOLATION` when one of them restricts; `NOT_FOUND`; `AFFECTED_LIMIT_EXCEEDED`.
-    pub async fn delete(&mut self, collection: &Collection, id: DocumentId, path: &[PathItem]) -> Result<(), Abort> {
-        delete::delete(&mut self.desk(), collection, id, &Place::Whole(path)).await
+    pub async fn delete(
+        &mut self,
+        collection: &Collection,
+        ids: &[DocumentId],
+        path: &[PathItem],
+    ) -> Result<(), Abort> {
+        delete::delete(&mut self.desk(), collection, ids, &Place::Whole(path)).await
     }
 
     fn desk(&mut self) -> Desk<'_> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::Map;
 use vivarium_schema::Abort;
 use vivarium_schema::catalog::Collection;
-use vivarium_schema::write::{Writer, find};
+use vivarium_schema::write::{Edit, Writer, find};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Verb {
@@ -120,11 +120,11 @@ impl Deed {
         let collection = catalog.collection(place.0).unwrap();
         let mut data = self.data.clone();
         match self.verb {
-            Verb::Delete => writer.delete(collection, id(place.1), &[]).await,
+            Verb::Delete => writer.delete(collection, &[id(place.1)], &[]).await,
             Verb::Update => {
                 let by = input(json!({ "id": global(place.0, place.1) }));
                 let found = find(catalog, writer.database, writer.transaction, collection, &by, &[]).await?;
-                let updated = writer.update(collection, id(place.1), &input(data), &[]).await;
+                let updated = writer.update(collection, &[id(place.1)], &Edit::of(input(data))).await;
                 assert!(found.is_some() || updated.is_err(), "what is not found cannot be updated");
                 updated
             }

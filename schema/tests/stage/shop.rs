@@ -4,7 +4,7 @@ use super::{DATABASE, Stage, input};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use vivarium_schema::catalog::{Field, FieldKind};
-use vivarium_schema::write::{Writer, find};
+use vivarium_schema::write::{Edit, Writer, find};
 use vivarium_schema::{Failure, GlobalId, PathItem, scalar};
 use vivarium_storage::{Document, DocumentId, KeyRange, Space, ValueRef, key};
 
@@ -64,14 +64,14 @@ pub async fn update(stage: &Stage, collection: &str, by: Json, data: Json) -> Re
         .write(async |writer: &mut Writer<'_>| {
             let (catalog, database) = (writer.catalog, writer.database);
             let id = find(catalog, database, writer.transaction, collection, &by, &path(&["by"])).await?.unwrap();
-            writer.update(collection, id, &data, &path(&["data"])).await
+            writer.update(collection, &[id], &Edit::of(data)).await
         })
         .await
 }
 
 pub async fn delete(stage: &Stage, collection: &str, id: DocumentId) -> Result<(), Failure> {
     let collection = stage.collection(collection);
-    stage.write(async |writer: &mut Writer<'_>| writer.delete(collection, id, &path(&["by"])).await).await
+    stage.write(async |writer: &mut Writer<'_>| writer.delete(collection, &[id], &path(&["by"])).await).await
 }
 
 /// Ids as their collection and their place in order of creation, so that texts stay the same.

@@ -28,7 +28,7 @@ use round::{PATHS, Round};
 use std::collections::BTreeSet;
 
 /// Rounds of an ordinary run.
-const ROUNDS: u64 = 3;
+const ROUNDS: u64 = 4;
 
 /// Turns of a round: a write or a walk, and several questions.
 const TURNS: usize = 12;

@@ -133,7 +133,9 @@ impl Round {
                     let count = chance.between(1, 3);
                     Write::create(drawing, object, count, chance)
                 }
-                3..8 => Write::update(drawing, object, chance),
+                3..7 => Write::update(drawing, object, chance),
+                7 => Write::update_many(drawing, object, chance),
+                8 if chance.percent(50) => Write::delete_many(drawing, object, chance),
                 _ => Write::delete(drawing, object, chance),
             };
             let Some(write) = write else { continue };

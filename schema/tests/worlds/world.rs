@@ -1,6 +1,6 @@
 //! The records as they should be: plain maps, and what each write does to them, by straightforward loops.
 
-use super::atom::{Atom, Rank};
+use super::atom::{self, Atom, Rank};
 use super::model::{Kind, Model, Object, OnDelete};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,6 +46,14 @@ pub struct Change {
     pub values: Vec<(String, Value)>,
     /// In the order of the fields.
     pub relations: Vec<(String, Relate)>,
+}
+
+/// What an update does to numbers and lists.
+#[derive(Clone, Debug, Default)]
+pub struct Edits {
+    pub increments: Vec<(String, i64)>,
+    pub pushes: Vec<(String, Vec<Value>)>,
+    pub pulls: Vec<(String, Vec<Value>)>,
 }
 
 /// The code of an error.
@@ -114,9 +122,17 @@ impl World {
         self.relate(model, object, id, change)
     }
 
-    pub fn update(&mut self, model: &Model, object: &Object, id: &str, change: &Change) -> Result<(), Refused> {
+    pub fn update(
+        &mut self,
+        model: &Model,
+        object: &Object,
+        id: &str,
+        change: &Change,
+        edits: &Edits,
+    ) -> Result<(), Refused> {
         let Some(mut record) = self.get(&object.name, id).cloned() else { return Err("NOT_FOUND") };
         record.extend(change.values.iter().cloned());
+        edits.apply(object, &mut record)?;
         self.write(model, object, id, record)?;
         self.relate(model, object, id, change)
     }
@@ -203,12 +219,12 @@ impl World {
         self.write(model, object, holder, record)
     }
 
-    /// Deletes a record and does to others what `onDelete` says.
-    pub fn delete(&mut self, model: &Model, object: &Object, id: &str) -> Result<(), Refused> {
-        if self.get(&object.name, id).is_none() {
+    /// Deletes records and does to others what `onDelete` says.
+    pub fn delete(&mut self, model: &Model, object: &Object, ids: &[Id]) -> Result<(), Refused> {
+        if ids.iter().any(|id| self.get(&object.name, id).is_none()) {
             return Err("NOT_FOUND");
         }
-        let mut doomed = BTreeSet::from([id.to_owned()]);
+        let mut doomed = BTreeSet::from_iter(ids.iter().cloned());
         loop {
             let before = doomed.len();
             for (holder, id, _) in self.holders(model, OnDelete::Cascade, &doomed) {
@@ -255,6 +271,34 @@ impl World {
             }
         }
         found
+    }
+}
+
+impl Edits {
+    fn apply(&self, object: &Object, record: &mut Record) -> Result<(), Refused> {
+        for (name, by) in &self.increments {
+            let Value::Atom(atom) = field(record, name) else { return Err("BAD_USER_INPUT") };
+            let Rank::Whole(there) = atom.rank else { panic!("{name} is a whole number") };
+            let sum = there.checked_add(*by).ok_or("BAD_USER_INPUT")?;
+            let is_big = object.field(name).of == "BigInt";
+            if !is_big && i32::try_from(sum).is_err() {
+                return Err("BAD_USER_INPUT");
+            }
+            record.insert(name.clone(), Value::atom(if is_big { atom::big(sum) } else { atom::whole(sum) }));
+        }
+        for (name, pulled) in &self.pulls {
+            if let Some(Value::List(list)) = record.get_mut(name) {
+                list.retain(|element| !pulled.iter().any(|pulled| equal(element, pulled)));
+            }
+        }
+        for (name, pushed) in &self.pushes {
+            let entry = record.entry(name.clone()).or_insert(Value::Null);
+            match entry {
+                Value::List(list) => list.extend(pushed.iter().cloned()),
+                entry => *entry = Value::List(pushed.clone()),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use super::literal::Literal;
 use super::model::{Field, Kind, Model, Object};
 use super::operation::{Key, Selection, Where};
 use super::print::{Printer, Text, key_literal, where_literal};
-use super::world::{Change, Id, Record, Refused, Relate, Value, World};
+use super::world::{Change, Edits, Id, Record, Refused, Relate, Value, World};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value as Json, json};
@@ -33,8 +33,11 @@ pub enum Act {
     /// Records with the ids that they get, as far as they are known.
     Create(Vec<(Option<Id>, Change)>),
     CreateOne(Option<Id>, Change),
-    Update(Id, Change),
+    Update(Id, Change, Edits),
+    /// Those that match, if they are no more than so many.
+    UpdateMany(Where, usize, Change, Edits),
     Delete(Id),
+    DeleteMany(Where, usize),
 }
 
 impl Write {
@@ -56,8 +59,8 @@ impl Write {
     }
 
     fn of(drawing: Drawing<'_>, object: &Object, act: Act, chance: &mut Chance) -> Write {
-        let creates = matches!(act, Act::Create(_) | Act::CreateOne(..));
-        let condition = (!creates && chance.percent(20)).then(|| drawing.filter(object, 1, chance));
+        let of_one = matches!(act, Act::Update(..) | Act::Delete(_));
+        let condition = (of_one && chance.percent(20)).then(|| drawing.filter(object, 1, chance));
         let selections = select(drawing, object, chance);
         let mut query = Vec::new();
         if chance.percent(25) {
@@ -88,7 +91,22 @@ impl Write {
     }
 
     pub fn update(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Option<Write> {
-        let act = Act::Update(drawing.id(object, chance)?, change(drawing, object, false, chance)?);
+        let id = drawing.id(object, chance)?;
+        let change = change(drawing, object, false, chance)?;
+        let edits = edits(drawing, object, &change, chance);
+        Some(Write::of(drawing, object, Act::Update(id, change, edits), chance))
+    }
+
+    pub fn update_many(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Option<Write> {
+        let filter = drawing.filter(object, 2, chance);
+        let change = change(drawing, object, false, chance)?;
+        let edits = edits(drawing, object, &change, chance);
+        let act = Act::UpdateMany(filter, at_most(chance), change, edits);
+        Some(Write::of(drawing, object, act, chance))
+    }
+
+    pub fn delete_many(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Option<Write> {
+        let act = Act::DeleteMany(drawing.filter(object, 2, chance), at_most(chance));
         Some(Write::of(drawing, object, act, chance))
     }
 
@@ -111,7 +129,7 @@ impl Write {
                     *given = id(record);
                 }
             }
-            Act::Update(..) | Act::Delete(_) => {}
+            Act::Update(..) | Act::UpdateMany(..) | Act::Delete(_) | Act::DeleteMany(..) => {}
         }
     }
 
@@ -126,7 +144,7 @@ impl Write {
 
     fn act(&self, model: &Model, world: &mut World) -> Result<Json, Refused> {
         let object = model.object(&self.collection);
-        if let (Act::Update(id, _) | Act::Delete(id), Some(condition)) = (&self.act, &self.condition) {
+        if let (Act::Update(id, ..) | Act::Delete(id), Some(condition)) = (&self.act, &self.condition) {
             let Some((id, _)) = world.records[&object.name].get_key_value(id) else { return Err("NOT_FOUND") };
             if !(Judge { model, world }).matches(object, id, condition) {
                 return Err("PRECONDITION_FAILED");
@@ -158,20 +176,42 @@ impl Write {
                 let shown: Vec<Json> = ids.iter().map(|id| shown(world, id)).collect();
                 Ok(json!({ "records": shown, "affectedCount": ids.len() }))
             }
-            Act::Update(id, change) => {
-                world.update(model, object, id, change)?;
+            Act::Update(id, change, edits) => {
+                world.update(model, object, id, change, edits)?;
                 Ok(json!({ "record": shown(world, id) }))
+            }
+            Act::UpdateMany(filter, at_most, change, edits) => {
+                let ids = matching(model, world, object, filter, *at_most)?;
+                for id in &ids {
+                    world.update(model, object, id, change, edits)?;
+                }
+                let shown: Vec<Json> = ids.iter().map(|id| shown(world, id)).collect();
+                Ok(json!({ "records": shown, "affectedCount": ids.len() }))
             }
             Act::Delete(id) => {
                 if world.get(&object.name, id).is_none() {
                     return Err("NOT_FOUND");
                 }
                 let record = shown(world, id);
-                world.delete(model, object, id)?;
+                world.delete(model, object, std::slice::from_ref(id))?;
                 Ok(json!({ "deletedId": id, "record": record }))
+            }
+            Act::DeleteMany(filter, at_most) => {
+                let ids = matching(model, world, object, filter, *at_most)?;
+                world.delete(model, object, &ids)?;
+                Ok(json!({ "deletedIds": ids, "affectedCount": ids.len() }))
             }
         }
     }
+}
+
+/// The records that a filter lets through, in the order of their ids.
+fn matching(model: &Model, world: &World, object: &Object, filter: &Where, at_most: usize) -> Result<Vec<Id>, Refused> {
+    let judge = Judge { model, world };
+    let mut ids: Vec<Id> =
+        world.all(&object.name).map(|(id, _)| id).filter(|id| judge.matches(object, id, filter)).cloned().collect();
+    ids.sort_by_key(|id| bytes(id));
+    if ids.len() > at_most { Err("AFFECTED_LIMIT_EXCEEDED") } else { Ok(ids) }
 }
 
 fn create(model: &Model, world: &mut World, object: &Object, id: &Id, change: &Change) -> Result<(), Refused> {
@@ -201,11 +241,21 @@ pub fn text(model: &Model, writes: &[Write], style: u64) -> Text {
                 let data = Literal::typed(format!("[{name}Create!]!"), Literal::List(records));
                 (format!("create{plural}"), vec![("data", data)], true)
             }
-            Act::Update(id, change) => {
+            Act::Update(id, change, edits) => {
                 let by = Literal::typed(format!("{name}Key!"), key_literal(&Key::Id(id.clone())));
                 let data = Literal::typed(format!("{name}Update"), data(None, change));
-                (format!("update{name}"), vec![("by", by), ("data", data)], false)
+                let mut arguments = vec![("by", by), ("data", data)];
+                arguments.extend(edits.arguments(name));
+                (format!("update{name}"), arguments, false)
             }
+            Act::UpdateMany(filter, at_most, change, edits) => {
+                let data = Literal::typed(format!("{name}Update"), data(None, change));
+                let mut arguments = chosen_by(name, filter, *at_most);
+                arguments.push(("data", data));
+                arguments.extend(edits.arguments(name));
+                (format!("update{plural}"), arguments, true)
+            }
+            Act::DeleteMany(filter, at_most) => (format!("delete{plural}"), chosen_by(name, filter, *at_most), true),
             Act::Delete(id) => {
                 let by = Literal::typed(format!("{name}Key!"), key_literal(&Key::Id(id.clone())));
                 (format!("delete{name}"), vec![("by", by)], false)
@@ -219,17 +269,81 @@ pub fn text(model: &Model, writes: &[Write], style: u64) -> Text {
         let deleted = if matches!(write.act, Act::Delete(_)) { "deletedId " } else { "" };
         let (records, count) =
             if several { (format!("records: {many}"), " affectedCount") } else { (format!("record: {one}"), "") };
-        let selections = printer.selections(&write.selections, 2);
+        let shown = match write.act {
+            Act::DeleteMany(..) => "deletedIds".to_owned(),
+            _ => format!("{records} {{ itsId: id\n{}  }}", printer.selections(&write.selections, 2)),
+        };
         let query = match write.query.as_slice() {
             [] => String::new(),
             query => format!(" query {{\n{}  }}", printer.selections(query, 2)),
         };
-        body.push_str(&format!(
-            "  w{at}: {field}({}) {{ {deleted}{records} {{ itsId: id\n{selections}  }}{count}{query} }}\n",
-            arguments.join(", ")
-        ));
+        body.push_str(&format!("  w{at}: {field}({}) {{ {deleted}{shown}{count}{query} }}\n", arguments.join(", ")));
     }
     printer.finish("mutation", &body)
+}
+
+/// The arguments of a write of several.
+fn chosen_by(name: &str, filter: &Where, at_most: usize) -> Vec<(&'static str, Literal)> {
+    let filter = Literal::typed(format!("{name}Where!"), where_literal(filter));
+    vec![("where", filter), ("maxAffected", Literal::typed("Int!", Literal::number(at_most)))]
+}
+
+impl Edits {
+    fn arguments(&self, name: &str) -> Vec<(&'static str, Literal)> {
+        let lists = |changes: &[(String, Vec<Value>)]| {
+            let list = |(name, values): &(String, Vec<Value>)| {
+                (name.clone(), Literal::List(values.iter().map(literal).collect()))
+            };
+            let lists = Literal::Object(changes.iter().map(list).collect());
+            Literal::typed(format!("{name}ListChange"), lists)
+        };
+        let mut arguments = Vec::new();
+        if !self.increments.is_empty() {
+            let increments = self.increments.iter().map(|(name, by)| (name.clone(), Literal::number(by))).collect();
+            arguments.push(("increment", Literal::typed(format!("{name}Increment"), Literal::Object(increments))));
+        }
+        if !self.pushes.is_empty() {
+            arguments.push(("push", lists(&self.pushes)));
+        }
+        if !self.pulls.is_empty() {
+            arguments.push(("pull", lists(&self.pulls)));
+        }
+        arguments
+    }
+}
+
+/// How many records a write of several may change: often too few.
+fn at_most(chance: &mut Chance) -> usize {
+    if chance.percent(20) { 1_000 } else { chance.below(6) }
+}
+
+/// What an update does to numbers and lists that `change` leaves alone.
+fn edits(drawing: Drawing<'_>, object: &Object, change: &Change, chance: &mut Chance) -> Edits {
+    let mut edits = Edits::default();
+    for declared in &object.fields {
+        let name = declared.name.clone();
+        let is_set = change.values.iter().any(|(set, _)| *set == name);
+        if is_set || !matches!(declared.kind, Kind::Scalar | Kind::Enum) || !chance.percent(8) {
+            continue;
+        }
+        let element = |chance: &mut Chance| one(drawing, object, declared, chance);
+        match declared.of.as_str() {
+            "Int" | "BigInt" if !declared.list => {
+                edits.increments.push((name, *chance.pick(&[-3, -1, 0, 1, 2, 100, i64::from(i32::MAX)])));
+            }
+            of if declared.list && of != "JSON" => {
+                if chance.percent(70) {
+                    let pushed = (0..chance.between(1, 2)).map(|_| element(chance)).collect();
+                    edits.pushes.push((name.clone(), pushed));
+                }
+                if chance.percent(50) {
+                    edits.pulls.push((name, (0..chance.between(1, 2)).map(|_| element(chance)).collect()));
+                }
+            }
+            _ => {}
+        }
+    }
+    edits
 }
 
 fn capital(name: &str) -> String {
