@@ -2,13 +2,13 @@
 
 use crate::cli::{Exit, Failure, caret, output};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use vivarium_consensus::Error as NodeError;
 use vivarium_schema::Database;
 use vivarium_schema::database::{self, ApplyOptions};
 
-/// How often `--dev` looks at its schema file: as fast as a person expects.
-const WATCH_EVERY: Duration = Duration::from_millis(300);
+/// How often `--dev` looks at its schema file: two looks are as fast as a person expects.
+const WATCH_EVERY: Duration = Duration::from_millis(200);
 
 /// A schema to apply before serving: a file's or one that is built in.
 pub struct SchemaFile {
@@ -34,6 +34,7 @@ impl Hold {
         match error {
             database::Error::Consensus(
                 below @ (NodeError::Unavailable { .. }
+                | NodeError::Reopened
                 | NodeError::DeadlineExceeded
                 | NodeError::Conflict
                 | NodeError::UnknownOutcome),
@@ -90,21 +91,32 @@ impl SchemaFile {
     }
 }
 
-/// Applies the schema file again whenever it changes. A wrong file is told and the old schema stays.
-pub async fn watch(path: PathBuf, database: Database) {
-    let modified = |path: &Path| -> Option<SystemTime> { std::fs::metadata(path).ok()?.modified().ok() };
-    let mut seen = modified(&path);
+/// Applies the schema file again whenever it says something else than `seen`, what was applied last. A wrong file is told
+/// and the old schema stays.
+pub async fn watch(path: PathBuf, mut seen: String, database: Database) {
+    // What the last look found: a file that is just being written is looked at once more.
+    let mut found = None;
+    let mut told = None;
     loop {
         tokio::time::sleep(WATCH_EVERY).await;
-        let now = modified(&path);
-        if now == seen || now.is_none() {
+        let schema = match SchemaFile::read(&path) {
+            Ok(schema) => schema,
+            // Some editors take a file away before they put the new one there.
+            Err(_) if !path.exists() => continue,
+            Err(failure) => {
+                if told.as_ref() != Some(&failure.message) {
+                    output::say(&failure.message);
+                    told = Some(failure.message);
+                }
+                continue;
+            }
+        };
+        told = None;
+        if schema.sdl == seen || found.as_ref() != Some(&schema.sdl) {
+            found = Some(schema.sdl);
             continue;
         }
-        let applied = match SchemaFile::read(&path) {
-            Ok(schema) => schema.apply(&database).await,
-            Err(failure) => Err(Hold::Fail(failure)),
-        };
-        match applied {
+        match schema.apply(&database).await {
             // Not seen yet: the next look tries again.
             Err(Hold::Wait(error)) => {
                 tracing::warn!(%error, "the schema cannot be applied now");
@@ -113,6 +125,6 @@ pub async fn watch(path: PathBuf, database: Database) {
             Err(Hold::Fail(failure)) => output::say(&failure.message),
             Ok(()) => {}
         }
-        seen = now;
+        seen = schema.sdl;
     }
 }

@@ -95,6 +95,7 @@ async fn serve_node(
         announce(address, settings)?;
     }
     let mut stopped = stopping.clone();
+    let text = schema.as_ref().map(|schema| schema.sdl.clone());
     let started = tokio::select! {
         started = start(settings, schema, prelude, address, &hosted) => started,
         _ = stopped.wait_for(Option::is_some) => Ok(()),
@@ -108,8 +109,8 @@ async fn serve_node(
     let started = if stopping.borrow().is_some() { Ok(()) } else { started };
     match (&started, hosted.database()) {
         (Ok(()), Some(database)) => {
-            if let (true, Some(path)) = (settings.dev, settings.schema.clone()) {
-                tasks.spawn(schema_file::watch(path, database.clone()));
+            if let (true, Some(path), Some(text)) = (settings.dev, settings.schema.clone(), text) {
+                tasks.spawn(schema_file::watch(path, text, database.clone()));
             }
             if settings.cluster.is_none() {
                 announce(address, settings)?;

@@ -65,6 +65,7 @@ fn unexpected_of_node(error: &vivarium_consensus::Error) -> Error {
             Code::Unavailable,
             "No leader can be reached now. Look with `vivarium cluster status`, and try again.".into(),
         ),
+        Node::Reopened => (Code::Unavailable, "This node is just being brought up to date. Try again.".into()),
         Node::Stopped(reason) => (Code::Unavailable, format!("This node has stopped: {reason}.")),
         Node::DeadlineExceeded => {
             (Code::DeadlineExceeded, "It was not done in time. Look whether it was, and try again.".into())

@@ -65,7 +65,7 @@ pub fn failure(dir: &Path, error: &Error) -> Failure {
             let message = format!("The node at {address} cannot be reached: {}", sentence(reason));
             Failure::new(Exit::Unreachable, message)
         }
-        Error::Unavailable { .. } | Error::DeadlineExceeded | Error::UnknownOutcome => Failure::new(
+        Error::Unavailable { .. } | Error::Reopened | Error::DeadlineExceeded | Error::UnknownOutcome => Failure::new(
             Exit::Unreachable,
             "The cluster did not answer in time: it may have no leader now. Look with `vivarium cluster status`, and run \
              the same command again: it is the same attempt.",
