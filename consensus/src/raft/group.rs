@@ -15,7 +15,7 @@ use raft::eraftpb::{ConfState, HardState, MessageType};
 use raft::{Config, RawNode, Ready, StateRole};
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use vivarium_storage::runtime::mutant;
+use vivarium_storage::runtime::{mutant, sometimes};
 use vivarium_storage::wal::{GroupId, Recovered};
 use vivarium_storage::{Store, Wal};
 
@@ -282,10 +282,16 @@ impl Group {
     /// True when [`Event::ReadIndex`] has somebody to answer it. raft-rs drops the others silently (its #569).
     pub fn can_read_index(&self) -> bool {
         match self.role() {
-            Role::Leader => self.raw.raft.commit_to_current_term(),
+            Role::Leader => self.answers_reads() && self.raw.raft.commit_to_current_term(),
             Role::Follower => self.leader().is_some(),
             Role::Candidate => false,
         }
+    }
+
+    /// False for a leader that has lost its vote. raft-rs 0.7.0 asks nobody when a single voter is left, not even when that
+    /// is another node, which may lead long since.
+    fn answers_reads(&self) -> bool {
+        self.is_voter()
     }
 
     /// The last entry that is gone from the log.
@@ -335,6 +341,10 @@ impl Group {
     fn receive(&mut self, Message(message): Message) {
         // Proposals of others would carry versions that this leader did not choose.
         if message.get_msg_type() == MessageType::MsgPropose {
+            return;
+        }
+        if message.get_msg_type() == MessageType::MsgReadIndex && self.role() == Role::Leader && !self.answers_reads() {
+            sometimes("a leader without a vote answers no reads");
             return;
         }
         if self.is_told_of_a_need(&message) {

@@ -158,7 +158,11 @@ impl Group {
 
     /// True when this node alone decides.
     pub fn is_lone_voter(&self) -> bool {
-        let progress = self.raw.raft.prs();
-        progress.is_singleton() && progress.conf().voters().contains(self.options.node)
+        self.raw.raft.prs().is_singleton() && self.is_voter()
+    }
+
+    /// True when this node has a vote.
+    pub fn is_voter(&self) -> bool {
+        self.raw.raft.prs().conf().voters().contains(self.options.node)
     }
 }
