@@ -26,6 +26,9 @@ pub struct Mutant {
     /// Its runs forget the versions that answers name.
     #[serde(default)]
     pub black_box: bool,
+    /// What catches it is that two processes run one seed differently.
+    #[serde(default)]
+    pub twice: bool,
     /// The checker that must see it there, and nobody else.
     #[serde(default)]
     pub only: Option<String>,

@@ -85,7 +85,7 @@ pub fn run(plan: &Plan, wanted: &Wanted) -> Report {
             (0, Err(Violation::new("panic", "panic", panic.unwrap_or_else(|| "without words".into()))))
         }
     };
-    let result = result.and(keep(&shared, wanted));
+    let result = result.and(keep(&shared, wanted)).and(canary(plan));
     let verdict = match result {
         Err(violation) if blind::note(&violation) => end_early(&shared, &violation),
         Err(violation) => Verdict::Fail { violation },
@@ -105,6 +105,14 @@ pub fn run(plan: &Plan, wanted: &Wanted) -> Report {
         marks: runtime::marks().into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         mutants: runtime::reached(),
     }
+}
+
+/// A planted failure of every hundredth seed: whether what a worker finds is told at all.
+fn canary(plan: &Plan) -> Result<(), Violation> {
+    if plan.seed.is_multiple_of(100) && plan.mutants.iter().any(|id| id == "canary") {
+        return Err(Violation::new("harness", "canary", "every hundredth seed fails"));
+    }
+    Ok(())
 }
 
 /// Log lines say the virtual time.

@@ -443,7 +443,11 @@ impl Replica {
         self.observe()
     }
 
-    fn send(&self, messages: Vec<Message>) {
+    fn send(&self, mut messages: Vec<Message>) {
+        // A planted bug: where things lie in memory decides what is said first.
+        if mutant("nondet-01") && (std::ptr::from_ref(&messages).addr() >> 12) % 2 == 1 {
+            messages.reverse();
+        }
         self.group.tell_of_promises(&messages);
         self.node.outbox.send(self.id, messages);
     }

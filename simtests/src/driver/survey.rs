@@ -6,7 +6,7 @@ use super::{draw, matrix, process, say, say_failure};
 use crate::check::oracles;
 use crate::history::History;
 use crate::mutants::{self, Mutant};
-use crate::plan::{Plan, Profile};
+use crate::plan::{Plan, Profile, Wish};
 use crate::verdict::{Met, Report, Verdict};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -258,42 +258,62 @@ pub fn determinism(determinism: &Determinism) -> Result<bool, String> {
     let began = Instant::now();
     let wish = determinism.choice.wish(&[], determinism.images);
     let seeds = determinism.from..determinism.from + determinism.seeds;
-    let plans = seeds.flat_map(|seed| [seed, seed]).map(move |seed| Plan::draw(seed, &wish));
-    let mut first: BTreeMap<u64, Report> = BTreeMap::new();
+    let plans = seeds.map(move |seed| Plan::draw(seed, &wish));
     let mut different = 0;
-    process::run_all(plans, determinism.jobs, RUN_LIMIT, |plan, report| {
-        let Some(other) = first.remove(&plan.seed) else {
-            first.insert(plan.seed, report);
+    let paired = run_twice(plans, determinism.jobs, |plan, report, other| {
+        if is_same(&report, &other) {
             return true;
-        };
-        let same = other.trace == report.trace && other.events == report.events && other.verdict == report.verdict;
-        if !same || report.trace.is_empty() {
-            different += 1;
-            say(&format!(
-                "seed {}: {} ({} events, {}) and {} ({} events, {})",
-                plan.seed,
-                other.trace,
-                other.events,
-                other.verdict.word(),
-                report.trace,
-                report.events,
-                report.verdict.word()
-            ));
-            if report.trace.is_empty() {
-                say_failure(&report, &keep(plan, Path::new("sim-failures")));
-            }
-            say(&format!(
-                "  compare  vivarium-sim replay --seed {} {} --images {} --trace full",
-                plan.seed,
-                determinism.choice.words(),
-                determinism.images
-            ));
         }
+        different += 1;
+        say(&format!(
+            "seed {}: {} ({} events, {}) and {} ({} events, {})",
+            plan.seed,
+            report.trace,
+            report.events,
+            report.verdict.word(),
+            other.trace,
+            other.events,
+            other.verdict.word()
+        ));
+        if other.trace.is_empty() {
+            say_failure(&other, &keep(plan, Path::new("sim-failures")));
+        }
+        say(&format!(
+            "  compare  vivarium-sim replay --seed {} {} --images {} --trace full",
+            plan.seed,
+            determinism.choice.words(),
+            determinism.images
+        ));
         true
     });
     let seconds = began.elapsed().as_secs();
     say(&format!("{} seeds in two processes each, {different} differ, {seconds} s", determinism.seeds));
-    Ok(different == 0 && first.is_empty())
+    Ok(different == 0 && paired)
+}
+
+/// Runs each plan in two processes and hands both reports over, until it is enough. False when one lacks its second.
+fn run_twice(
+    plans: impl Iterator<Item = Plan> + Send,
+    jobs: usize,
+    mut each: impl FnMut(&Plan, Report, Report) -> bool,
+) -> bool {
+    let mut first: BTreeMap<u64, Report> = BTreeMap::new();
+    process::run_all(plans.flat_map(|plan| [plan.clone(), plan]), jobs, RUN_LIMIT, |plan, report| {
+        match first.remove(&plan.seed) {
+            Some(other) => each(plan, other, report),
+            None => {
+                first.insert(plan.seed, report);
+                true
+            }
+        }
+    });
+    first.is_empty()
+}
+
+/// True when two processes did the same.
+fn is_same(one: &Report, other: &Report) -> bool {
+    let same = one.trace == other.trace && one.events == other.events && one.verdict == other.verdict;
+    same && !one.trace.is_empty()
 }
 
 /// Plants each bug, and runs seeds until one fails.
@@ -320,6 +340,9 @@ pub fn mutants(arguments: &Mutants) -> Result<bool, String> {
 /// its runs go on over whatever anybody finds.
 fn is_caught(mutant: &Mutant, arguments: &Mutants) -> bool {
     let wish = mutant.wish(arguments.time, arguments.images);
+    if mutant.twice {
+        return is_told_apart(mutant, arguments, &wish);
+    }
     let proves = mutant.only.is_some();
     let draw = move |seed| if proves { matrix::blind_plan(seed, &wish) } else { Plan::draw(seed, &wish) };
     let plans = (1..=arguments.max_seeds).map(draw);
@@ -354,6 +377,25 @@ fn is_caught(mutant: &Mutant, arguments: &Mutants) -> bool {
             true
         }
     }
+}
+
+/// Runs seeds with a planted bug in two processes each until two differ.
+fn is_told_apart(mutant: &Mutant, arguments: &Mutants, wish: &Wish) -> bool {
+    let plans = (1..=arguments.max_seeds).map(|seed| Plan::draw(seed, wish));
+    let (mut pairs, mut different) = (0, None);
+    run_twice(plans, arguments.jobs, |plan, one, other| {
+        pairs += 1;
+        if !is_same(&one, &other) {
+            different.get_or_insert(plan.seed);
+        }
+        different.is_none()
+    });
+    let (label, what) = (mutant.label(), &mutant.what);
+    match different {
+        Some(seed) => say(&format!("{label:<10} caught after {pairs} pairs: seed {seed} by determinism: {what}")),
+        None => say(&format!("{label:<10} ALIVE after {pairs} pairs: {what}")),
+    }
+    different.is_some()
 }
 
 /// Prints the plan of a seed.
