@@ -397,7 +397,7 @@ impl Inner {
         }
         self.store.persist()?;
         self.wal.close();
-        Ok(())
+        Ok(self.wal.check()?)
     }
 }
 

@@ -125,7 +125,9 @@ impl Replica {
     /// True when time decides something: whether to lead, whether the others still follow, who comes and goes.
     pub fn needs_ticks(&self) -> bool {
         let own = self.group.node();
-        !self.group.is_lone_voter() || self.node.book.directory().present().any(|(node, _)| node != own)
+        // A round that others were asked in is asked again when none of them is left.
+        let asks = self.reads.len() > 0;
+        asks || !self.group.is_lone_voter() || self.node.book.directory().present().any(|(node, _)| node != own)
     }
 
     /// Time passed.

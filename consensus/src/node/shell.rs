@@ -170,6 +170,8 @@ impl Inner {
     /// Closes the log and waits until nobody uses the store any more.
     async fn let_go(self: Arc<Inner>) -> Result<()> {
         self.wal.close();
+        // What was written last may be lost, and nobody is left to hear of it.
+        self.wal.check().map_err(|error| Error::Stopped(error.to_string()))?;
         let closed = self.store.closed();
         drop(self);
         if timeout(STORE_LET_GO_TIME_MAX, closed).await.is_ok() {

@@ -180,6 +180,13 @@ impl Wal {
     pub fn disk_bytes(&self) -> u64 {
         self.inner.shared.disk_bytes()
     }
+    /// Fails when a write or an fsync has failed: then only a restart tells what is on disk.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`].
+    pub fn check(&self) -> Result<()> {
+        self.inner.shared.stopped().map_or(Ok(()), |reason| Err(crate::Error::Stopped(reason)))
+    }
     /// Stops the writer after what is queued. Later appends fail with [`crate::Error::Stopped`].
     pub fn close(&self) {
         self.inner.close();
