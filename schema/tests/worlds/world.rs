@@ -174,8 +174,10 @@ impl World {
                 }
                 (Relate::Many { set, disconnect, connect }, Kind::Referrers { field }) => {
                     let there = self.referring(&relation.of, field, id);
+                    let comes = |gone: &Id| set.iter().flatten().chain(connect).any(|come| come == gone);
                     for gone in gone(&there, set.as_deref(), disconnect) {
-                        if self.related(target, &gone, field).as_deref() == Some(id) {
+                        // What is to come as well stays.
+                        if !comes(&gone) && self.related(target, &gone, field).as_deref() == Some(id) {
                             self.refer(model, target, &gone, field, None)?;
                         }
                     }
