@@ -621,7 +621,7 @@ impl Node {
     /// What waits in this node now.
     ///
     /// # Errors
-    /// `Unavailable` while the node is opened again, `Stopped`, `DeadlineExceeded`.
+    /// `Reopened` while the node is opened again, `Stopped`, `DeadlineExceeded`.
     pub async fn queues(&self, deadline: Instant) -> Result<Queues> {
         let inner = self.inner()?;
         let (asker, counted) = oneshot::channel();

@@ -279,19 +279,15 @@ impl Group {
         Some(self.raw.raft.leader_id).filter(|leader| *leader != 0)
     }
 
-    /// True when [`Event::ReadIndex`] has somebody to answer it. raft-rs drops the others silently (its #569).
+    /// True when [`Event::ReadIndex`] has somebody to answer it. raft-rs drops the others silently (its #569). A leader that has
+    /// lost its vote answers none: raft-rs 0.7.0 asks nobody when a single voter is left, not even when that is another node,
+    /// which may lead long since.
     pub fn can_read_index(&self) -> bool {
         match self.role() {
-            Role::Leader => self.answers_reads() && self.raw.raft.commit_to_current_term(),
+            Role::Leader => self.is_voter() && self.raw.raft.commit_to_current_term(),
             Role::Follower => self.leader().is_some(),
             Role::Candidate => false,
         }
-    }
-
-    /// False for a leader that has lost its vote. raft-rs 0.7.0 asks nobody when a single voter is left, not even when that
-    /// is another node, which may lead long since.
-    fn answers_reads(&self) -> bool {
-        self.is_voter()
     }
 
     /// The last entry that is gone from the log.
@@ -343,7 +339,8 @@ impl Group {
         if message.get_msg_type() == MessageType::MsgPropose {
             return;
         }
-        if message.get_msg_type() == MessageType::MsgReadIndex && self.role() == Role::Leader && !self.answers_reads() {
+        // As in `can_read_index`, for those who follow it.
+        if message.get_msg_type() == MessageType::MsgReadIndex && self.role() == Role::Leader && !self.is_voter() {
             sometimes("a leader without a vote answers no reads");
             return;
         }
