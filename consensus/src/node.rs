@@ -503,11 +503,8 @@ impl Node {
     async fn caught_up(&self, deadline: Instant) -> Result<()> {
         loop {
             match self.handle.shell.settled().await?.catch_up(deadline).await {
-                // A checkpoint came in between, and whoever opens the node again for it must get its turn. Or a store that was
-                // behind its log took the node for one that is alone, and the others do not lead it yet.
-                Err(Error::Reopened | Error::Unavailable { .. }) if runtime::now() < deadline => {
-                    runtime::sleep(OPEN_AGAIN_EVERY).await;
-                }
+                // A checkpoint came in between. Whoever opens the node again for it must get its turn.
+                Err(Error::Reopened) if runtime::now() < deadline => runtime::sleep(OPEN_AGAIN_EVERY).await,
                 caught_up => return caught_up,
             }
         }

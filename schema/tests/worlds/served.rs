@@ -15,6 +15,9 @@ use vivarium_storage::{DatabaseId, StoreOptions, WalOptions};
 
 const DATABASE: DatabaseId = DatabaseId(1);
 
+/// When all of this happens: 2026-11-20, so that a seed draws the same world whenever it is run.
+const NOW_MICROS: u64 = 1_795_132_800_000_000;
+
 /// Records of a collection that these tests have at most.
 const RECORDS_MAX: usize = 10_000;
 
@@ -31,8 +34,8 @@ impl Served {
         let dir = tempfile::tempdir().unwrap();
         let wal = WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() };
         let store = StoreOptions { workers: 0, ..StoreOptions::default() };
-        let options =
-            NodeOptions { dir: dir.path().join("data"), store, wal, runtime: Runtime::seeded(seed), cluster: None };
+        let runtime = Runtime::standing_at(NOW_MICROS, seed);
+        let options = NodeOptions { dir: dir.path().join("data"), store, wal, runtime, cluster: None };
         let node = Node::open(options).await.unwrap();
         // What is asked here is large in ways that the limits of a server are against.
         let limits = Limits {

@@ -36,6 +36,8 @@ pub struct Runtime {
 }
 
 struct Inner {
+    /// Where the wall clock stands still, in microseconds since 1970.
+    stands_at: Option<u64>,
     skew_micros: AtomicI64,
     chance: Mutex<Chance>,
 }
@@ -55,24 +57,31 @@ impl Runtime {
     /// The real thing: the system's clock, entropy from the operating system.
     #[allow(clippy::disallowed_methods)]
     pub fn system() -> Runtime {
-        Runtime::with_chance(rand::make_rng())
+        Runtime::of(rand::make_rng(), None)
     }
 
     /// For simulation and tests: chance from a seed; the clock is the process's own (virtual under madsim).
     pub fn seeded(seed: u64) -> Runtime {
-        Runtime::with_chance(StdRng::seed_from_u64(seed))
+        Runtime::of(StdRng::seed_from_u64(seed), None)
     }
 
-    fn with_chance(generator: StdRng) -> Runtime {
+    /// As [`Runtime::seeded`], with a wall clock that stands still, for tests that run alike whenever they run.
+    pub fn standing_at(micros: u64, seed: u64) -> Runtime {
+        Runtime::of(StdRng::seed_from_u64(seed), Some(micros))
+    }
+
+    fn of(generator: StdRng, stands_at: Option<u64>) -> Runtime {
         let chance = Mutex::new(Chance { generator, millis: 0, counter: 0 });
-        Runtime { inner: Arc::new(Inner { skew_micros: AtomicI64::new(0), chance }) }
+        Runtime { inner: Arc::new(Inner { stands_at, skew_micros: AtomicI64::new(0), chance }) }
     }
 
     /// The wall clock, in microseconds since 1970. It may jump; nothing correct depends on it.
     #[allow(clippy::disallowed_methods)]
     pub fn now_micros(&self) -> u64 {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        let micros = self.inner.stands_at.unwrap_or_else(|| {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+        });
         micros.saturating_add_signed(self.inner.skew_micros.load(Ordering::Relaxed))
     }
 
