@@ -156,3 +156,50 @@ fn records_that_refer_to_each_other_go_together() {
         assert_eq!(server.database.verify().await.unwrap().problems, Vec::<String>::new());
     });
 }
+
+#[test]
+fn an_upsert_updates_what_is_there_and_creates_what_is_not() {
+    run(async {
+        let server = shop::open().await;
+        let visit = r#"mutation($email: Email!) {
+          upsertCustomer(by: { email: $email }, create: { email: $email, name: "New", loyaltyPoints: 1 }, update: { country: "FR" }, increment: { loyaltyPoints: 2 }) {
+            created customer { email name country loyaltyPoints } customerEdge { node { email } } query { customers(where: { email: { eq: "up@example.org" } }) { totalCount } }
+          }
+        }"#;
+        let mut answers = Vec::new();
+        for _ in 0..2 {
+            let answer = server.data(visit, json!({ "email": "up@example.org" })).await["upsertCustomer"].take();
+            let shown = &answer["customer"];
+            answers.push((answer["created"].clone(), shown["country"].clone(), shown["loyaltyPoints"].clone()));
+            assert_eq!(answer["query"]["customers"]["totalCount"], 1);
+        }
+        assert_eq!(answers, [(json!(true), json!("DE"), json!(1)), (json!(false), json!("FR"), json!(3))]);
+        let other = r#"upsertCustomer(by: { email: "a@example.org" }, create: { email: "b@example.org", name: "B" })"#;
+        let (code, path, _) = refused(&server, other).await;
+        assert_eq!((code.as_str(), path), ("BAD_USER_INPUT", json!(["create"])));
+        assert_eq!(
+            server.data(r#"{ customer(by: { email: "b@example.org" }) { id } }"#, json!({})).await["customer"],
+            Value::Null
+        );
+        let taken = r#"upsertCustomer(by: { email: "up@example.org" }, create: { email: "up@example.org", name: "U" }, update: { email: "ada@example.org" })"#;
+        let (code, path, _) = refused(&server, taken).await;
+        assert_eq!((code.as_str(), path), ("UNIQUE_VIOLATION", json!(["update", "email"])));
+        // By an id that a client has made.
+        let known = server.data(r#"{ customer(by: { email: "ada@example.org" }) { id } }"#, json!({})).await;
+        let mut id = known["customer"]["id"].as_str().unwrap().to_owned();
+        let at = id.len() - 3;
+        let other = if id[at..].starts_with('A') { "Q" } else { "A" };
+        id.replace_range(at..=at, other);
+        let by_id = r#"mutation($id: ID!) { upsertCustomer(by: { id: $id }, create: { email: "id@example.org", name: "I" }) { created customer { id } } }"#;
+        for created in [true, false] {
+            let answer = server.data(by_id, json!({ "id": id })).await["upsertCustomer"].take();
+            assert_eq!(answer, json!({ "created": created, "customer": { "id": id } }));
+        }
+        let error = server.error(by_id, json!({ "id": "junk" })).await;
+        assert_eq!(error["extensions"]["code"], "UNIQUE_VIOLATION", "{error}");
+        let junk = r#"upsertCustomer(by: { id: "junk" }, create: { email: "junk@example.org", name: "J" })"#;
+        let (code, path, _) = refused(&server, junk).await;
+        assert_eq!((code.as_str(), path), ("BAD_USER_INPUT", json!(["create"])));
+        assert_eq!(server.database.verify().await.unwrap().problems, Vec::<String>::new());
+    });
+}

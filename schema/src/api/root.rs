@@ -77,6 +77,15 @@ fn mutations(collection: &Collection) -> Vec<Member> {
         let of = format!("{}!", collection.many_payload_type());
         members.push(Member::new(collection.update_many_field(), of).with(arguments));
     }
+    if collection.operations.upsert {
+        let mut arguments = vec![by(), Member::new("create", format!("{}!", collection.create_type()))];
+        if input::can_be_updated(collection) {
+            arguments.push(Member::new("update", collection.update_type()));
+        }
+        arguments.extend(input::edits(collection).into_iter().filter(|edit| edit.name == "increment"));
+        let of = format!("{}!", collection.upsert_payload_type());
+        members.push(Member::new(collection.upsert_field(), of).with(arguments));
+    }
     if collection.operations.delete {
         let mut arguments = vec![by()];
         arguments.extend(conditions());
@@ -91,8 +100,11 @@ fn mutations(collection: &Collection) -> Vec<Member> {
 fn payloads(collection: &Collection) -> Vec<Definition> {
     let one = || Member::new(&collection.singular, format!("{}!", collection.name));
     let end = || [Member::new("commit", "Commit!"), Member::new("query", "Query!")];
-    let edge = Member::new(collection.edge_field(), format!("{}!", collection.edge_type()))
-        .described("For Relay @appendEdge / @prependEdge.");
+    let edge = || {
+        Member::new(collection.edge_field(), format!("{}!", collection.edge_type()))
+            .described("For Relay @appendEdge / @prependEdge.")
+    };
+    let created = Member::new("created", "Boolean!").described("False when the record was there and was updated.");
     let deleted = Member::new("deletedId", "ID!").described("For Relay @deleteRecord / @deleteEdge.");
     let affected = || Member::new("affectedCount", "Int!");
     let many = Member::new(&collection.plural, format!("[{}!]!", collection.name));
@@ -101,7 +113,8 @@ fn payloads(collection: &Collection) -> Vec<Definition> {
         Definition::new(Form::Object(&[]), name, members).by(&collection.name)
     };
     vec![
-        payload(collection.payload_type(), vec![one(), edge]),
+        payload(collection.payload_type(), vec![one(), edge()]),
+        payload(collection.upsert_payload_type(), vec![one(), edge(), created]),
         payload(collection.delete_payload_type(), vec![deleted, one().described("The record as it was.")]),
         payload(collection.many_payload_type(), vec![many, affected()]),
         payload(collection.many_delete_payload_type(), vec![Member::new("deletedIds", "[ID!]!"), affected()]),

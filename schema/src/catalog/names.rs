@@ -114,6 +114,10 @@ impl Collection {
     pub fn payload_type(&self) -> String {
         format!("{}Payload", self.name)
     }
+    /// `CustomerUpsertPayload`.
+    pub fn upsert_payload_type(&self) -> String {
+        format!("{}UpsertPayload", self.name)
+    }
     /// `CustomerDeletePayload`.
     pub fn delete_payload_type(&self) -> String {
         format!("{}DeletePayload", self.name)
@@ -145,6 +149,10 @@ impl Collection {
     /// `deleteCustomers`.
     pub fn delete_many_field(&self) -> String {
         format!("delete{}", capitalize(&self.plural))
+    }
+    /// `upsertCustomer`.
+    pub fn upsert_field(&self) -> String {
+        format!("upsert{}", capitalize(&self.singular))
     }
     /// `deleteCustomer`.
     pub fn delete_field(&self) -> String {

@@ -326,7 +326,7 @@ fn bind(database: &Database, ready: &Ready, plan: &WritePlan) -> Result<BoundWri
             }
             list
         }
-        (Action::Create | Action::CreateMany, Some(one)) => vec![one],
+        (Action::Create | Action::CreateMany | Action::Upsert, Some(one)) => vec![one],
         _ => Vec::new(),
     };
     let edits = &plan.edits;
@@ -338,6 +338,13 @@ fn bind(database: &Database, ready: &Ready, plan: &WritePlan) -> Result<BoundWri
             push: given(&edits.push),
             pull: given(&edits.pull),
             merge: given(&edits.merge),
+            ..Edit::default()
+        },
+        Action::Upsert => Edit {
+            argument: "update",
+            data: given(&edits.update),
+            increment: given(&edits.increment),
+            ..Edit::default()
         },
         _ => Edit::default(),
     };

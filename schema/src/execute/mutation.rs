@@ -9,7 +9,7 @@ use crate::plan::bind::Bound;
 use crate::plan::tree::*;
 use crate::record_key::RecordKey;
 use crate::write::{Edit, Sequences, Writer};
-use crate::{Abort, Code, Failure, Input, PathItem, fetch, scalar};
+use crate::{Abort, Code, Failure, GlobalId, Input, PathItem, fetch, scalar};
 use serde_json::Value;
 use vivarium_consensus::Transaction;
 use vivarium_storage::runtime::{Instant, Runtime};
@@ -102,40 +102,73 @@ impl Attempt<'_> {
         writing: &mut Writing<'_>,
     ) -> Result<Result<(), Null>, Abort> {
         let collection = self.catalog.collection(plan.collection).expect("a plan is used with its own catalog");
-        let path = [PathItem::Name("data".to_owned())];
-        match plan.action {
+        let path = |argument: &str| [PathItem::Name(argument.to_owned())];
+        let created = |ids: Vec<DocumentId>| Touched { ids, created: true };
+        let found = |ids: Vec<DocumentId>| Touched { ids, created: false };
+        let touched = match plan.action {
             Action::Create => {
                 let data = bound.data.first().expect("a create has its data");
-                let id = self.writer().create_one(collection, data, &path).await?;
-                self.payload(plan, &[id], writing).await
+                created(vec![self.writer().create_one(collection, data, &path("data")).await?])
             }
-            Action::CreateMany => {
-                let ids = self.writer().create(collection, &bound.data, &path).await?;
-                self.payload(plan, &ids, writing).await
-            }
+            Action::CreateMany => created(self.writer().create(collection, &bound.data, &path("data")).await?),
+            Action::Upsert => match self.found(collection, bound).await? {
+                Some(record) => {
+                    self.writer().update(collection, &[record.id], &bound.edit).await?;
+                    found(vec![record.id])
+                }
+                None => created(vec![self.create_at(collection, bound).await?]),
+            },
             Action::Update => {
                 let id = self.target(collection, bound).await?;
                 self.writer().update(collection, &[id], &bound.edit).await?;
-                self.payload(plan, &[id], writing).await
+                found(vec![id])
             }
             Action::UpdateMany => {
                 let ids = self.chosen(plan).await?;
                 self.writer().update(collection, &ids, &bound.edit).await?;
-                self.payload(plan, &ids, writing).await
+                found(ids)
             }
             Action::Delete => {
                 let id = self.target(collection, bound).await?;
                 // What is answered is the record as it was; what is asked beside it sees it gone.
                 let before = self.levels(plan, &[id]).await?;
-                self.writer().delete(collection, &[id], &[PathItem::Name("by".to_owned())]).await?;
-                self.rendered(plan, &[id], before, writing).await
+                self.writer().delete(collection, &[id], &path("by")).await?;
+                return self.rendered(plan, &found(vec![id]), before, writing).await;
             }
             Action::DeleteMany => {
                 let ids = self.chosen(plan).await?;
-                self.writer().delete(collection, &ids, &[PathItem::Name("where".to_owned())]).await?;
-                self.payload(plan, &ids, writing).await
+                self.writer().delete(collection, &ids, &path("where")).await?;
+                found(ids)
             }
+        };
+        let levels = self.levels(plan, &touched.ids).await?;
+        self.rendered(plan, &touched, levels, writing).await
+    }
+
+    /// The record that a write's key names, if there is one.
+    async fn found(&mut self, collection: &Collection, bound: &BoundWrite) -> Result<Option<Record>, Abort> {
+        let key = bound.by.as_ref().unwrap_or(&RecordKey::Nobody);
+        let Some(id) = self.reader().find(key).await? else { return Ok(None) };
+        let found = fetch::records(self.transaction, self.database, collection.id, &[id]).await?;
+        Ok(found.into_iter().flatten().next())
+    }
+
+    /// Creates the record of an upsert, which has to be the one that its key names.
+    async fn create_at(&mut self, collection: &Collection, bound: &BoundWrite) -> Result<DocumentId, Abort> {
+        let mut data = bound.data.first().expect("an upsert has what it creates").clone();
+        if let (Some(RecordKey::Id(id)), Input::Object(fields)) = (&bound.by, &mut data)
+            && fields.iter().all(|(name, _)| name != "id")
+        {
+            let id = GlobalId { collection: collection.id, document: *id }.to_string();
+            fields.push(("id".to_owned(), Input::String(id)));
         }
+        let id = self.writer().create_one(collection, &data, &[PathItem::Name("create".to_owned())]).await?;
+        if self.found(collection, bound).await?.is_some_and(|record| record.id == id) {
+            return Ok(id);
+        }
+        let message =
+            format!("What is created is not the {} that \"by\" names: give both the same key.", collection.name);
+        Err(Failure::new(Code::BadUserInput, message).with("inputPath", vec!["create"]).into())
     }
 
     /// The records that a write of several is about, in the order of their ids.
@@ -155,15 +188,13 @@ impl Attempt<'_> {
 
     /// The record that a write is about, if it may be written.
     async fn target(&mut self, collection: &Collection, bound: &BoundWrite) -> Result<DocumentId, Abort> {
-        let key = bound.by.as_ref().unwrap_or(&RecordKey::Nobody);
         let not_found = || {
             let message = format!("There is no {} with this key.", collection.name);
             let failure = Failure::new(Code::NotFound, message).with("type", collection.name.as_str());
             Abort::from(failure.with("key", bound.key.clone()).with("inputPath", vec!["by"]))
         };
-        let id = self.reader().find(key).await?.ok_or_else(not_found)?;
-        let found = fetch::records(self.transaction, self.database, collection.id, &[id]).await?;
-        let Some(record) = found.into_iter().flatten().next() else { return Err(not_found()) };
+        let record = self.found(collection, bound).await?.ok_or_else(not_found)?;
+        let id = record.id;
         let failed = |message: &str, name: &str, version: Version| {
             let mut current = Vec::new();
             if version != Transaction::OWN {
@@ -185,16 +216,6 @@ impl Attempt<'_> {
             }
         }
         Ok(id)
-    }
-
-    async fn payload(
-        &mut self,
-        plan: &WritePlan,
-        ids: &[DocumentId],
-        writing: &mut Writing<'_>,
-    ) -> Result<Result<(), Null>, Abort> {
-        let levels = self.levels(plan, ids).await?;
-        self.rendered(plan, ids, levels, writing).await
     }
 
     /// Reads what a payload selects of its records.
@@ -225,7 +246,7 @@ impl Attempt<'_> {
     async fn rendered(
         &mut self,
         plan: &WritePlan,
-        ids: &[DocumentId],
+        Touched { ids, created }: &Touched,
         mut levels: Vec<PayloadLevel>,
         writing: &mut Writing<'_>,
     ) -> Result<Result<(), Null>, Abort> {
@@ -253,6 +274,7 @@ impl Attempt<'_> {
                     EdgeField::Node { view } => writing.record(&views[*view], record, &below[*view], 0),
                 })
             }
+            (PayloadField::Created, _) => writing.boolean(*created),
             (PayloadField::AffectedCount, _) => writing.raw(ids.len().to_string().as_bytes()),
             (PayloadField::DeletedId, _) => writing.id(plan.collection, ids.first().copied().ok_or(Null)?),
             (PayloadField::DeletedIds, _) => writing.list(ids.iter(), |writing, id| writing.id(plan.collection, *id)),
@@ -265,6 +287,13 @@ impl Attempt<'_> {
             _ => unreachable!("each field was read as it was planned"),
         }))
     }
+}
+
+/// The records that a write was about.
+struct Touched {
+    ids: Vec<DocumentId>,
+    /// They were not there before.
+    created: bool,
 }
 
 /// What was read for a field of a payload.

@@ -60,6 +60,7 @@ impl Explained<'_> {
             Action::CreateMany => "create many",
             Action::Update => "update",
             Action::UpdateMany => "update many",
+            Action::Upsert => "upsert",
             Action::Delete => "delete",
             Action::DeleteMany => "delete many",
         };

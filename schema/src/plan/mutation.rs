@@ -18,6 +18,8 @@ pub(super) fn action_named<'a>(catalog: &'a Catalog, name: &str) -> Option<(&'a 
             Action::Update
         } else if name == collection.update_many_field() {
             Action::UpdateMany
+        } else if name == collection.upsert_field() {
+            Action::Upsert
         } else if name == collection.delete_field() {
             Action::Delete
         } else if name == collection.delete_many_field() {
@@ -38,8 +40,10 @@ impl<'d> Builder<'d> {
         action: Action,
     ) -> Result<WritePlan, Failure> {
         let argument = |name| self.argument(field.field(), name);
-        let (data, by, condition, version) = (argument("data"), argument("by"), argument("if"), argument("ifVersion"));
+        let data = argument(if action == Action::Upsert { "create" } else { "data" });
+        let (by, condition, version) = (argument("by"), argument("if"), argument("ifVersion"));
         let edits = EditTemplates {
+            update: argument("update"),
             increment: argument("increment"),
             push: argument("push"),
             pull: argument("pull"),
@@ -56,6 +60,7 @@ impl<'d> Builder<'d> {
         let type_name = match action {
             Action::Create | Action::Update => collection.payload_type(),
             Action::CreateMany | Action::UpdateMany => collection.many_payload_type(),
+            Action::Upsert => collection.upsert_payload_type(),
             Action::Delete => collection.delete_payload_type(),
             Action::DeleteMany => collection.many_delete_payload_type(),
         };
@@ -77,6 +82,7 @@ impl<'d> Builder<'d> {
         Ok(match field.name() {
             "__typename" => PayloadField::Typename(json_string(type_name)),
             "affectedCount" => PayloadField::AffectedCount,
+            "created" => PayloadField::Created,
             "deletedId" => PayloadField::DeletedId,
             "deletedIds" => PayloadField::DeletedIds,
             "commit" => PayloadField::Commit(self.simple("Commit", field, |name| match name {

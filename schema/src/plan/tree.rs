@@ -278,6 +278,8 @@ pub(crate) struct WritePlan {
 /// What an update does beside setting fields.
 #[derive(Debug)]
 pub(crate) struct EditTemplates {
+    /// What an upsert sets of a record that is there.
+    pub(crate) update: Option<Template>,
     pub(crate) increment: Option<Template>,
     pub(crate) push: Option<Template>,
     pub(crate) pull: Option<Template>,
@@ -291,6 +293,7 @@ pub(crate) enum Action {
     CreateMany,
     Update,
     UpdateMany,
+    Upsert,
     Delete,
     DeleteMany,
 }
@@ -301,8 +304,13 @@ pub(crate) enum PayloadField {
     Typename(Box<[u8]>),
     Record(RecordPlan),
     Records(RecordPlan),
-    Edge { fields: Vec<Selected<EdgeField>>, views: Vec<RecordPlan> },
+    Edge {
+        fields: Vec<Selected<EdgeField>>,
+        views: Vec<RecordPlan>,
+    },
     AffectedCount,
+    /// An upsert has created the record.
+    Created,
     DeletedId,
     DeletedIds,
     Commit(Vec<Selected<CommitField>>),

@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use vivarium_storage::{Document, DocumentBuilder, FieldId, Value};
 
 /// An update, as its arguments say it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Edit {
+    /// The argument that `data` comes from, for `inputPath`.
+    pub argument: &'static str,
     /// An input of the collection's Update type: absent = unchanged, null = clear; relations take `connect`,
     /// `disconnect` and `set`.
     pub data: Option<Input>,
@@ -23,6 +25,12 @@ pub struct Edit {
     pub pull: Option<Input>,
     /// Of its Merge type: JSON merge patches (RFC 7396), and members of embedded values.
     pub merge: Option<Input>,
+}
+
+impl Default for Edit {
+    fn default() -> Edit {
+        Edit { argument: "data", data: None, increment: None, push: None, pull: None, merge: None }
+    }
 }
 
 impl Edit {
@@ -65,7 +73,7 @@ impl Changes {
     /// `BAD_USER_INPUT` with `inputPath`.
     pub(super) fn read(coercer: Coercer<'_>, collection: &Collection, edit: &Edit) -> Result<Option<Changes>, Failure> {
         let given = [
-            ("data", &edit.data),
+            (edit.argument, &edit.data),
             ("increment", &edit.increment),
             ("push", &edit.push),
             ("pull", &edit.pull),
@@ -98,7 +106,7 @@ impl Changes {
     ) -> Result<(), Failure> {
         let root = Place::Root(&[]);
         let place = root.name(part);
-        if part == "data" {
+        if matches!(part, "data" | "update") {
             self.draft = coercer.update(collection, input, &place)?;
             let set = collection.fields.iter().filter(|field| input.field(&field.name).is_some());
             self.parts.extend(set.map(|field| (field.id, part)));
