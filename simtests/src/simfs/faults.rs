@@ -97,8 +97,6 @@ pub struct Faults {
     armed: Vec<Armed>,
     /// How many fired.
     pub fired: u64,
-    /// How many of them were an fsync of the log or the store.
-    pub promises_failed: u64,
     /// Something was armed or limited.
     pub was_armed: bool,
     /// Bytes that files may take up together; no limit when absent.
@@ -147,8 +145,6 @@ impl Faults {
                 } else {
                     verdict = Verdict::Fail(armed.fault.reason.errno());
                     self.fired += 1;
-                    let is_promise = Files::Log.covers(path) || Files::Store.covers(path);
-                    self.promises_failed += u64::from(kind == Kind::Sync && is_promise);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use super::registry::with_registry;
 use super::world::World;
 use crate::simfs::faults::Fault;
-use crate::simfs::model::{Disk, Ino, Op, ROOT};
+use crate::simfs::model::{Disk, Ino, Op};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -126,15 +126,17 @@ impl Drive {
         self.with(|world| world.faults.fired).unwrap_or(0)
     }
 
-    /// How many files are open, how many of them have no name any more, and the most handles of one of them.
+    /// How many files are open, how many of them have no name any more, and the most handles of one of them. Folders do not
+    /// count: the C library closes those of a directory stream by itself.
     pub fn open_files(self) -> (usize, usize, usize) {
         with_registry(|registry| {
             let mut handles: BTreeMap<Ino, usize> = BTreeMap::new();
-            for (_, ino) in registry.files.values().filter(|(drive, _)| *drive == self.0) {
+            let Some(World { disk, .. }) = registry.worlds.get(&self.0) else { return (0, 0, 0) };
+            let files = registry.files.values().filter(|(drive, ino)| *drive == self.0 && !disk.is_folder(*ino));
+            for (_, ino) in files {
                 *handles.entry(*ino).or_default() += 1;
             }
-            let disk = registry.worlds.get(&self.0).map(|world| &world.disk);
-            let is_nameless = |ino: &Ino| *ino != ROOT && disk.is_some_and(|disk| disk.path(*ino).is_empty());
+            let is_nameless = |ino: &Ino| disk.path(*ino).is_empty();
             let nameless = handles.iter().filter(|(ino, _)| is_nameless(ino)).map(|(_, count)| count).sum();
             (handles.values().sum(), nameless, handles.values().max().copied().unwrap_or(0))
         })
@@ -146,9 +148,9 @@ impl Drive {
         self.with(failed).unwrap_or(0)
     }
 
-    /// How many fsyncs failed on which the node builds: those of its log and of its store.
-    pub fn failed_promises(self) -> u64 {
-        self.with(|world| world.faults.promises_failed).unwrap_or(0)
+    /// On how many files it builds of which an fsync failed: those of its log and of its store.
+    pub fn failed_promises(self) -> usize {
+        self.with(|world| world.promises_failed()).unwrap_or(0)
     }
 
     /// What a file at the root holds now; empty when there is none.

@@ -1,7 +1,7 @@
 //! One recorded folder: its disk, every operation on it, its faults and its space.
 
 use super::registry;
-use crate::simfs::faults::{Faults, Kind, Verdict};
+use crate::simfs::faults::{Faults, Files, Kind, Verdict};
 use crate::simfs::model::{Disk, Ino, Op, PAGE_BYTES, ROOT};
 use crate::trace;
 use libc::c_int;
@@ -34,6 +34,8 @@ pub struct World {
     pub on_cut: Option<Box<dyn FnOnce() + Send>>,
     /// What fails.
     pub faults: Faults,
+    /// Files with an fsync that failed, and where they were.
+    pub syncs_failed: BTreeMap<Ino, String>,
     /// The pages that each file takes.
     pub space: BTreeMap<Ino, BTreeSet<u64>>,
     /// Calls that the model does not know.
@@ -64,6 +66,7 @@ impl World {
             cut: false,
             on_cut: None,
             faults: Faults::default(),
+            syncs_failed: BTreeMap::new(),
             space: BTreeMap::new(),
             escaped: Vec::new(),
         }
@@ -138,8 +141,20 @@ impl World {
         if verdict != Verdict::Pass {
             let what = format!("fault on {kind:?} of {}: {verdict:?}", trace::masked(&path));
             trace::event(&self.subject, &what, &[]);
+            if kind == Kind::Sync && matches!(verdict, Verdict::Fail(_)) {
+                self.syncs_failed.insert(ino, path);
+            }
         }
         verdict
+    }
+
+    /// How many files there are on whose failed fsync the node builds: of its log, and of a store that it still has. A store
+    /// that a checkpoint replaced is gone with all that was promised of it.
+    pub fn promises_failed(&self) -> usize {
+        let is_promise = |(ino, path): &(&Ino, &String)| {
+            Files::Log.covers(path) || Files::Store.covers(path) && !self.disk.path(**ino).is_empty()
+        };
+        self.syncs_failed.iter().filter(is_promise).count()
     }
 
     /// Limits the space of all files to what they take now and so many bytes more.
