@@ -89,6 +89,25 @@ fn filters_that_say_nothing_are_refused() {
 }
 
 #[test]
+fn regexes_that_would_cost_too_much_are_refused() {
+    run(async {
+        let server = shop::open().await;
+        let list = |filter: &str| format!("{{ customers(where: {filter}) {{ nodes {{ name }} }} }}");
+        let one = |pattern: &str| list(&format!("{{ name: {{ regex: \"{pattern}\" }} }}"));
+        let path = json!(["where", "name", "regex"]);
+        for bomb in ["((((a{1,100}){1,100}){1,100}){1,100}){1,100}", r"\\w{1000}{1000}", &"a".repeat(1_001)] {
+            assert_eq!(input_path(&server, &one(bomb), json!({})).await, path, "{bomb}");
+        }
+        // What takes for ever elsewhere is linear here.
+        let slow = one("^(a+)+(a|aa)+(.*a){12}$");
+        assert_eq!(server.data(&slow, json!({})).await, json!({ "customers": { "nodes": [] } }));
+        let many = vec!["{ name: { regex: \"a\" } }"; 17].join(", ");
+        let path = json!(["where", "or", 16, "name", "regex"]);
+        assert_eq!(input_path(&server, &list(&format!("{{ or: [{many}] }}")), json!({})).await, path);
+    });
+}
+
+#[test]
 fn variables_are_told_where_they_do_not_fit() {
     run(async {
         let server = shop::open().await;

@@ -126,7 +126,11 @@ fn connection(collection: &Collection) -> Definition {
 }
 
 fn edge(collection: &Collection) -> Definition {
-    let members = vec![Member::new("cursor", "String!"), Member::new("node", format!("{}!", collection.name))];
+    let members = vec![
+        Member::new("cursor", "String!"),
+        Member::new("node", format!("{}!", collection.name)),
+        Member::new("score", "Float").described("Relevance of `matches` / `nearest`; null otherwise."),
+    ];
     Definition::new(Form::Object(&[]), collection.edge_type(), members).by(&collection.name)
 }
 

@@ -1,6 +1,6 @@
 //! Finding things in a catalog, by name, by number, by path.
 
-use super::{Catalog, Collection, Embedded, EnumType, Field, FieldKind, Index, TypeId};
+use super::{Catalog, Collection, Embedded, EnumType, Field, FieldKind, Index, IndexElement, TypeId};
 use vivarium_storage::{CollectionId, FieldId, IndexId};
 
 impl Catalog {
@@ -38,6 +38,11 @@ impl Collection {
     /// The field that a path of an index ends at.
     pub fn field_at<'a>(&'a self, catalog: &'a Catalog, path: &[FieldId]) -> Option<&'a Field> {
         fields_along(self, catalog, path).last().copied()
+    }
+    /// An element of an index as its declaration writes it: `address.city`, `preferences.theme`.
+    pub fn element_name(&self, catalog: &Catalog, element: &IndexElement) -> String {
+        let names = self.path_names(catalog, &element.path);
+        names.into_iter().chain(element.json.iter().map(String::as_str)).collect::<Vec<_>>().join(".")
     }
     /// The names along a path of an index; shorter than the path when it leads nowhere.
     pub fn path_names<'a>(&'a self, catalog: &'a Catalog, path: &[FieldId]) -> Vec<&'a str> {

@@ -296,6 +296,9 @@ pub struct Index {
 pub struct IndexElement {
     /// From the document to the value: one field, or through embedded values.
     pub path: Vec<FieldId>,
+    /// From a JSON field at the end of the path further inwards: names of members, places in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub json: Vec<String>,
     /// Which way it sorts.
     pub direction: Direction,
     /// One entry for each distinct element of the list that the path meets (at most one such element an index).

@@ -84,7 +84,7 @@ impl Database {
 }
 
 fn fields(catalog: &Catalog, collection: &Collection, index: &Index) -> Vec<String> {
-    index.elements.iter().map(|element| collection.path_names(catalog, &element.path).join(".")).collect()
+    index.elements.iter().map(|element| collection.element_name(catalog, element)).collect()
 }
 
 /// Reads everything that this node has of a database at one snapshot and compares. Needs no other node.

@@ -271,6 +271,7 @@ impl Attempt<'_> {
                 writing.object(fields, |writing, _, field| match &field.kind {
                     EdgeField::Typename(name) => writing.raw(name),
                     EdgeField::Cursor => writing.id_cursor(collection, record),
+                    EdgeField::Score => writing.null(),
                     EdgeField::Node { view } => writing.record(&views[*view], record, &below[*view], 0),
                 })
             }

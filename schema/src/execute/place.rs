@@ -29,7 +29,11 @@ impl Reader<'_> {
         let collection = self.catalog.collection(choice.collection).expect("a plan is used with its own catalog");
         let index = collection.index(*index).expect("a choice is used with its own catalog");
         let value = |path: &[FieldId]| {
-            let (_, element) = index.elements.iter().zip(elements).find(|(element, _)| element.path == path)?;
+            let (_, element) = index
+                .elements
+                .iter()
+                .zip(elements)
+                .find(|(element, _)| element.json.is_empty() && element.path == path)?;
             match &element.bound {
                 Bound::Values(values) => values.first().cloned(),
                 _ => None,

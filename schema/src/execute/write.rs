@@ -258,6 +258,7 @@ impl Writing<'_> {
                 writing.object(fields, |writing, _, field| match &field.kind {
                     EdgeField::Typename(name) => writing.raw(name),
                     EdgeField::Cursor => writing.cursor(plan.slot, level, at),
+                    EdgeField::Score => writing.null(),
                     EdgeField::Node { view } => {
                         writing.record(&plan.views[*view], &level.records[at], &level.views[*view], at)
                     }

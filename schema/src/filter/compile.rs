@@ -15,6 +15,8 @@ const DEPTH_MAX: usize = 32;
 const REGEX_BYTES_MAX: usize = 1 << 20;
 /// Characters of a regex.
 const REGEX_LENGTH_MAX: usize = 1000;
+/// Regexes of one filter: together they take no more than some megabytes.
+const REGEXES_MAX: usize = 16;
 /// Operands of one list.
 const OPERANDS_MAX: usize = 10_000;
 
@@ -24,6 +26,7 @@ pub(super) struct Compiler<'a> {
     path: Vec<PathItem>,
     relations: Vec<Relation>,
     depth: usize,
+    regexes: usize,
 }
 
 type Compiled<T> = Result<T, Failure>;
@@ -31,7 +34,7 @@ type Fields = [(String, Input)];
 
 impl<'a> Compiler<'a> {
     pub(super) fn new(catalog: &'a Catalog, path: &[PathItem]) -> Compiler<'a> {
-        Compiler { catalog, path: path.to_vec(), relations: Vec::new(), depth: 0 }
+        Compiler { catalog, path: path.to_vec(), relations: Vec::new(), depth: 0, regexes: 0 }
     }
 
     /// A filter of a collection, with relations of its own.
@@ -194,7 +197,7 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn text(&self, name: &str, value: &Input, fold: bool) -> Compiled<TextOperator> {
+    fn text(&mut self, name: &str, value: &Input, fold: bool) -> Compiled<TextOperator> {
         let Input::String(text) = value else {
             return Err(self.failure(format!("Expected a String, found {}.", kind(value))));
         };
@@ -207,7 +210,13 @@ impl<'a> Compiler<'a> {
                 if text.chars().count() > REGEX_LENGTH_MAX {
                     return Err(self.failure(format!("The regex is longer than {REGEX_LENGTH_MAX} characters.")));
                 }
-                let regex = RegexBuilder::new(text).case_insensitive(fold).size_limit(REGEX_BYTES_MAX).build();
+                self.regexes += 1;
+                if self.regexes > REGEXES_MAX {
+                    return Err(self.failure(format!("The filter has more than {REGEXES_MAX} regexes.")));
+                }
+                let mut builder = RegexBuilder::new(text);
+                let limited = builder.size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX);
+                let regex = limited.case_insensitive(fold).build();
                 TextOperator::Matches(
                     regex.map_err(|error| self.failure(format!("The regex cannot be compiled: {error}")))?,
                 )

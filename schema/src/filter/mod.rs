@@ -17,7 +17,7 @@ use vivarium_consensus::Transaction;
 use vivarium_storage::value::RecordRef;
 use vivarium_storage::{Cell, CollectionId, DatabaseId, Document, DocumentId};
 
-pub(crate) use json::walk;
+pub(crate) use json::{JsonTest, walk};
 pub(crate) use predicate::{Condition, ListTest, Predicate, Quantifier, Relation, RelationKind};
 pub(crate) use test::{Operator, Test, TextOperator};
 

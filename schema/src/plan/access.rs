@@ -3,7 +3,7 @@
 use super::facts::{Fact, conjuncts, facts_of};
 use super::order::Order;
 use super::tree::Via;
-use crate::catalog::{Catalog, Collection, FieldKind, Index};
+use crate::catalog::{Catalog, Collection, FieldKind, Index, IndexElement};
 use crate::filter::{Condition, Filter, Predicate, Quantifier, RelationKind};
 use vivarium_storage::key::Direction;
 use vivarium_storage::{CollectionId, DocumentId, FieldId, IndexId, Value};
@@ -252,7 +252,7 @@ impl Chooser<'_> {
         let mut before = 0.0;
         let mut ranges = 1;
         for element in &index.elements {
-            let Some((bound, fact)) = self.bound(&element.path, element.each, ranges) else { break };
+            let Some((bound, fact)) = self.bound(element, ranges) else { break };
             match &bound {
                 Bound::Values(values) => ranges *= values.len().max(1),
                 Bound::Selected(choice) => before += choice.cost,
@@ -296,9 +296,9 @@ impl Chooser<'_> {
     }
 
     /// What is known of an element, and the conjunct that it does away with.
-    fn bound(&self, path: &[FieldId], each: bool, ranges: usize) -> Option<(Bound, Option<usize>)> {
+    fn bound(&self, element: &IndexElement, ranges: usize) -> Option<(Bound, Option<usize>)> {
         if let Some(Via::Reference { field, .. }) = self.wanted.via
-            && *path == [field]
+            && element.path == [field]
         {
             return Some((Bound::Parent, None));
         }
@@ -307,7 +307,7 @@ impl Chooser<'_> {
                 Bound::Values(values) => ranges * values.len() <= RANGES_MAX,
                 _ => true,
             };
-            fact.path == path && fact.each == each && few
+            fact.path == element.path && fact.json == element.json && fact.each == element.each && few
         };
         let of = |fact: &Fact| (fact.bound.clone(), fact.whole.then_some(fact.conjunct));
         let equal = |fact: &&Fact| fits(fact) && !matches!(fact.bound, Bound::Range { .. } | Bound::Prefix(_));
@@ -323,7 +323,8 @@ impl Chooser<'_> {
             return None;
         }
         let rest = &index.elements[fixed..];
-        let is_fixed = |path: &[FieldId]| index.elements[..fixed].iter().any(|element| *element.path == *path);
+        let is_fixed =
+            |path: &[FieldId]| index.elements[..fixed].iter().any(|each| each.json.is_empty() && each.path == path);
         let mut keys = Vec::with_capacity(order.keys.len());
         let mut whole = true;
         for (at, key) in order.keys.iter().enumerate() {
@@ -341,12 +342,17 @@ impl Chooser<'_> {
         for (at, element) in rest.iter().enumerate() {
             let (_, path, key) = keys.get(at)?;
             let turned = element.direction != key.direction;
-            if *path != element.path || !key.natural_nulls || *reverse.get_or_insert(turned) != turned {
+            if *path != element.path
+                || !element.json.is_empty()
+                || !key.natural_nulls
+                || *reverse.get_or_insert(turned) != turned
+            {
                 return None;
             }
         }
         let never_null = |path: &[FieldId]| never_null(self.catalog, self.collection, path);
-        let distinct = index.unique && index.elements.iter().all(|element| never_null(&element.path));
+        let distinct =
+            index.unique && index.elements.iter().all(|element| element.json.is_empty() && never_null(&element.path));
         if distinct && keys.len() >= rest.len() {
             // No two entries are alike, so what follows decides nothing.
             return Some((reverse.unwrap_or(order.ids == Direction::Descending), serving()));

@@ -2,12 +2,17 @@
 
 use super::access::{Bound, select};
 use crate::catalog::Catalog;
-use crate::filter::{Condition, Filter, ListTest, Operator, Predicate, Quantifier, RelationKind, Test, TextOperator};
+use crate::filter::{
+    Condition, Filter, JsonTest, ListTest, Operator, Predicate, Quantifier, RelationKind, Test, TextOperator,
+};
+use crate::write::entries::JSON_CONTAINER;
 use vivarium_storage::{FieldId, Value};
 
 /// A condition that an index can serve.
 pub(super) struct Fact {
     pub(super) path: Vec<FieldId>,
+    /// Further into a JSON field.
+    pub(super) json: Vec<String>,
     pub(super) each: bool,
     pub(super) bound: Bound,
     /// The conjunct that it comes from.
@@ -36,7 +41,7 @@ pub(super) fn facts_of(
     match predicate {
         Predicate::Value { field, test } => {
             if let Some((bound, whole)) = bound_of(test) {
-                facts.push(Fact { path: path(*field), each: false, bound, conjunct, whole });
+                facts.push(Fact { path: path(*field), json: Vec::new(), each: false, bound, conjunct, whole });
             }
         }
         Predicate::List { field, test } => {
@@ -45,7 +50,20 @@ pub(super) fn facts_of(
                 ListTest::HasAny(values) => (values.clone(), true),
                 _ => return,
             };
-            facts.push(Fact { path: path(*field), each: true, bound: Bound::Values(values), conjunct, whole });
+            facts.push(Fact {
+                path: path(*field),
+                json: Vec::new(),
+                each: true,
+                bound: Bound::Values(values),
+                conjunct,
+                whole,
+            });
+        }
+        // The whole of a JSON field has no index.
+        Predicate::Json { field, path: json, test } if !json.is_empty() => {
+            if let Some((bound, whole)) = bound_of_json(test) {
+                facts.push(Fact { path: path(*field), json: json.clone(), each: false, bound, conjunct, whole });
+            }
         }
         Predicate::Embedded { field, predicate } => {
             let before = facts.len();
@@ -83,7 +101,7 @@ pub(super) fn facts_of(
                 },
                 _ => return,
             };
-            facts.push(Fact { path: path(field), each: false, bound, conjunct, whole: true });
+            facts.push(Fact { path: path(field), json: Vec::new(), each: false, bound, conjunct, whole: true });
         }
         _ => {}
     }
@@ -112,4 +130,40 @@ fn bound_of(test: &Test) -> Option<(Bound, bool)> {
         }
     }
     (lower.is_some() || upper.is_some()).then_some((Bound::Range { lower, upper }, !others))
+}
+
+/// As [`bound_of`], for a part of JSON: numbers are ordered among numbers and strings among strings.
+fn bound_of_json(test: &JsonTest) -> Option<(Bound, bool)> {
+    let container = || Value::Bytes(JSON_CONTAINER.to_vec());
+    match test {
+        JsonTest::IsNull(true) => Some((Bound::Values(vec![Value::Null]), true)),
+        JsonTest::Equal(Value::Map(_) | Value::List(_)) => Some((Bound::Values(vec![container()]), false)),
+        JsonTest::Equal(value) => Some((Bound::Values(vec![value.clone()]), true)),
+        JsonTest::Compare(Test { operators, .. }) => {
+            let [operator] = operators.as_slice() else { return None };
+            let (Operator::Less(value)
+            | Operator::LessOrEqual(value)
+            | Operator::Greater(value)
+            | Operator::GreaterOrEqual(value)) = operator
+            else {
+                return None;
+            };
+            // Where values of the operand's kind begin and end among all that JSON has.
+            let (first, last) = match value {
+                Value::Int(_) | Value::Float(_) | Value::Decimal(_) => {
+                    ((Value::Bool(true), false), (Value::String(String::new()), false))
+                }
+                Value::String(_) => ((Value::String(String::new()), true), (container(), false)),
+                _ => return None,
+            };
+            let (lower, upper) = match operator {
+                Operator::Less(_) => (first, (value.clone(), false)),
+                Operator::LessOrEqual(_) => (first, (value.clone(), true)),
+                Operator::Greater(_) => ((value.clone(), false), last),
+                _ => ((value.clone(), true), last),
+            };
+            Some((Bound::Range { lower: Some(lower), upper: Some(upper) }, true))
+        }
+        _ => None,
+    }
 }

@@ -242,6 +242,7 @@ impl<'d> Builder<'d> {
             let kind = match field.name() {
                 "__typename" => EdgeField::Typename(json_string(&collection.edge_type())),
                 "cursor" => EdgeField::Cursor,
+                "score" => EdgeField::Score,
                 "node" => {
                     let record = self.record(collection, &field.selections())?;
                     EdgeField::Node { view: push(views, record) }

@@ -247,7 +247,11 @@ pub(crate) enum ConnectionField {
 pub(crate) enum EdgeField {
     Typename(Box<[u8]>),
     Cursor,
-    Node { view: usize },
+    Node {
+        view: usize,
+    },
+    /// The relevance of a search, of which there is none yet.
+    Score,
 }
 
 /// A field of `pageInfo`.

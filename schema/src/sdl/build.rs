@@ -109,7 +109,7 @@ impl Builder<'_, '_> {
         for (place, field) in self.shapes.objects[object].fields.iter().enumerate() {
             let at = (object, place);
             if let Some(Relation::Reference { unique, .. }) = self.relations.get(&at) {
-                let elements = [Element { path: vec![at], each: false }];
+                let elements = [Element { path: vec![at], json: Vec::new(), each: false }];
                 let index = self.index(object, field.name.to_string(), &elements, *unique, true);
                 self.references.insert(at, index.id);
                 indexes.push(index);
@@ -137,11 +137,12 @@ impl Builder<'_, '_> {
                 .map(|place| {
                     let mut path = outer.path.clone();
                     path.push((at, place));
-                    Element { path, each: outer.each || self.shapes.field((at, place)).list.is_some() }
+                    let each = outer.each || self.shapes.field((at, place)).list.is_some();
+                    Element { path, json: Vec::new(), each }
                 })
                 .collect()
         };
-        ahead.extend(inside(object, &Element { path: Vec::new(), each: false }).into_iter().rev());
+        ahead.extend(inside(object, &Element { path: Vec::new(), json: Vec::new(), each: false }).into_iter().rev());
         while let Some(element) = ahead.pop() {
             let last = *element.path.last().expect("a path has at least the field that it began with");
             match self.shapes.field(last).kind {
@@ -158,6 +159,7 @@ impl Builder<'_, '_> {
             .iter()
             .map(|element| IndexElement {
                 path: element.path.iter().map(|at| self.numbers.field(*at)).collect(),
+                json: element.json.clone(),
                 direction: Direction::Ascending,
                 each: element.each,
             })

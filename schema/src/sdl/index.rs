@@ -28,6 +28,8 @@ pub(super) struct Declared {
 pub(super) struct Element {
     /// From the collection's field inwards.
     pub(super) path: Vec<FieldAt>,
+    /// From a JSON field further inwards.
+    pub(super) json: Vec<String>,
     /// A list is met on the way.
     pub(super) each: bool,
 }
@@ -196,15 +198,28 @@ fn resolve(
                 continue;
             }
             Shape::Embedded(_) => Some("is an embedded value: name one of its fields, like \"address.city\""),
-            _ if !last => Some("has no fields inside: end the path here"),
+            _ if !last && field.kind != Shape::Scalar(Scalar::Json) => Some("has no fields inside: end the path here"),
             Shape::Record(_) if field.list.is_some() => {
                 Some("is a list of records, which has an index of its own: remove it from this one")
             }
             Shape::Record(_) if matches!(relations.get(&at), Some(Relation::One { .. })) => {
                 Some("is the side of a relation that stores nothing: declare the index on the other side")
             }
+            Shape::Scalar(Scalar::Json) if field.list.is_some() || each => {
+                Some("is JSON in a list, which an index does not look into: index a field of another type")
+            }
+            Shape::Scalar(Scalar::Json) if last => Some(
+                "is JSON, which has no order that an index could keep: index a part of it, like \"preferences.theme\"",
+            ),
+            Shape::Scalar(Scalar::Json) if unique => {
+                Some("is JSON, whose parts cannot be unique keys: use @index, or a field of another type")
+            }
+            Shape::Scalar(Scalar::Json) if names[depth + 1..].iter().any(|step| step.is_empty()) => {
+                Some("is followed by an empty name: name the members of the JSON that lead to what is indexed")
+            }
             Shape::Scalar(Scalar::Json) => {
-                Some("is JSON, which has no order that an index could keep: index a field of another type")
+                let json = names[depth + 1..].iter().map(|step| (*step).to_owned()).collect();
+                return Some(Element { path, json, each });
             }
             Shape::Scalar(Scalar::Float) if unique => {
                 Some("is a Float, and whether two of those are equal is a matter of rounding: use Decimal or Int")
@@ -224,5 +239,5 @@ fn resolve(
         report.add(place, "index-fields", message);
         return None;
     }
-    Some(Element { path, each })
+    Some(Element { path, json: Vec::new(), each })
 }

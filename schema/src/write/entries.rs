@@ -3,9 +3,13 @@
 //! Invariant: entries are a function of the catalog and the document, so that they can be made again and compared.
 
 use crate::catalog::{Catalog, Collection, Index, IndexElement};
+use crate::filter::walk;
 use crate::{Code, Failure};
 use vivarium_storage::key::{self, KEY_BYTES_MAX};
 use vivarium_storage::{DatabaseId, Document, DocumentId, FieldId, IndexId, Key, ValueRef};
+
+/// What stands for every list and object in an index over a part of JSON. It sorts behind all other JSON values.
+pub(crate) const JSON_CONTAINER: &[u8] = &[];
 
 /// The entries of one index for one document, ascending by key, each key once.
 ///
@@ -26,7 +30,7 @@ pub fn of_document(
             collect(document, &element.path, &mut values);
             tuples = values.iter().flat_map(|value| tuples.iter().map(|tuple| tuple.with(*value, element))).collect();
         } else {
-            let value = value_at(document, &element.path);
+            let value = element_value(document, element);
             tuples.iter_mut().for_each(|tuple| tuple.push(value, element));
         }
     }
@@ -88,6 +92,19 @@ impl Tuple {
     }
 }
 
+/// What an index holds of an element that no list is met on the way to.
+fn element_value<'a>(document: Document<'a>, element: &IndexElement) -> ValueRef<'a> {
+    let value = value_at(document, &element.path);
+    if element.json.is_empty() {
+        return value;
+    }
+    match walk(value, &element.json) {
+        // Their contents are not looked up by: one mark stands for all of them, which no JSON value is equal to.
+        ValueRef::Map(_) | ValueRef::List(_) => ValueRef::Bytes(JSON_CONTAINER),
+        value => value,
+    }
+}
+
 /// The value at the end of a path through embedded values; null where one of them is.
 pub(crate) fn value_at<'a>(document: Document<'a>, path: &[FieldId]) -> ValueRef<'a> {
     let Some((first, rest)) = path.split_first() else { return ValueRef::Null };
@@ -121,8 +138,7 @@ fn collect_below<'a>(value: ValueRef<'a>, rest: &[FieldId], within: Within, out:
 }
 
 fn too_long(catalog: &Catalog, collection: &Collection, index: &Index, bytes: usize) -> Failure {
-    let fields: Vec<String> =
-        index.elements.iter().map(|element| collection.path_names(catalog, &element.path).join(".")).collect();
+    let fields: Vec<String> = index.elements.iter().map(|element| collection.element_name(catalog, element)).collect();
     let message = format!(
         "{} of {} is indexed, and an index takes at most {KEY_BYTES_MAX} bytes, not {bytes}: shorten it, or drop the index {}.",
         fields.join(" with "),

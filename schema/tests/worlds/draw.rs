@@ -178,6 +178,9 @@ impl<'a> Drawer<'a> {
             if self.chance.percent(70) {
                 edge.push(plain("cursor"));
             }
+            if self.chance.percent(15) {
+                edge.push(plain("score"));
+            }
             if edge.is_empty() || self.chance.percent(60) {
                 edge.push(with("node", self.record(object, depth)));
             }

@@ -264,6 +264,18 @@ impl Drawing<'_> {
 
     fn json(self, object: &Object, declared: &Field, chance: &mut Chance) -> Member {
         let path = chance.some(&["a".to_owned(), "b".to_owned(), "0".to_owned()], 2);
+        self.json_at(object, declared, path, false, chance)
+    }
+
+    /// A condition on a part of JSON. `equal`: mostly one that an index serves before its last field.
+    pub fn json_at(
+        self,
+        object: &Object,
+        declared: &Field,
+        path: Vec<String>,
+        equal: bool,
+        chance: &mut Chance,
+    ) -> Member {
         let atom = |chance: &mut Chance| {
             let known = self.known(object, declared, chance).filter(|_| chance.percent(60));
             let drawn = known.unwrap_or_else(|| atom::draw(self.model, "JSON", chance));
@@ -272,6 +284,7 @@ impl Drawing<'_> {
             if inner.is_null() || chance.percent(30) { drawn } else { atom::json(&inner) }
         };
         let test = match chance.below(9) {
+            2..9 if equal => JsonTest::Eq(atom(chance)),
             6.. => JsonTest::Compare(*chance.pick(&["gt", "gte", "lt", "lte"]), atom(chance)),
             0 => JsonTest::Eq(atom(chance)),
             1 => JsonTest::Ne(atom(chance)),

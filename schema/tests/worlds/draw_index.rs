@@ -39,6 +39,10 @@ impl Drawing<'_> {
             let (mut owner, mut sortable) = (object, true);
             for step in &steps {
                 let declared = owner.field(step);
+                if declared.of == "JSON" {
+                    sortable = false;
+                    break;
+                }
                 sortable &= !declared.list && !declared.is_relation();
                 if declared.kind == Kind::Embedded {
                     owner = self.model.object(&declared.of);
@@ -84,6 +88,10 @@ impl Drawing<'_> {
                     _ => self.filter(target(), 1, chance).members,
                 };
                 Member::ToOne { field, inner: Where { of: format!("{}Where", declared.of), members } }
+            }
+            (_, steps) if declared.of == "JSON" => {
+                let path = steps.iter().map(|step| (*step).to_owned()).collect();
+                self.json_at(object, declared, path, equal, chance)
             }
             (_, _) if declared.list => self.list_member(object, declared, chance),
             (_, _) => self.value_member(object, declared, equal, chance),

@@ -146,6 +146,8 @@ impl<'a> Evaluator<'a> {
                 let edge = |id: &Id| {
                     self.object(&format!("{}Edge", object.name), &merged.below(), |merged| match merged.name() {
                         "cursor" => cursor(id),
+                        // Of searches only.
+                        "score" => Json::Null,
                         "node" => self.record(object, id, &merged.below()),
                         name => panic!("an edge has no {name}"),
                     })

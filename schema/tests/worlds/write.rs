@@ -14,6 +14,7 @@ use super::world::{Change, Edits, Id, Record, Refused, Relate, Value, World};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 
 /// One field of a mutation.
 #[derive(Clone, Debug)]
@@ -150,11 +151,12 @@ impl Write {
                 return Err("PRECONDITION_FAILED");
             }
         }
-        let place = std::cell::Cell::new(0);
-        let id_of = |given: &Option<Id>| {
-            place.set(place.get() + 1);
-            given.clone().unwrap_or_else(|| format!("unknown{}", place.get()))
-        };
+        // Of records that were not created after all: no two of one operation may have the same.
+        let numbered = (0..).map(|number| format!("unknown{number:05}"));
+        let there = world.records.get(&object.name).map(|all| all.keys().cloned().collect::<BTreeSet<Id>>());
+        let mut unknown = numbered.filter(|id: &Id| !there.as_ref().is_some_and(|there| there.contains(id)));
+        let mut id_of =
+            |given: &Option<Id>| given.clone().unwrap_or_else(|| unknown.next().expect("numbers do not end"));
         let shown = |world: &World, id: &Id| {
             let mut record = json!({ "itsId": id });
             let evaluator = Evaluator { model, world };
