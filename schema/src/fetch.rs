@@ -1,9 +1,11 @@
 //! Batched reads in the catalog's terms: documents by id, index entries by range, relatives by parent.
 //!
-//! One call is one batch, whatever its width; keys go down sorted and without repetitions.
+//! One call is one batch, whatever its width; keys go down sorted and without repetitions. Records come with what is
+//! computed of them.
 
-use crate::Abort;
+use crate::catalog::{Catalog, Collection};
 use crate::filter::Record;
+use crate::{Abort, compute};
 use vivarium_consensus::Transaction;
 use vivarium_storage::engine::{Bytes, Scan};
 use vivarium_storage::key::{self, Direction};
@@ -15,10 +17,12 @@ pub(crate) const ALL: usize = usize::MAX;
 /// The records with these ids, in their order; `None` where there is none. `ids` may repeat.
 pub(crate) async fn records(
     transaction: &mut Transaction,
+    catalog: &Catalog,
     database: DatabaseId,
     collection: CollectionId,
     ids: &[DocumentId],
 ) -> Result<Vec<Option<Record>>, Abort> {
+    let declared = catalog.collection(collection).expect("a plan is used with its own catalog");
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -26,14 +30,14 @@ pub(crate) async fn records(
     if ids.is_sorted_by(|one, next| one < next) {
         let keys: Vec<Key> = ids.iter().map(document_key).collect();
         let cells = transaction.get_many(Space::Document, &keys).await?;
-        return Ok(ids.iter().zip(cells).map(|(id, cell)| vouched(*id, cell)).collect());
+        return Ok(ids.iter().zip(cells).map(|(id, cell)| vouched(declared, *id, cell)).collect());
     }
     let mut sorted = ids.to_vec();
     sorted.sort_unstable();
     sorted.dedup();
     let keys: Vec<Key> = sorted.iter().map(document_key).collect();
     let cells = transaction.get_many(Space::Document, &keys).await?;
-    let found: Vec<_> = sorted.iter().zip(cells).map(|(id, cell)| vouched(*id, cell)).collect();
+    let found: Vec<_> = sorted.iter().zip(cells).map(|(id, cell)| vouched(declared, *id, cell)).collect();
     let place = |id: &DocumentId| found[sorted.binary_search(id).expect("every id was sorted in")].clone();
     Ok(ids.iter().map(place).collect())
 }
@@ -74,17 +78,17 @@ pub(crate) fn entry_id(key: &Bytes, cell: &Cell) -> Result<DocumentId, Abort> {
 }
 
 /// A document that was read by its key: the store has checked its bytes.
-fn vouched(id: DocumentId, cell: Option<Cell>) -> Option<Record> {
-    cell.map(|cell| Record { id, cell })
+fn vouched(collection: &Collection, id: DocumentId, cell: Option<Cell>) -> Option<Record> {
+    cell.map(|cell| Record { id, cell: compute::seen(collection, cell) })
 }
 
 /// A document that came from a scan. The bytes are checked here, once.
-pub(crate) fn record(id: DocumentId, cell: Option<Cell>) -> Result<Option<Record>, Abort> {
+pub(crate) fn record(collection: &Collection, id: DocumentId, cell: Option<Cell>) -> Result<Option<Record>, Abort> {
     match cell {
         None => Ok(None),
         Some(cell) => {
             Document::open(&cell.value)?;
-            Ok(Some(Record { id, cell }))
+            Ok(Some(Record { id, cell: compute::seen(collection, cell) }))
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod catalog;
+pub mod compute;
 pub mod database;
 mod error;
 pub mod execute;

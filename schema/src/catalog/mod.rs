@@ -8,6 +8,7 @@ mod names;
 pub use names::capitalize;
 
 use crate::Input;
+use crate::compute::Computed;
 use serde::{Deserialize, Serialize};
 use vivarium_storage::key::Direction;
 use vivarium_storage::{CollectionId, FieldId, IndexId};
@@ -145,6 +146,9 @@ pub struct Field {
     pub hidden: bool,
     /// `@precision`: digits and scale of a Decimal.
     pub precision: Option<Precision>,
+    /// `@computed`: what the server works out from the rest of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computed: Option<Computed>,
 }
 
 /// A list field of values.

@@ -240,7 +240,7 @@ impl EnumType {
 impl Field {
     /// True where clients write the field: the server does not set it itself.
     pub fn is_written(&self) -> bool {
-        !self.read_only && !self.updated_at
+        !self.read_only && !self.updated_at && self.computed.is_none()
     }
     /// True where `increment` adds to the field.
     pub fn takes_increments(&self) -> bool {
@@ -258,12 +258,14 @@ impl Field {
         let merged = matches!(self.kind, FieldKind::Scalar(Scalar::Json) | FieldKind::Embedded(_));
         merged && self.list.is_none() && self.is_written()
     }
-    /// True where the document holds the field: not the far side of a relation, not links.
+    /// True where the document holds the field: not the far side of a relation, not links, not what is computed when
+    /// it is read.
     pub fn is_stored(&self) -> bool {
-        matches!(
-            self.kind,
-            FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_) | FieldKind::ToOne { .. }
-        )
+        !crate::compute::is_virtual(self)
+            && matches!(
+                self.kind,
+                FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_) | FieldKind::ToOne { .. }
+            )
     }
     /// True where the API answers with a connection.
     pub fn is_to_many(&self) -> bool {

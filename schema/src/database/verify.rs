@@ -3,10 +3,10 @@
 //! Everything is read at one snapshot, a chunk at a time, so that memory does not grow with the data.
 
 use super::{Database, Error};
-use crate::GlobalId;
 use crate::catalog::{Catalog, Collection, Field, FieldKind, Index, Scalar, TypeId};
 use crate::write::delete::{LinkSide, holders, link_sides};
 use crate::write::entries::{collect, of_document, of_link};
+use crate::{GlobalId, compute};
 use serde::Serialize;
 use std::time::Duration;
 use vivarium_consensus::{Consistency, Error as NodeError, Node, Transaction};
@@ -387,7 +387,15 @@ fn hex(bytes: &[u8]) -> String {
 fn fits(catalog: &Catalog, collection: &Collection, document: Document<'_>) -> Result<(), String> {
     // A document written under an earlier schema may lack what a later one requires.
     let complete = document.schema() == catalog.version;
-    fields_fit(catalog, &collection.fields, |field| document.field(field.id), complete)
+    fields_fit(catalog, &collection.fields, |field| document.field(field.id), complete)?;
+    match compute::stored(collection, document) {
+        Ok(differing) if differing.is_empty() || !complete => Ok(()),
+        Ok(differing) => {
+            let names = differing.iter().filter_map(|(id, _)| collection.field(*id)).map(|field| field.name.as_str());
+            Err(format!("holds something else than what is computed in {}", names.collect::<Vec<_>>().join(", ")))
+        }
+        Err((field, fragment)) => Err(format!("has no {}, which cannot be computed: {fragment}", field.name)),
+    }
 }
 
 fn fields_fit<'a>(

@@ -301,7 +301,7 @@ impl Reader<'_> {
             pages.push(Page { start, count: shown.len(), next, previous, total });
         }
         let records = if needs.records {
-            let found = fetch::records(self.transaction, self.database, choice.collection, &ids).await?;
+            let found = fetch::records(self.transaction, self.catalog, self.database, choice.collection, &ids).await?;
             whole(found)?
         } else {
             Vec::new()

@@ -149,7 +149,7 @@ impl Attempt<'_> {
     async fn found(&mut self, collection: &Collection, bound: &BoundWrite) -> Result<Option<Record>, Abort> {
         let key = bound.by.as_ref().unwrap_or(&RecordKey::Nobody);
         let Some(id) = self.reader().find(key).await? else { return Ok(None) };
-        let found = fetch::records(self.transaction, self.database, collection.id, &[id]).await?;
+        let found = fetch::records(self.transaction, self.catalog, self.database, collection.id, &[id]).await?;
         Ok(found.into_iter().flatten().next())
     }
 

@@ -31,7 +31,7 @@ impl Reader<'_> {
 
     /// The records with these ids that are there, in their order.
     pub(super) async fn records(&mut self, collection: CollectionId, ids: &[DocumentId]) -> Result<Vec<Record>, Abort> {
-        let found = fetch::records(self.transaction, self.database, collection, ids).await?;
+        let found = fetch::records(self.transaction, self.catalog, self.database, collection, ids).await?;
         Ok(found.into_iter().flatten().collect())
     }
 

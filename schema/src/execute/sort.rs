@@ -79,7 +79,7 @@ impl Reader<'_> {
     /// The record of each id; every one is read once.
     async fn each(&mut self, target: CollectionId, ids: &[Option<DocumentId>]) -> Result<Vec<Option<Record>>, Abort> {
         let distinct = ascending(ids.iter().flatten().copied().collect());
-        let found = fetch::records(self.transaction, self.database, target, &distinct).await?;
+        let found = fetch::records(self.transaction, self.catalog, self.database, target, &distinct).await?;
         let record = |id: &Option<DocumentId>| found[distinct.binary_search(&(*id)?).ok()?].clone();
         Ok(ids.iter().map(record).collect())
     }

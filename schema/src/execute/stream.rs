@@ -83,7 +83,8 @@ impl Stream {
         rows: Vec<Row>,
     ) -> Result<Vec<Record>, Abort> {
         if self.space == Space::Document {
-            let record = |(key, cell): Row| fetch::record(key::document_id(&key)?, Some(cell));
+            let declared = reader.catalog.collection(collection).expect("a plan is used with its own catalog");
+            let record = |(key, cell): Row| fetch::record(declared, key::document_id(&key)?, Some(cell));
             return Ok(rows
                 .into_iter()
                 .map(record)

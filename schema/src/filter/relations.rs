@@ -133,7 +133,7 @@ impl Reader<'_> {
         ids: Vec<DocumentId>,
     ) -> Result<Vec<DocumentId>, Abort> {
         let ids = ascending(ids);
-        let found = fetch::records(self.transaction, self.database, target, &ids).await?;
+        let found = fetch::records(self.transaction, self.catalog, self.database, target, &ids).await?;
         let records: Vec<Record> = found.into_iter().flatten().collect();
         // A filter may hold filters of its own: the future's size must not depend on how many.
         let matches = Box::pin(filter.matches(self.catalog, self.database, self.transaction, &records)).await?;

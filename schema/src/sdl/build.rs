@@ -260,6 +260,7 @@ impl Builder<'_, '_> {
             read_only: uses.one("readOnly").is_some(),
             hidden: uses.one("hidden").is_some(),
             precision: default::precision(field),
+            computed: self.numbers.computed.get(&at).cloned(),
         }
     }
 

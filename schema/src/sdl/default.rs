@@ -19,7 +19,7 @@ pub(super) fn check_behaviour(shapes: &Shapes<'_>, at: FieldAt, report: &mut Rep
     let uses = field.uses;
     let single = field.list.is_none();
     if matches!(field.kind, Shape::Record(_)) {
-        let fillers = ["default", "updatedAt", "autoIncrement", "precision", "check"];
+        let fillers = ["default", "updatedAt", "autoIncrement", "computed", "precision", "check"];
         for (filler, each) in fillers.iter().flat_map(|filler| uses.all(filler).map(move |each| (filler, each))) {
             report.add(
                 each.place(""),
@@ -60,8 +60,21 @@ pub(super) fn check_behaviour(shapes: &Shapes<'_>, at: FieldAt, report: &mut Rep
     if let Some(each) = uses.one("precision") {
         check_precision(field, &name, each, report);
     }
-    let fillers: Vec<&str> =
-        ["default", "updatedAt", "autoIncrement"].into_iter().filter(|filler| uses.one(filler).is_some()).collect();
+    if let Some(each) = uses.one("computed") {
+        let scalar = matches!(field.kind, Shape::Scalar(scalar) if scalar != Scalar::Json);
+        if !(single && scalar) {
+            let message = format!("@computed gives one value: {name} must be a scalar other than JSON, and no list.");
+            report.add(each.place(""), "behaviour-type", message);
+        }
+        if let Some(other) = uses.one("readOnly") {
+            let message = format!("{name} is computed, so nobody writes it anyway: remove @readOnly.");
+            report.add(other.place(""), "behaviour-conflict", message);
+        }
+    }
+    let fillers: Vec<&str> = ["default", "updatedAt", "autoIncrement", "computed"]
+        .into_iter()
+        .filter(|filler| uses.one(filler).is_some())
+        .collect();
     if let [first, second, ..] = fillers.as_slice() {
         let place = uses.one(second).and_then(|each| each.place(""));
         report.add(place, "behaviour-conflict", format!("@{first} and @{second} both fill {name}: keep one of them."));

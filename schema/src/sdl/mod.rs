@@ -4,6 +4,7 @@
 //! field is) -> `relation` -> `number` (ids) -> `build` (the catalog), each stage adding what is wrong.
 
 mod build;
+mod computed;
 mod default;
 mod directive;
 mod document;

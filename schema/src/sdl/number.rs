@@ -1,11 +1,13 @@
 //! Numbers for everything that has a name: those of the previous catalog where a name (or the one that `@rename`
 //! gives) is still there and still holds the same kind of value, new ones otherwise. No number is ever used twice.
 
+use super::computed;
 use super::directive::Uses;
 use super::relation::Relation;
 use super::report::Report;
 use super::shape::{FieldAt, FieldShape, ObjectAt, Shape, Shapes};
 use crate::catalog::{self, Catalog, FieldKind, Scalar};
+use crate::compute::Computed;
 use std::collections::BTreeMap;
 use vivarium_storage::{CollectionId, FieldId};
 
@@ -17,6 +19,8 @@ pub(super) struct Numbers {
     pub(super) enums: Vec<EnumNumbers>,
     pub(super) next_collection: u32,
     pub(super) next_type: u32,
+    /// What `@computed` fields are made of.
+    pub(super) computed: BTreeMap<FieldAt, Computed>,
 }
 
 /// The numbers of one object type.
@@ -57,6 +61,7 @@ pub(super) fn assign(
         enums: Vec::new(),
         next_collection: previous.next_collection,
         next_type: previous.next_type,
+        computed: BTreeMap::new(),
     };
     for shape in &shapes.objects {
         let (known, next) = if shape.collection.is_some() {
@@ -92,7 +97,68 @@ pub(super) fn assign(
     for at in 0..shapes.objects.len() {
         assign_fields(shapes, relations, at, previous, &mut numbers, report);
     }
+    // What they are made of is told by the numbers of the others.
+    numbers.computed = computed::resolve(shapes, &numbers, report);
+    for at in 0..shapes.objects.len() {
+        assign_computed(shapes, at, previous, &mut numbers, report);
+    }
     numbers
+}
+
+/// The known fields of an object, and the next number.
+fn known_fields<'p>(
+    shapes: &Shapes<'_>,
+    at: ObjectAt,
+    numbers: &Numbers,
+    previous: &'p Catalog,
+) -> (&'p [catalog::Field], u16) {
+    let id = numbers.objects[at].id;
+    if shapes.objects[at].collection.is_some() {
+        previous.collection(CollectionId(id)).map_or((&[][..], 1), |each| (&each.fields[..], each.next_field))
+    } else {
+        previous.embedded(id).map_or((&[][..], 1), |each| (&each.fields[..], each.next_field))
+    }
+}
+
+/// Numbers the computed fields: one that is made of the same keeps its number, so that what is stored and indexed
+/// under it stays right.
+fn assign_computed(
+    shapes: &Shapes<'_>,
+    at: ObjectAt,
+    previous: &Catalog,
+    numbers: &mut Numbers,
+    report: &mut Report<'_>,
+) {
+    let (known, _) = known_fields(shapes, at, numbers, previous);
+    for (place, field) in shapes.objects[at].fields.iter().enumerate() {
+        let Some(computed) = numbers.computed.get(&(at, place)) else { continue };
+        let same = |known: &&catalog::Field| known.computed.as_ref() == Some(computed) && same_type(field, known);
+        let kept = carried(field.name, field.uses, |name| known.iter().find(|known| known.name == name)).filter(same);
+        numbers.objects[at].fields[place] = match kept {
+            Some(known) => known.id,
+            None => take_field(&mut numbers.objects[at].next_field, shapes, (at, place), report),
+        };
+    }
+}
+
+fn same_type(field: &FieldShape<'_>, known: &catalog::Field) -> bool {
+    matches!((field.kind, known.kind), (Shape::Scalar(new), FieldKind::Scalar(old)) if new == old)
+        && known.precision == super::default::precision(field)
+}
+
+fn take_field(next: &mut u16, shapes: &Shapes<'_>, at: FieldAt, report: &mut Report<'_>) -> FieldId {
+    let number = FieldId(*next);
+    match next.checked_add(1) {
+        Some(following) => *next = following,
+        None => {
+            let message = format!(
+                "{} has had 65,535 fields over time, and their numbers are used up: start a new type.",
+                shapes.objects[at.0].name
+            );
+            report.add(shapes.field(at).name.location(), "limit", message);
+        }
+    }
+    number
 }
 
 fn assign_fields(
@@ -104,31 +170,20 @@ fn assign_fields(
     report: &mut Report<'_>,
 ) {
     let shape = &shapes.objects[at];
-    let id = numbers.objects[at].id;
-    let (known, mut next) = if shape.collection.is_some() {
-        previous.collection(CollectionId(id)).map_or((&[][..], 1), |each| (&each.fields[..], each.next_field))
-    } else {
-        previous.embedded(id).map_or((&[][..], 1), |each| (&each.fields[..], each.next_field))
-    };
+    let (known, mut next) = known_fields(shapes, at, numbers, previous);
     let mut fields = Vec::new();
     for (place, field) in shape.fields.iter().enumerate() {
-        let find = |name: &str| known.iter().find(|known| known.name == name);
+        if field.uses.one("computed").is_some() {
+            // It gets its number when all others have theirs.
+            fields.push(FieldId(0));
+            continue;
+        }
+        let find = |name: &str| known.iter().find(|known| known.name == name && known.computed.is_none());
         let kept = carried(field.name, field.uses, find)
             .filter(|known| holds_the_same(field, relations.get(&(at, place)), known, numbers, previous));
         fields.push(match kept {
             Some(known) => known.id,
-            None => {
-                let number = FieldId(next);
-                next = next.checked_add(1).unwrap_or_else(|| {
-                    let message = format!(
-                        "{} has had 65,535 fields over time, and their numbers are used up: start a new type.",
-                        shape.name
-                    );
-                    report.add(field.name.location(), "limit", message);
-                    next
-                });
-                number
-            }
+            None => take_field(&mut next, shapes, (at, place), report),
         });
     }
     numbers.objects[at].fields = fields;

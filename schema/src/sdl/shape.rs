@@ -223,7 +223,7 @@ fn check_embedded(object: &Object<'_>, report: &mut Report<'_>) {
                 );
                 report.add(directive.location(), "embedded-index", message);
             }
-            if ["autoIncrement", "updatedAt"].contains(&directive.name.as_str()) {
+            if ["autoIncrement", "updatedAt", "computed"].contains(&directive.name.as_str()) {
                 let message = format!(
                     "@{} works on a collection's own fields only, and {name} is an embedded value: remove it.",
                     directive.name

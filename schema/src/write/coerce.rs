@@ -98,7 +98,7 @@ impl<'a> Coercer<'a> {
         place: &Place<'_>,
         draft: &mut Draft,
     ) -> Result<(), Failure> {
-        if field.read_only || field.updated_at {
+        if !field.is_written() {
             let message = format!("{}.{} is set by the server: leave it out.", collection.name, field.name);
             return Err(place.fail(Code::BadUserInput, message));
         }
@@ -120,6 +120,9 @@ impl<'a> Coercer<'a> {
 
     /// A field that a Create input leaves out.
     fn absent(&self, owner: &str, field: &Field, place: &Place<'_>, draft: &mut Draft) -> Result<(), Failure> {
+        if field.computed.is_some() {
+            return Ok(());
+        }
         if field.auto_increment.is_some() && !field.updated_at && field.default.is_none() {
             draft.numbered.push(field.id);
             return Ok(());

@@ -4,7 +4,7 @@
 
 use crate::catalog::{Catalog, Collection, Index, IndexElement};
 use crate::filter::walk;
-use crate::{Code, Failure};
+use crate::{Code, Failure, compute};
 use vivarium_storage::key::{self, KEY_BYTES_MAX};
 use vivarium_storage::{DatabaseId, Document, DocumentId, FieldId, IndexId, Key, ValueRef};
 
@@ -23,6 +23,8 @@ pub fn of_document(
     id: DocumentId,
     document: Document<'_>,
 ) -> Result<Vec<(Key, Vec<u8>)>, Failure> {
+    let seen = compute::is_over_virtual(collection, index).then(|| compute::read(collection, document)).flatten();
+    let document = seen.as_deref().map_or(document, Document::trusted);
     let mut tuples = vec![Tuple { bytes: key::index(database, index.id), has_null: false }];
     for element in &index.elements {
         if element.each {

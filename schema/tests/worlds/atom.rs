@@ -170,7 +170,7 @@ pub fn uuid(text: &str) -> Atom {
     Atom { rank: Rank::Text(text.to_owned()), json: json!(text), forms }
 }
 
-fn decimal(digits: &str) -> Atom {
+pub fn decimal(digits: &str) -> Atom {
     let forms = vec![Literal::text(digits), Literal::number(digits)];
     Atom { rank: Rank::Decimal(digits.to_owned()), json: json!(digits), forms }
 }

@@ -56,6 +56,8 @@ pub struct Field {
     pub list: bool,
     pub required: bool,
     pub element_required: bool,
+    /// The server works it out.
+    pub computed: bool,
     pub kind: Kind,
 }
 
@@ -189,6 +191,7 @@ fn line(text: &str) -> Line {
         list: of.starts_with('['),
         required: of.ends_with('!'),
         element_required: of.contains("!]"),
+        computed: rest.contains("@computed"),
         kind: Kind::Scalar,
     };
     Line { field, inverse: argument(rest, "inverse"), on_delete }

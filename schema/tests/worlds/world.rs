@@ -137,7 +137,8 @@ impl World {
         self.relate(model, object, id, change)
     }
 
-    fn write(&mut self, model: &Model, object: &Object, id: &str, record: Record) -> Result<(), Refused> {
+    fn write(&mut self, model: &Model, object: &Object, id: &str, mut record: Record) -> Result<(), Refused> {
+        super::computed::compute(object, &mut record);
         let mut keys = object.keys.clone();
         for field in &object.fields {
             if matches!(field.kind, Kind::Reference { unique: true, .. }) {

@@ -325,7 +325,7 @@ fn edits(drawing: Drawing<'_>, object: &Object, change: &Change, chance: &mut Ch
     for declared in &object.fields {
         let name = declared.name.clone();
         let is_set = change.values.iter().any(|(set, _)| *set == name);
-        if is_set || !matches!(declared.kind, Kind::Scalar | Kind::Enum) || !chance.percent(8) {
+        if is_set || declared.computed || !matches!(declared.kind, Kind::Scalar | Kind::Enum) || !chance.percent(8) {
             continue;
         }
         let element = |chance: &mut Chance| one(drawing, object, declared, chance);
@@ -373,7 +373,7 @@ fn select(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Vec<Sel
 fn change(drawing: Drawing<'_>, object: &Object, create: bool, chance: &mut Chance) -> Option<Change> {
     let mut change = Change::default();
     for declared in &object.fields {
-        if !create && !chance.percent(12) {
+        if declared.computed || (!create && !chance.percent(12)) {
             continue;
         }
         match &declared.kind {

@@ -32,7 +32,7 @@ impl<'a> Selection<'a> {
         with_id: bool,
         is_last: impl Fn(CollectionId) -> bool,
     ) -> Selection<'a> {
-        let writable = |field: &&Field| !field.read_only && !field.updated_at && !field.hidden;
+        let writable = |field: &&Field| field.is_written() && !field.hidden;
         let fields = collection.fields.iter().filter(writable);
         let fields = fields.filter(|field| field.is_stored()).collect();
         let links = collection.fields.iter().filter(writable).filter_map(|field| match field.kind {
@@ -136,7 +136,7 @@ fn key_of(catalog: &Catalog, collection: &Collection) -> String {
             let field = collection.field_at(catalog, &element.path)?;
             let is_plain = matches!(field.kind, FieldKind::Scalar(_) | FieldKind::Enum(_)) && field.required;
             // A value that the server makes would be another one after an import.
-            let is_given = !field.read_only && !field.hidden && !field.updated_at;
+            let is_given = field.is_written() && !field.hidden;
             (is_plain && is_given).then(|| field.name.clone())
         }
         _ => None,

@@ -103,7 +103,7 @@ impl Translator {
     /// Writes a field's value; nothing when it is as if absent.
     fn field(&self, field: &Field, value: &RawValue, place: &Place<'_>, out: &mut String) -> Result<(), Misfit> {
         let text = value.get();
-        if field.read_only || field.updated_at {
+        if !field.is_written() {
             return Err(Misfit::here("The server writes this field. Leave it out."));
         }
         match &field.kind {

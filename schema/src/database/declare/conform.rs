@@ -2,7 +2,7 @@
 
 use crate::catalog::{Catalog, Collection, Default, EnumType, Field, FieldKind, Scalar, TypeId};
 use crate::filter::CompiledCheck;
-use crate::{GlobalId, Input, scalar};
+use crate::{GlobalId, Input, compute, scalar};
 use std::collections::BTreeMap;
 use vivarium_storage::{Cell, CollectionId, Document, DocumentBuilder, DocumentId, FieldId, Value, ValueRef, runtime};
 
@@ -59,8 +59,28 @@ impl<'a> Conform<'a> {
                 changes.push((field.id, value));
             }
         }
+        let mut replaced = self.changed(document, cell, changes).map_err(named)?;
+        let filled = replaced.as_deref().map_or(document, Document::trusted);
+        let computed = compute::stored(collection, filled).map_err(|(field, fragment)| {
+            named(format!("has no {}, which cannot be computed: {fragment}.", field.name))
+        })?;
+        if let Some(bytes) = self.changed(filled, cell, computed).map_err(named)? {
+            replaced = Some(bytes);
+        }
+        let document = replaced.as_deref().map_or(document, Document::trusted);
+        let seen = compute::read(collection, document);
+        self.checks(collection, seen.as_deref().map_or(document, Document::trusted)).map_err(named)?;
+        Ok(replaced)
+    }
+
+    /// The document with other values, if there are any.
+    fn changed(
+        &self,
+        document: Document<'_>,
+        cell: &Cell,
+        changes: Vec<(FieldId, Value)>,
+    ) -> Result<Option<Vec<u8>>, String> {
         if changes.is_empty() {
-            self.checks(collection, document).map_err(named)?;
             return Ok(None);
         }
         let mut builder = DocumentBuilder::from_document(document);
@@ -68,14 +88,12 @@ impl<'a> Conform<'a> {
             builder.set(field, value);
         }
         let created = document.created().unwrap_or(cell.version);
-        let bytes = builder.finish(self.catalog.version, Some(created)).map_err(|error| named(error.to_string()))?;
-        self.checks(collection, Document::trusted(&bytes)).map_err(named)?;
-        Ok(Some(bytes))
+        builder.finish(self.catalog.version, Some(created)).map(Some).map_err(|error| error.to_string())
     }
 
     /// What a field must hold instead of what it holds, if that does not fit.
     fn field(&self, field: &Field, value: ValueRef<'_>, written: WrittenMicros) -> Result<Option<Value>, String> {
-        if !field.is_stored() {
+        if !field.is_stored() || field.computed.is_some() {
             return Ok(None);
         }
         if value.is_null() {

@@ -189,6 +189,10 @@ impl Differ<'_> {
             let coordinate = format!("{}.{}", after.name, field.name);
             if let Some(old) = before.fields.iter().find(|old| old.id == field.id) {
                 self.field(&coordinate, old, field);
+            } else if field.computed.is_some()
+                && before.fields.iter().any(|old| old.name == field.name && old.computed.is_some())
+            {
+                self.add(coordinate, Safety::NeedsBackfill, "What is computed changes. Records get its new value.");
             } else if let Some(old) = before.fields.iter().find(|old| old.name == field.name) {
                 let text = format!(
                     "The type changes from {} to {}. Values are not carried over: they read as null.",
@@ -374,6 +378,10 @@ fn added(field: &Field) -> (Safety, &'static str) {
         FieldKind::OneToOne { .. } | FieldKind::OneToMany { .. } | FieldKind::ManyToMany { .. } => {
             (Safety::Safe, "The relation is added.")
         }
+        _ if field.computed.is_some() => (
+            Safety::NeedsBackfill,
+            "The field is added. It is computed for the records that are there, and the change is refused where it cannot be.",
+        ),
         _ if field.required && fills(field) => {
             (Safety::NeedsBackfill, "The field is added. Records that are there get the default.")
         }

@@ -11,7 +11,9 @@ pub(super) fn tightened(previous: &Catalog, target: &Catalog) -> Vec<CollectionI
     let mut embedded = BTreeMap::new();
     let is_tighter = |collection: &&Collection| {
         previous.collection(collection.id).is_some_and(|known| {
+            let computed = collection.fields.iter().filter(|field| field.computed.is_some());
             collection.checks.iter().any(|check| !known.checks.contains(check))
+                || computed.into_iter().any(|field| known.field(field.id).is_none())
                 || fields_tighter(previous, target, &known.fields, &collection.fields, &mut embedded)
         })
     };
@@ -162,11 +164,11 @@ fn keep_fields(known: &[Field], fields: &mut Vec<Field>) -> Option<()> {
     Some(())
 }
 
-/// A required field that is new: until every document has its default nobody reads or writes it. What nothing
+/// A required field that is new, or one that is computed and kept: until every document has its default nobody reads or writes it. What nothing
 /// fills is there at once, for it is only applied where there are no documents.
 fn hide_unfilled(known: &[Field], fields: &mut [Field]) {
-    for field in fields.iter_mut().filter(|field| field.is_stored() && field.required) {
-        let filled = field.default.is_some() || field.updated_at;
+    for field in fields.iter_mut().filter(|field| field.is_stored()) {
+        let filled = field.computed.is_some() || field.required && (field.default.is_some() || field.updated_at);
         if filled && !known.iter().any(|old| old.id == field.id) {
             field.hidden = true;
             field.read_only = true;
