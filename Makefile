@@ -25,9 +25,10 @@ REALITY_SECONDS ?= 600
 reality: ## Breaks real processes for REALITY_SECONDS=600: kill -9, SIGSTOP; as root full disks and cut cables too
 	VIVARIUM_REALITY_SECONDS=$(REALITY_SECONDS) cargo test --locked -p vivarium-server --test reality -- --ignored --nocapture
 
-bench: ## What keys, documents, commits and reads cost in process; reads need CHINOOK=folder
+bench: ## What keys, documents, commits, folds and reads cost in process; reads need CHINOOK=folder
 	cargo test --release -p vivarium-storage --lib -- --ignored --nocapture costs
 	cargo test --release -p vivarium-consensus --test node -- --ignored --nocapture cost
+	cargo run --release -p vivarium-schema --example fold_rates
 ifdef CHINOOK
 	cargo run --release -p vivarium-schema --example read_costs -- $(CHINOOK)
 endif

@@ -116,12 +116,13 @@ pub(super) fn target<'a>(catalog: &'a Catalog, field: &Field) -> &'a Collection 
 }
 
 fn connection(collection: &Collection) -> Definition {
-    let members = vec![
+    let mut members = vec![
         Member::new("edges", format!("[{}!]!", collection.edge_type())),
         Member::new("nodes", format!("[{}!]!", collection.name)),
         Member::new("pageInfo", "PageInfo!"),
         Member::new("totalCount", "Int!").described("Counted only when selected."),
     ];
+    members.extend(super::aggregate::members(collection));
     Definition::new(Form::Object(&[]), collection.connection_type(), members).by(&collection.name)
 }
 
@@ -134,7 +135,7 @@ fn edge(collection: &Collection) -> Definition {
     Definition::new(Form::Object(&[]), collection.edge_type(), members).by(&collection.name)
 }
 
-fn logic(where_type: &str) -> Vec<Member> {
+pub(super) fn logic(where_type: &str) -> Vec<Member> {
     vec![
         Member::new("and", format!("[{where_type}!]")),
         Member::new("or", format!("[{where_type}!]")),

@@ -2,6 +2,7 @@
 //!
 //! Everything that could be generated is defined first; what the roots do not reach is left out when it is written.
 
+mod aggregate;
 mod collection;
 mod definition;
 mod filter;
@@ -106,8 +107,10 @@ fn definitions(catalog: &Catalog) -> Vec<Definition> {
     let mut definitions = shared::directives(catalog);
     definitions.extend(root::definitions(catalog));
     definitions.extend(shared::types());
+    definitions.extend(aggregate::types());
     for collection in &catalog.collections {
         definitions.extend(collection::definitions(catalog, collection));
+        definitions.extend(aggregate::definitions(catalog, collection));
         definitions.extend(input::definitions(catalog, collection));
     }
     for embedded in &catalog.embedded {

@@ -103,8 +103,6 @@ pub(super) fn reserved(catalog: &Catalog) -> BTreeMap<String, String> {
         "ChangeKind",
         "CacheScope",
         "ConflictAction",
-        "DateTimeBucket",
-        "CountAggregate",
         "TextFilter",
         "GeoPoint",
         "GeoShape",
@@ -117,16 +115,6 @@ pub(super) fn reserved(catalog: &Catalog) -> BTreeMap<String, String> {
         "Float",
         "ID",
         "BooleanAggregate",
-        "IntAggregate",
-        "IntAggregateFilter",
-        "FloatAggregate",
-        "FloatAggregateFilter",
-        "BigIntAggregate",
-        "BigIntAggregateFilter",
-        "DecimalAggregate",
-        "DecimalAggregateFilter",
-        "DateAggregate",
-        "DateTimeAggregate",
         "Commit",
         "Mutation",
     ];
@@ -135,12 +123,6 @@ pub(super) fn reserved(catalog: &Catalog) -> BTreeMap<String, String> {
     }
     for collection in &catalog.collections {
         let suffixes = [
-            "Aggregate",
-            "Group",
-            "GroupValues",
-            "GroupKey",
-            "Having",
-            "GroupOrder",
             "Increment",
             "ListChange",
             "Merge",

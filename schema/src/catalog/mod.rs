@@ -3,8 +3,10 @@
 //! Kept as JSON in `Space::Meta` under `engine::catalog_key`, so that the next release reads it.
 
 mod lookup;
+mod measure;
 mod names;
 
+pub use measure::{KeyForm, Measure};
 pub use names::capitalize;
 
 use crate::Input;

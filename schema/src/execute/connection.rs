@@ -49,6 +49,9 @@ struct Part {
 impl Reader<'_> {
     /// The page of a root connection.
     pub(super) async fn root_page(&mut self, list: &BoundList, needs: Needs) -> Result<Pages, Abort> {
+        if needs == Needs::default() {
+            return Ok(Pages { pages: vec![Page::default()], ..Pages::default() });
+        }
         let choice = &list.choice;
         let streams = choice.ordered && !matches!(choice.access, Access::Ids(_));
         let (mut records, mut page) = if streams && !(needs.total && choice.residual.is_some()) {
@@ -234,6 +237,9 @@ impl Reader<'_> {
         needs: Needs,
         parents: &[DocumentId],
     ) -> Result<Pages, Abort> {
+        if needs == Needs::default() {
+            return Ok(Pages { pages: vec![Page::default(); parents.len()], ..Pages::default() });
+        }
         self.check_deadline()?;
         let mut distinct = parents.to_vec();
         distinct.sort_unstable();
@@ -317,6 +323,39 @@ impl Reader<'_> {
         parents: &[DocumentId],
     ) -> Result<Pages, Abort> {
         let choice = &list.choice;
+        let pairs = self.pairs_under(choice, elements, parents).await?;
+        let mut best: Vec<Best<'_>> = parents.iter().map(|_| Best::new(list)).collect();
+        for pairs in pairs.chunks(BATCH) {
+            self.check_deadline()?;
+            let mut ids: Vec<DocumentId> = pairs.iter().map(|(id, _)| *id).collect();
+            ids.dedup();
+            let found = self.records(choice.collection, &ids).await?;
+            let matched = self.matching(choice.residual.as_ref(), found).await?;
+            let keys = self.sort_keys(&list.order, &matched).await?;
+            for (id, parent) in pairs {
+                if let Ok(at) = matched.binary_search_by(|record| record.id.cmp(id)) {
+                    best[*parent].add(vec![matched[at].clone()], vec![keys[at].clone()]);
+                }
+            }
+        }
+        let mut pages = Pages::default();
+        for best in best {
+            let (records, mut page) = best.page();
+            page.start = pages.records.len();
+            page.count = records.len();
+            pages.records.extend(records);
+            pages.pages.push(page);
+        }
+        Ok(pages)
+    }
+
+    /// The records under each parent, by number, ascending and each pair once.
+    pub(super) async fn pairs_under(
+        &mut self,
+        choice: &Choice,
+        elements: &[Element],
+        parents: &[DocumentId],
+    ) -> Result<Vec<(DocumentId, usize)>, Abort> {
         let mut under = Vec::with_capacity(parents.len());
         let mut scans = Vec::with_capacity(parents.len());
         for parent in parents {
@@ -341,29 +380,7 @@ impl Reader<'_> {
         }
         pairs.sort_unstable();
         pairs.dedup();
-        let mut best: Vec<Best<'_>> = parents.iter().map(|_| Best::new(list)).collect();
-        for pairs in pairs.chunks(BATCH) {
-            self.check_deadline()?;
-            let mut ids: Vec<DocumentId> = pairs.iter().map(|(id, _)| *id).collect();
-            ids.dedup();
-            let found = self.records(choice.collection, &ids).await?;
-            let matched = self.matching(choice.residual.as_ref(), found).await?;
-            let keys = self.sort_keys(&list.order, &matched).await?;
-            for (id, parent) in pairs {
-                if let Ok(at) = matched.binary_search_by(|record| record.id.cmp(id)) {
-                    best[*parent].add(vec![matched[at].clone()], vec![keys[at].clone()]);
-                }
-            }
-        }
-        let mut pages = Pages::default();
-        for best in best {
-            let (records, mut page) = best.page();
-            page.start = pages.records.len();
-            page.count = records.len();
-            pages.records.extend(records);
-            pages.pages.push(page);
-        }
-        Ok(pages)
+        Ok(pairs)
     }
 }
 

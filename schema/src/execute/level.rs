@@ -2,6 +2,7 @@
 
 use super::Reader;
 use super::connection::{Page, Pages};
+use super::fold::FoldLevel;
 use super::sort::SortKeys;
 use crate::filter::Record;
 use crate::plan::tree::{ChildPlan, ConnectionPlan, RecordPlan};
@@ -40,6 +41,7 @@ pub(crate) struct ConnectionLevel {
     pub(crate) pages: Vec<Page>,
     /// What was read below the records, for each view.
     pub(crate) views: Vec<Vec<Child>>,
+    pub(crate) folds: Vec<FoldLevel>,
 }
 
 impl Level {
@@ -102,7 +104,9 @@ impl Reader<'_> {
                     let bound = self.bound;
                     let list = bound.list(connection.slot);
                     let pages = self.child_pages(list, connection.needs, &parents).await?;
-                    Child::Connection(self.views(connection, pages).await?)
+                    let mut level = self.views(connection, pages).await?;
+                    level.folds = self.child_folds(connection, &parents).await?;
+                    Child::Connection(level)
                 }
             })
         })
@@ -115,7 +119,7 @@ impl Reader<'_> {
             views.push(self.children(view, &pages.records).await?);
         }
         let Pages { records, keys, pages } = pages;
-        Ok(ConnectionLevel { records, keys, pages, views })
+        Ok(ConnectionLevel { records, keys, pages, views, folds: Vec::new() })
     }
 }
 

@@ -3,6 +3,8 @@
 //! Reading comes first, one batch for each node of the plan; then one pass writes what was read.
 
 mod connection;
+mod exact;
+mod fold;
 mod level;
 pub(crate) mod mutation;
 mod place;
@@ -10,7 +12,9 @@ mod reader;
 mod roots;
 mod sort;
 mod stream;
+mod tally;
 mod write;
+mod write_fold;
 
 pub(crate) use reader::Reader;
 pub(crate) use roots::read_roots;

@@ -49,7 +49,9 @@ impl Reader<'_> {
             }
             Root::List(connection) => {
                 let pages = self.root_page(bound.list(connection.slot), connection.needs).await?;
-                RootLevel::List(self.views(connection, pages).await?)
+                let mut level = self.views(connection, pages).await?;
+                level.folds = self.root_folds(connection).await?;
+                RootLevel::List(level)
             }
             Root::Node { slot, variants } | Root::Nodes { slot, variants } => {
                 self.nodes(bound.ids(*slot), variants).await?

@@ -36,7 +36,7 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Null;
 
-type Written = Result<(), Null>;
+pub(super) type Written = Result<(), Null>;
 
 /// Writes one answer.
 pub(crate) struct Writing<'a> {
@@ -266,6 +266,12 @@ impl Writing<'_> {
             }),
             ConnectionField::PageInfo(fields) => writing.page_info(fields, plan.slot, level, page),
             ConnectionField::TotalCount => writing.raw(page.total.to_string().as_bytes()),
+            ConnectionField::Aggregate { fold, fields } => {
+                writing.aggregate(&plan.folds[*fold], fields, &level.folds[*fold], parent)
+            }
+            ConnectionField::Groups { fold, fields } => {
+                writing.groups(&plan.folds[*fold], fields, &level.folds[*fold], parent)
+            }
         })
     }
 
@@ -345,7 +351,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn leaf(&mut self, leaf: &Leaf, value: ValueRef<'_>) {
+    pub(super) fn leaf(&mut self, leaf: &Leaf, value: ValueRef<'_>) {
         match (leaf, value) {
             (Leaf::Scalar(kind), value) => scalar::write_json(*kind, value, &mut self.answer.data),
             (Leaf::Enum(names), ValueRef::Int(number)) => {

@@ -451,6 +451,16 @@ impl<'a> Compiler<'a> {
     }
 }
 
+impl Test {
+    /// The operators of a scalar's filter, in an input that stands at `path`.
+    ///
+    /// # Errors
+    /// As [`Filter::compile`].
+    pub(crate) fn compile(catalog: &Catalog, scalar: Scalar, input: &Input, path: &[PathItem]) -> Compiled<Test> {
+        Compiler::new(catalog, path).test(&Operand::Scalar(scalar), input)
+    }
+}
+
 /// What a Where object speaks of.
 enum Owner<'a> {
     Collection(&'a Collection),

@@ -12,13 +12,13 @@ mod test;
 use crate::catalog::{Catalog, Check, Collection, Embedded};
 use crate::{Abort, Failure, Input, PathItem};
 use compile::Compiler;
-use predicate::{Scope, Truth, Unresolved};
+use predicate::{Scope, Unresolved};
 use vivarium_consensus::Transaction;
 use vivarium_storage::value::RecordRef;
 use vivarium_storage::{Cell, CollectionId, DatabaseId, Document, DocumentId};
 
 pub(crate) use json::{JsonTest, walk};
-pub(crate) use predicate::{Condition, ListTest, Predicate, Quantifier, Relation, RelationKind};
+pub(crate) use predicate::{Condition, ListTest, Predicate, Quantifier, Relation, RelationKind, Truth};
 pub(crate) use test::{Operator, Test, TextOperator};
 
 /// A compiled predicate over the records of one collection.

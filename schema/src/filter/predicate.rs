@@ -20,7 +20,7 @@ impl Truth {
     pub(super) fn of(holds: bool) -> Truth {
         if holds { Truth::True } else { Truth::False }
     }
-    pub(super) fn and(self, other: Truth) -> Truth {
+    pub(crate) fn and(self, other: Truth) -> Truth {
         match (self, other) {
             (Truth::False, _) | (_, Truth::False) => Truth::False,
             (Truth::Open, _) | (_, Truth::Open) => Truth::Open,
@@ -28,10 +28,10 @@ impl Truth {
             (Truth::True, Truth::True) => Truth::True,
         }
     }
-    fn or(self, other: Truth) -> Truth {
+    pub(crate) fn or(self, other: Truth) -> Truth {
         self.not().and(other.not()).not()
     }
-    fn not(self) -> Truth {
+    pub(crate) fn not(self) -> Truth {
         match self {
             Truth::False => Truth::True,
             Truth::True => Truth::False,

@@ -31,6 +31,8 @@ const FOLLOW: f64 = 10.0;
 const FETCH: f64 = 4.0;
 /// A document met in a scan of its collection.
 const SCAN: f64 = 3.0;
+/// An entry that tells all that is asked of its record.
+const ENTRY: f64 = 0.2;
 /// A record sorted.
 const SORT: f64 = 0.5;
 
@@ -148,6 +150,32 @@ impl Choice {
         choice
     }
 
+    /// The cheapest index whose entries tell the values of `fields` of all that is wanted, and of nothing else. No
+    /// document is read then.
+    pub(crate) fn covering(
+        catalog: &Catalog,
+        collection: &Collection,
+        wanted: &Wanted<'_>,
+        fields: &[FieldId],
+    ) -> Option<Choice> {
+        let conjuncts = wanted.filter.map(|filter| conjuncts(&filter.root)).unwrap_or_default();
+        let mut facts = Vec::new();
+        for (at, conjunct) in conjuncts.iter().enumerate() {
+            let filter = wanted.filter.expect("conjuncts come from a filter");
+            facts_of(catalog, filter, conjunct, at, &[], &mut facts);
+        }
+        let chooser = Chooser { catalog, collection, wanted, conjuncts: &conjuncts, facts: &facts, back_rows: None };
+        let candidates = match wanted.via {
+            Some(Via::Links { .. }) if fields.is_empty() && wanted.filter.is_none() => chooser.candidates(None),
+            Some(Via::Links { .. }) => return None,
+            _ => {
+                let indexes = collection.indexes.iter().filter(|index| index.ready);
+                indexes.filter_map(|index| chooser.by_cover(index, fields)).collect()
+            }
+        };
+        candidates.into_iter().min_by(|one, other| one.cost.total_cmp(&other.cost))
+    }
+
     /// At most one record.
     fn is_point(&self) -> bool {
         match &self.access {
@@ -161,7 +189,7 @@ impl Choice {
 }
 
 impl Element {
-    fn is_single(&self) -> bool {
+    pub(super) fn is_single(&self) -> bool {
         match &self.bound {
             Bound::Values(values) => values.len() == 1,
             Bound::Parent => true,
@@ -172,6 +200,16 @@ impl Element {
     fn is_equal(&self) -> bool {
         matches!(self.bound, Bound::Values(_) | Bound::Parent | Bound::Selected(_))
     }
+}
+
+/// What is known of the first elements of an index.
+struct Known {
+    elements: Vec<Element>,
+    /// The conjuncts that need not be looked at any more.
+    covered: Vec<usize>,
+    rows: f64,
+    before: f64,
+    ranges: usize,
 }
 
 struct Chooser<'a> {
@@ -245,7 +283,32 @@ impl Chooser<'_> {
         candidates.min_by(|one, other| one.cost.total_cmp(&other.cost))
     }
 
-    fn by_index(&self, index: &Index) -> Option<Choice> {
+    fn by_cover(&self, index: &Index, fields: &[FieldId]) -> Option<Choice> {
+        let has = |field: &FieldId| index.elements.iter().any(|element| element.path == [*field]);
+        if index.elements.iter().any(|element| element.each) || !fields.iter().all(has) {
+            return None;
+        }
+        let known = self.known_of(index)?;
+        if self.residual(&known.covered).is_some() {
+            return None;
+        }
+        let Known { elements, rows, before, .. } = known;
+        let width = ENTRY * (1.0 + index.elements.len() as f64 / 100.0);
+        let access = Access::Index {
+            index: index.id,
+            unique: index.unique,
+            elements,
+            rest: Vec::new(),
+            keys: Vec::new(),
+            reverse: false,
+        };
+        let collection = self.collection.id;
+        let cost = before + rows * width;
+        Some(Choice { collection, access, residual: None, ordered: false, scans: false, rows, cost, otherwise: None })
+    }
+
+    /// What is known of the first elements of an index; `None` when it does not lead from a parent to its records.
+    fn known_of(&self, index: &Index) -> Option<Known> {
         let mut elements: Vec<Element> = Vec::new();
         let mut covered = Vec::new();
         let mut rows = RECORDS_GUESSED;
@@ -272,6 +335,11 @@ impl Chooser<'_> {
         {
             return None;
         }
+        Some(Known { elements, covered, rows, before, ranges })
+    }
+
+    fn by_index(&self, index: &Index) -> Option<Choice> {
+        let Known { elements, covered, mut rows, before, ranges } = self.known_of(index)?;
         // An entry for each element of a list: the same record several times, or not at all.
         let each = index.elements.iter().position(|element| element.each);
         if each.is_some_and(|at| at >= elements.len()) {

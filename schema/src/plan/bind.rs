@@ -1,11 +1,13 @@
 //! Plan and variables together: everything that can be refused before anything is read.
 
 use super::Limits;
-use super::access::{Choice, Wanted};
+use super::access::{Access, Choice, Wanted};
+use super::fold::FoldSlot;
+use super::groups::{BoundFold, GroupBinder, columns, looked_at};
 use super::order::Order;
 use super::paging::Paging;
 use super::template::Template;
-use super::tree::{ChosenSlot, ListSlot, Plan, Slot};
+use super::tree::{ChosenSlot, ListSlot, Needs, Plan, Slot};
 use super::variables::Variables;
 use crate::catalog::{Catalog, Collection};
 use crate::filter::Filter;
@@ -34,6 +36,7 @@ pub(crate) struct Bound {
 #[derive(Debug)]
 pub(crate) enum BoundSlot {
     List(Box<BoundList>),
+    Fold(Box<BoundFold>),
     Key(RecordKey),
     /// `None` for what is no id of this database.
     Ids(Vec<Option<GlobalId>>),
@@ -69,6 +72,12 @@ impl Bound {
     pub(crate) fn list(&self, slot: usize) -> &BoundList {
         match &self.slots[slot] {
             BoundSlot::List(list) => list,
+            _ => unreachable!("the plan numbers its slots"),
+        }
+    }
+    pub(crate) fn fold(&self, slot: usize) -> &BoundFold {
+        match &self.slots[slot] {
+            BoundSlot::Fold(fold) => fold,
             _ => unreachable!("the plan numbers its slots"),
         }
     }
@@ -111,6 +120,11 @@ impl Binder<'_> {
                             let parents = slot.within.map_or(1, |within| records[within]);
                             here = parents.saturating_mul(list.paging.count as u64);
                         }
+                        (BoundSlot::Fold(fold), Slot::Fold(slot)) => {
+                            let parents = slot.within.map_or(1, |within| records[within]);
+                            let groups = fold.groups.as_ref().map_or(1, |groups| groups.first as u64);
+                            here = parents.saturating_mul(groups);
+                        }
                         (BoundSlot::List(list), _) => here = list.paging.count as u64,
                         _ => {}
                     }
@@ -145,6 +159,13 @@ impl Binder<'_> {
                     failure
                 })?;
                 BoundSlot::List(Box::new(list))
+            }
+            Slot::Fold(slot) => {
+                let fold = self.fold(slot, warnings).map_err(|mut failure| {
+                    failure.locations = vec![slot.location];
+                    failure
+                })?;
+                BoundSlot::Fold(Box::new(fold))
             }
             Slot::Chosen(slot) => {
                 let list = self.chosen(slot, warnings).map_err(|mut failure| {
@@ -187,10 +208,49 @@ impl Binder<'_> {
             gather_max: self.limits.gather_max,
         };
         let choice = Choice::of(self.catalog, collection, &wanted);
-        if slot.via.is_none() {
+        // When nothing but folds is selected, they alone say how they read.
+        if slot.via.is_none() && slot.needs != Needs::default() {
             self.warn_of_scan(&choice, &slot.name, warnings)?;
         }
         Ok(BoundList { order, paging, choice })
+    }
+
+    fn fold(&self, slot: &FoldSlot, warnings: &mut Vec<String>) -> Result<BoundFold, Failure> {
+        let collection = self.collection(slot.collection);
+        let filter = self.filter(collection, slot.filter.as_ref(), "where")?;
+        let mut measures = slot.measures.clone();
+        let (keys, groups) = match &slot.groups {
+            None => (Vec::new(), None),
+            Some(templates) => {
+                let (catalog, limits, variables) = (self.catalog, self.limits, self.variables);
+                let binder = GroupBinder { catalog, collection, limits, variables };
+                let (keys, groups) = binder.bind(templates, &mut measures)?;
+                (keys, Some(groups))
+            }
+        };
+        let order = Order::by_ids(collection);
+        let wanted = Wanted {
+            filter: filter.as_ref(),
+            order: &order,
+            enough: None,
+            counted: false,
+            via: slot.via,
+            gather_max: usize::MAX,
+        };
+        let covering = Choice::covering(self.catalog, collection, &wanted, &looked_at(&keys, &measures));
+        let choice = Choice::of(self.catalog, collection, &wanted);
+        let (choice, columns) = match covering.filter(|covering| covering.cost <= choice.cost) {
+            Some(covering) => {
+                let columns = columns(collection, &covering, &keys, &measures);
+                (covering, Some(columns))
+            }
+            None => (choice, None),
+        };
+        if slot.via.is_none() && columns.is_none() && matches!(choice.access, Access::Documents { .. }) {
+            let (what, verb) = if choice.residual.is_some() { ("filter", "serves") } else { (slot.noun(), "covers") };
+            self.tell_of_scan(format!("No index {verb} the {what} of"), slot.collection, &slot.name, warnings)?;
+        }
+        Ok(BoundFold { choice, columns, measures, keys, groups })
     }
 
     /// The records that a write of several is about: one more than it may change tells that there are too many.
@@ -229,9 +289,19 @@ impl Binder<'_> {
         if !choice.scans {
             return Ok(());
         }
-        let collection = &self.collection(choice.collection).name;
         let what = if choice.residual.is_some() { "filter" } else { "order" };
-        let message = format!("No index serves the {what} of \"{name}\": every {collection} is read.");
+        self.tell_of_scan(format!("No index serves the {what} of"), choice.collection, name, warnings)
+    }
+
+    fn tell_of_scan(
+        &self,
+        why: String,
+        collection: CollectionId,
+        name: &str,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        let collection = &self.collection(collection).name;
+        let message = format!("{why} \"{name}\": every {collection} is read.");
         if self.limits.refuse_scans {
             let message = format!("{message} Declare one with @index, or filter by a field that has one.");
             return Err(Failure::new(Code::QueryTooComplex, message));

@@ -2,6 +2,7 @@
 
 use super::access::{Access, BackRelation, Bound as ElementBound, Choice, Element};
 use super::bind::{Bound, BoundList};
+use super::fold::FoldPlan;
 use super::order::{Order, OrderLeaf, Step};
 use super::tree::*;
 use crate::catalog::{Catalog, Collection, FieldKind};
@@ -127,11 +128,34 @@ impl Explained<'_> {
         let list = self.bound.list(connection.slot);
         let collection = self.collection(connection.collection);
         line(out, depth, format_args!("{key}: {} {}", collection.name, self.paging(list)))?;
-        self.choice(out, &list.choice, depth + 1)?;
-        if !list.choice.ordered {
-            line(out, depth + 1, format_args!("sort by {}", self.order(collection, &list.order)))?;
+        // What is only folded is read as its folds say.
+        if connection.needs != Needs::default() {
+            self.choice(out, &list.choice, depth + 1)?;
+            if !list.choice.ordered {
+                line(out, depth + 1, format_args!("sort by {}", self.order(collection, &list.order)))?;
+            }
         }
-        connection.views.iter().try_for_each(|view| self.record(out, view, depth + 1))
+        connection.views.iter().try_for_each(|view| self.record(out, view, depth + 1))?;
+        connection.folds.iter().try_for_each(|fold| self.fold(out, fold, depth + 1))
+    }
+
+    fn fold(&self, out: &mut Formatter<'_>, fold: &FoldPlan, depth: usize) -> fmt::Result {
+        let bound = self.bound.fold(fold.slot);
+        let collection = self.collection(bound.choice.collection);
+        let name = |id| collection.field(id).map_or("", |field| field.name.as_str());
+        let mut text = match &bound.groups {
+            None => "aggregate".to_owned(),
+            Some(groups) => {
+                let keys: Vec<&str> = bound.keys.iter().map(|key| name(key.field)).collect();
+                format!("groups by {} first {} offset {}", keys.join(", "), groups.first, groups.offset)
+            }
+        };
+        if bound.columns.is_some() {
+            text.push_str(" from entries alone");
+        }
+        line(out, depth, format_args!("{text}"))?;
+        self.choice(out, &bound.choice, depth + 1)?;
+        fold.relations.iter().try_for_each(|relation| self.record(out, &relation.record, depth + 1))
     }
 
     /// The records that a write of several is about.

@@ -2,6 +2,7 @@
 
 use super::build::{Builder, unplanned};
 use super::collect::Collected;
+use super::fold::{FoldPlan, MeasurePlan};
 use super::tree::*;
 use crate::catalog::{Collection, Field, FieldKind, Scalar};
 use crate::{Failure, scalar};
@@ -104,7 +105,7 @@ impl<'d> Builder<'d> {
         })
     }
 
-    fn leaf(&self, field: &Field) -> Leaf {
+    pub(super) fn leaf(&self, field: &Field) -> Leaf {
         match field.kind {
             FieldKind::Enum(type_id) => {
                 let enum_type = self.catalog.enum_type(type_id).expect("a catalog resolves its own types");
@@ -171,24 +172,26 @@ impl<'d> Builder<'d> {
         let slot = self.slot(Slot::List(Box::new(slot)));
         self.within.push(slot);
         let mut needs = Needs::default();
-        let mut views = Vec::new();
-        let fields = self.connection_fields(field, collection, &mut needs, &mut views)?;
+        let (mut views, mut folds) = (Vec::new(), Vec::new());
+        let fields = self.connection_fields(field, (slot, collection), &mut needs, &mut views, &mut folds)?;
         self.within.pop();
         if let Slot::List(list) = &mut self.slots[slot] {
             list.needs = needs;
         }
-        Ok(ConnectionPlan { slot, collection: collection.id, needs, fields, views })
+        Ok(ConnectionPlan { slot, collection: collection.id, needs, fields, views, folds })
     }
 
     fn connection_fields(
         &mut self,
         field: &Collected<'d>,
-        collection: &'d Collection,
+        (slot, collection): (usize, &'d Collection),
         needs: &mut Needs,
         views: &mut Vec<RecordPlan>,
+        folds: &mut Vec<FoldPlan>,
     ) -> Result<Vec<Selected<ConnectionField>>, Failure> {
         let collected = self.collect(&collection.connection_type(), &field.selections())?;
         let mut fields = Vec::with_capacity(collected.len());
+        let mut aggregate: Option<usize> = None;
         for (at, field) in collected.iter().enumerate() {
             let kind = match field.name() {
                 "__typename" => ConnectionField::Typename(json_string(&collection.connection_type())),
@@ -222,11 +225,36 @@ impl<'d> Builder<'d> {
                     needs.total = true;
                     ConnectionField::TotalCount
                 }
+                "aggregate" => {
+                    let fold = *aggregate.get_or_insert_with(|| {
+                        let place = (field.key, location(self.document, field));
+                        let slot = self.fold_slot(slot, place, Vec::new(), None);
+                        push(folds, FoldPlan { slot, relations: Vec::new() })
+                    });
+                    let mut measures = self.take_measures(folds[fold].slot);
+                    let fields = self.aggregate(field, collection, &mut measures)?;
+                    if let Slot::Fold(slot) = &mut self.slots[folds[fold].slot] {
+                        slot.measures = measures;
+                    }
+                    ConnectionField::Aggregate { fold, fields }
+                }
+                "groups" => {
+                    let (fold, fields) = self.groups(field, collection, slot)?;
+                    ConnectionField::Groups { fold: push(folds, fold), fields }
+                }
                 _ => return Err(unplanned(field.field())),
             };
             fields.push(selected(self.document, field, at, kind));
         }
         Ok(fields)
+    }
+
+    /// What the aggregates so far gather.
+    fn take_measures(&mut self, slot: usize) -> Vec<MeasurePlan> {
+        match &mut self.slots[slot] {
+            Slot::Fold(fold) => std::mem::take(&mut fold.measures),
+            _ => unreachable!("the slot was made for a fold"),
+        }
     }
 
     /// The fields of an edge.

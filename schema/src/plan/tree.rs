@@ -1,5 +1,6 @@
 //! The plan's tree: what is read, level by level, and where it stands in the answer.
 
+use super::fold::{AggregateField, FoldPlan, FoldSlot, GroupField};
 use super::template::Template;
 use crate::catalog::Scalar;
 use vivarium_storage::{CollectionId, FieldId, IndexId};
@@ -41,6 +42,8 @@ pub(crate) struct Selected<T> {
 #[derive(Debug)]
 pub(crate) enum Slot {
     List(Box<ListSlot>),
+    /// What the records of a connection are folded to.
+    Fold(Box<FoldSlot>),
     /// `where:` and `maxAffected:` of a write of several.
     Chosen(Box<ChosenSlot>),
     /// `by:` of one record, and the unique index that it names where the document says which.
@@ -230,6 +233,7 @@ pub(crate) struct ConnectionPlan {
     pub(crate) fields: Vec<Selected<ConnectionField>>,
     /// Each selection of nodes is a view of the same records.
     pub(crate) views: Vec<RecordPlan>,
+    pub(crate) folds: Vec<FoldPlan>,
 }
 
 /// A field of a connection.
@@ -240,6 +244,8 @@ pub(crate) enum ConnectionField {
     Edges(Vec<Selected<EdgeField>>),
     PageInfo(Vec<Selected<PageInfoField>>),
     TotalCount,
+    Aggregate { fold: usize, fields: Vec<Selected<AggregateField>> },
+    Groups { fold: usize, fields: Vec<Selected<GroupField>> },
 }
 
 /// A field of an edge.

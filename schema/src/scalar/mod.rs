@@ -2,6 +2,7 @@
 //!
 //! What `coerce` takes, `write_json` gives back in one canonical form, which `coerce` takes again.
 
+mod bucket;
 mod json;
 mod number;
 mod text;
@@ -11,6 +12,7 @@ use crate::Input;
 use crate::catalog::{Precision, Scalar};
 use vivarium_storage::{Value, ValueRef, Version};
 
+pub(crate) use bucket::Bucket;
 pub use json::{JSON_DEPTH_MAX, JSON_VALUES_MAX};
 
 /// Gives an input the stored type of a scalar. Null is not a scalar's business: handle it before.

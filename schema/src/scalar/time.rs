@@ -7,7 +7,7 @@ use crate::Input;
 use vivarium_storage::Value;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
-const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+pub(super) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
 pub(super) fn coerce_date_time(input: &Input) -> Result<Value, String> {
     let Input::String(text) = input else {
@@ -91,7 +91,7 @@ fn date(bytes: &[u8]) -> Result<i32, &'static str> {
 
 /// Days from 1970-01-01 to a day of the proleptic Gregorian calendar. March is the first month here, so that
 /// the day that some years have and others lack comes last (H. Hinnant, "chrono-compatible date algorithms").
-fn days_since_1970(year: i64, month: i64, day: i64) -> i32 {
+pub(super) fn days_since_1970(year: i64, month: i64, day: i64) -> i32 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -101,7 +101,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i32 {
 }
 
 /// The inverse: year, month, day.
-fn calendar(days: i64) -> (i64, i64, i64) {
+pub(super) fn calendar(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

@@ -87,6 +87,25 @@ pub(super) fn read(tag: u8, reader: &mut Reader<'_>) -> Result<Value, Malformed>
     Ok(Value::Int(if negative { -int } else { int }))
 }
 
+/// Passes a number whose tag has been taken.
+pub(super) fn skip(tag: u8, reader: &mut Reader<'_>) -> Result<(), Malformed> {
+    let negative = tag < ZERO;
+    let mut length = tag.abs_diff(ZERO);
+    if length > SHORT_BYTES_MAX {
+        length = reader.byte(negative)?;
+    }
+    if length == 0 {
+        return Ok(());
+    }
+    reader.pass(usize::from(length) - 1)?;
+    if reader.byte(negative)? & 1 == 0 {
+        return Ok(());
+    }
+    // How many pairs of digits lead with zero, the pairs, of which none is zero, and the end.
+    reader.pass(1)?;
+    reader.pass_through(0, negative)
+}
+
 fn read_long(negative: bool, reader: &mut Reader<'_>) -> Result<Value, Malformed> {
     let length = reader.byte(negative)?;
     if length <= SHORT_BYTES_MAX {

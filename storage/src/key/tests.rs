@@ -112,6 +112,9 @@ proptest! {
         prop_assert_eq!(rest, &after);
         prop_assert_eq!(decoded.compare(&value), Ordering::Equal);
         prop_assert_eq!(encoded(&decoded, direction), &bytes[..bytes.len() - 3]);
+        let mut passed = bytes.as_slice();
+        prop_assert_eq!(split(&mut passed, direction).unwrap(), &bytes[..bytes.len() - 3]);
+        prop_assert_eq!(passed, rest);
         if !matches!(value, Value::Float(_) | Value::Decimal(_) | Value::List(_) | Value::Record(_) | Value::Map(_)) {
             prop_assert_eq!(decoded, value);
         }

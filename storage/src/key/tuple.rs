@@ -62,6 +62,31 @@ pub fn encode_prefix(prefix: &str, direction: Direction, out: &mut Vec<u8>) {
     }
 }
 
+/// Takes one element off the front of `bytes` and gives its bytes, without making a value of them.
+///
+/// # Errors
+/// [`Error::Corrupt`] when the bytes are no element; `bytes` is then left as it was. An element whose end is found
+/// may still be one that [`decode`] refuses.
+pub fn split<'k>(bytes: &mut &'k [u8], direction: Direction) -> Result<&'k [u8]> {
+    let mask = match direction {
+        Direction::Ascending => 0x00,
+        Direction::Descending => 0xFF,
+    };
+    let whole = *bytes;
+    let mut reader = Reader { rest: whole, mask };
+    match skip(&mut reader) {
+        Ok(()) => {
+            let (element, rest) = whole.split_at(whole.len() - reader.rest.len());
+            *bytes = rest;
+            Ok(element)
+        }
+        Err(Malformed(reason)) => {
+            let at = whole.len() - reader.rest.len();
+            Err(Error::corrupt("key", format!("{reason}, {at} bytes into an element")))
+        }
+    }
+}
+
 /// Takes one element off the front of `bytes`. Numbers come back as Int where they are integers
 /// that fit, else as Decimal where exact, else as Float.
 ///
@@ -202,6 +227,19 @@ impl Reader<'_> {
         Ok(first ^ self.mask ^ if inverted { 0xFF } else { 0x00 })
     }
 
+    /// Passes so many bytes.
+    pub(super) fn pass(&mut self, bytes: usize) -> std::result::Result<(), Malformed> {
+        self.rest = self.rest.get(bytes..).ok_or(Malformed("the bytes end"))?;
+        Ok(())
+    }
+
+    /// Passes everything up to a byte and that byte, which is inverted once more where `inverted` says so.
+    pub(super) fn pass_through(&mut self, byte: u8, inverted: bool) -> std::result::Result<(), Malformed> {
+        let wanted = byte ^ self.mask ^ if inverted { 0xFF } else { 0x00 };
+        let at = self.rest.iter().position(|byte| *byte == wanted).ok_or(Malformed("the bytes end"))?;
+        self.pass(at + 1)
+    }
+
     fn array<const N: usize>(&mut self) -> std::result::Result<[u8; N], Malformed> {
         let (first, rest) = self.rest.split_first_chunk().ok_or(Malformed("the bytes end"))?;
         self.rest = rest;
@@ -228,6 +266,18 @@ impl Reader<'_> {
 
     fn string(&mut self) -> std::result::Result<String, Malformed> {
         String::from_utf8(self.text()?).map_err(|_| Malformed("a string is not UTF-8"))
+    }
+}
+
+fn skip(reader: &mut Reader<'_>) -> std::result::Result<(), Malformed> {
+    match reader.byte(false)? {
+        NULL | FALSE | TRUE => Ok(()),
+        tag @ number::LONG_NEGATIVE..=number::LONG => number::skip(tag, reader),
+        // What is escaped is never the byte that ends a text.
+        STRING | BYTES => reader.pass_through(TEXT_END, false),
+        DATE_TIME | DATE | DURATION => reader.pass(8),
+        UUID => reader.pass(16),
+        tag => read_tagged(tag, reader, 0).map(drop),
     }
 }
 
