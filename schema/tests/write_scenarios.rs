@@ -89,7 +89,7 @@ fn wrong_inputs_say_where_and_why() {
             customer(1, json!({ "address": { "street": "Main", "country": "Germany" } })),
             customer(1, json!({ "address": "Main" })),
             customer(1, json!({ "orders": null })),
-            customer(1, json!({ "orders": { "create": [] } })),
+            customer(1, json!({ "orders": { "update": [] } })),
             customer(1, json!({ "orders": { "connect": [{ "number": 1, "id": "x" }] } })),
             customer(1, json!({ "orders": { "connect": [{ "number": "1" }] } })),
             customer(1, json!({ "profile": { "connect": { "id": "x" } } })),
@@ -127,8 +127,8 @@ BadUserInput: AddressInput is an object, not "Main".
 {"inputPath":["data","address"]}
 BadUserInput: A relation to many is an object with connect, disconnect or set, not null.
 {"inputPath":["data","orders"]}
-BadUserInput: This relation has no field create.
-{"inputPath":["data","orders","create"]}
+BadUserInput: This relation has no field update.
+{"inputPath":["data","orders","update"]}
 BadUserInput: OrderKey takes exactly one of id, number, not 2.
 {"inputPath":["data","orders","connect",0]}
 NotFound: There is no Order with number: "1".

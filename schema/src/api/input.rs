@@ -8,13 +8,19 @@ use crate::catalog::{Catalog, Collection, Default, Embedded, Field, FieldKind, I
 /// The types that a collection is written with.
 pub(super) fn definitions(catalog: &Catalog, collection: &Collection) -> Vec<Definition> {
     let mut definitions = keys(catalog, collection);
-    definitions.push(create(catalog, collection));
-    definitions.extend(update(catalog, collection));
+    definitions.push(create(catalog, collection, None));
+    definitions.extend(update(catalog, collection).into_iter().flatten());
+    definitions.extend(conflict(catalog, collection));
     definitions.extend(increment(catalog, collection));
     definitions.extend(list_change(catalog, collection));
     definitions.extend(merge(catalog, collection));
-    for field in collection.fields.iter().filter(|field| !field.read_only) {
-        if let Some(pair) = relation_inputs(catalog, collection, field) {
+    for field in &collection.fields {
+        if field.relation().is_some_and(|(_, inverse)| inverse.is_some()) {
+            definitions.push(create(catalog, collection, Some(field)));
+        }
+        if !field.read_only
+            && let Some(pair) = relation_inputs(catalog, collection, field)
+        {
             definitions.extend(pair);
         }
     }
@@ -131,9 +137,11 @@ fn key_types<'a>(catalog: &'a Catalog, collection: &'a Collection, index: &Index
         .collect()
 }
 
-fn create(catalog: &Catalog, collection: &Collection) -> Definition {
+/// `OrderCreate`, or `OrderCreateWithoutCustomer` for what is created through the other side of that relation.
+fn create(catalog: &Catalog, collection: &Collection, without: Option<&Field>) -> Definition {
     let mut members = vec![Member::new("id", "ID")];
-    for field in collection.fields.iter().filter(|field| field.is_written()) {
+    let known = |field: &&Field| without.is_some_and(|without| without.id == field.id);
+    for field in collection.fields.iter().filter(|field| field.is_written() && !known(field)) {
         members.push(match relation(field) {
             Some(_) => {
                 let required = if field.required && !field.is_to_many() { "!" } else { "" };
@@ -143,10 +151,12 @@ fn create(catalog: &Catalog, collection: &Collection) -> Definition {
             None => created_field(field, written_type(catalog, field)),
         });
     }
-    Definition::new(Form::Input, collection.create_type(), members).by(&collection.name)
+    let name = without.map_or_else(|| collection.create_type(), |field| collection.create_without_type(field));
+    Definition::new(Form::Input, name, members).by(&collection.name)
 }
 
-fn update(catalog: &Catalog, collection: &Collection) -> Option<Definition> {
+/// `CustomerUpdate`, and `CustomerUpdateIn` for one in a list of related records.
+fn update(catalog: &Catalog, collection: &Collection) -> Option<[Definition; 2]> {
     let fields: Vec<&Field> = collection.fields.iter().filter(|field| field.is_written()).collect();
     if fields.is_empty() {
         return None;
@@ -160,7 +170,36 @@ fn update(catalog: &Catalog, collection: &Collection) -> Option<Definition> {
         Member { description: field.description.clone(), ..Member::new(&field.name, of) }
     });
     let update = Definition::new(Form::Input, collection.update_type(), members.collect());
-    Some(update.described("Absent = unchanged, null = clear.").by(&collection.name))
+    let update = update.described("Absent = unchanged, null = clear.").by(&collection.name);
+    let by = Member::new("by", format!("{}!", collection.key_type()));
+    let data = Member::new("data", format!("{}!", collection.update_type()));
+    let within = Definition::new(Form::Input, collection.update_in_type(), vec![by, data]).by(&collection.name);
+    Some([update, within])
+}
+
+/// `CustomerConflict` and the enums that it is written with.
+fn conflict(catalog: &Catalog, collection: &Collection) -> Vec<Definition> {
+    let values = |names: Vec<String>| names.into_iter().map(|name| Member::new(name, "")).collect::<Vec<_>>();
+    let keys = values(collection.key_values(catalog).into_iter().map(|(name, _)| name).collect());
+    let fields = values(collection.field_values().into_iter().map(|(name, _)| name).collect());
+    let mut members = vec![
+        Member::new("key", format!("{}!", collection.unique_key_type())),
+        Member::new("action", "ConflictAction!").or("ERROR"),
+    ];
+    if !fields.is_empty() {
+        let update = Member::new("update", format!("[{}!]", collection.field_type()));
+        members.push(update.described("Fields to overwrite for UPDATE; default all given."));
+    }
+    members.push(Member::new("where", collection.where_type()).described("UPDATE only what matches; leave the rest."));
+    let what = "What to do when a record with this unique key is already there.";
+    let mut definitions = vec![
+        Definition::new(Form::Input, collection.conflict_type(), members).described(what),
+        Definition::new(Form::Enum, collection.unique_key_type(), keys),
+    ];
+    if !fields.is_empty() {
+        definitions.push(Definition::new(Form::Enum, collection.field_type(), fields));
+    }
+    definitions.into_iter().map(|definition| definition.by(&collection.name)).collect()
 }
 
 /// A field that an input creates: required unless something else fills it.
@@ -201,28 +240,47 @@ fn relation(field: &Field) -> Option<&FieldKind> {
 
 /// `OrderCustomerCreate` and `OrderCustomerUpdate`, or `CustomerOrdersCreate` and `CustomerOrdersUpdate`.
 fn relation_inputs(catalog: &Catalog, collection: &Collection, field: &Field) -> Option<[Definition; 2]> {
-    relation(field)?;
-    let key = target(catalog, field).key_type();
-    let create = collection.relation_create_type(field);
-    let update = collection.relation_update_type(field);
-    let definitions = if field.is_to_many() {
-        let many = format!("[{key}!]");
-        [
-            Definition::new(Form::Input, create, vec![Member::new("connect", &many)]),
-            Definition::new(
-                Form::Input,
-                update,
-                vec![Member::new("connect", &many), Member::new("disconnect", &many), Member::new("set", &many)],
-            ),
-        ]
+    let (_, inverse) = field.relation()?;
+    let target = target(catalog, field);
+    let named =
+        |name: &str, of: &str| Member::new(name, if field.is_to_many() { format!("[{of}!]") } else { of.to_owned() });
+    let connect = || named("connect", &target.key_type());
+    let mut creates = Vec::new();
+    // Related records are written as far as they may be written by themselves.
+    if target.operations.create {
+        let inverse = inverse.and_then(|inverse| target.field(inverse));
+        let of = inverse.map_or_else(|| target.create_type(), |inverse| target.create_without_type(inverse));
+        creates.push(named("create", &of));
+    }
+    creates.push(connect());
+    let mut updates = creates.clone();
+    let can_be_updated = target.operations.update && can_be_updated(target);
+    let form = if field.is_to_many() {
+        updates.extend([named("disconnect", &target.key_type()), named("set", &target.key_type())]);
+        if can_be_updated {
+            updates.push(named("update", &target.update_in_type()));
+        }
+        if target.operations.delete {
+            updates.push(named("delete", &target.key_type()));
+            updates.push(Member::new("deleteMany", target.where_type()).described("Deletes those of them that match."));
+        }
+        Form::Input
     } else {
-        let connect = Member::new("connect", &key);
-        let mut updates = vec![connect.clone()];
         if !field.required {
             updates.push(Member::new("disconnect", "Boolean").described("True removes the relation."));
         }
-        [Definition::new(Form::OneOf, create, vec![connect]), Definition::new(Form::OneOf, update, updates)]
+        if can_be_updated {
+            updates.push(Member::new("update", target.update_type()).described("Changes the related record."));
+        }
+        if target.operations.delete && !field.required {
+            updates.push(Member::new("delete", "Boolean").described("True deletes the related record."));
+        }
+        Form::OneOf
     };
+    let definitions = [
+        Definition::new(form.clone(), collection.relation_create_type(field), creates),
+        Definition::new(form, collection.relation_update_type(field), updates),
+    ];
     Some(definitions.map(|definition| definition.by(&collection.name)))
 }
 

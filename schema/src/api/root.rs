@@ -64,7 +64,8 @@ fn mutations(collection: &Collection) -> Vec<Member> {
         let many = Member::new("data", format!("[{create}!]!"));
         members.push(Member::new(collection.create_field(), format!("{}!", collection.payload_type())).with(vec![one]));
         let of = format!("{}!", collection.many_payload_type());
-        members.push(Member::new(collection.create_many_field(), of).with(vec![many]));
+        let conflict = Member::new("onConflict", collection.conflict_type());
+        members.push(Member::new(collection.create_many_field(), of).with(vec![many, conflict]));
     }
     if collection.operations.update && input::can_be_updated(collection) {
         let changes = || {

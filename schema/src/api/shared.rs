@@ -67,6 +67,7 @@ pub(super) fn types() -> Vec<Definition> {
         )
         .described("Where the transaction of this operation committed."),
     );
+    types.push(Definition::new(Form::Enum, "ConflictAction", values(&["ERROR", "IGNORE", "UPDATE"])));
     types.push(Definition::new(Form::Enum, "ConsistencyLevel", values(&["STRONG", "SNAPSHOT", "STALE"])));
     types
 }

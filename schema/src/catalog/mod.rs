@@ -8,6 +8,7 @@ mod names;
 
 pub use measure::{KeyForm, Measure};
 pub use names::capitalize;
+pub(crate) use names::is_made_whole;
 
 use crate::Input;
 use crate::compute::Computed;

@@ -3,11 +3,53 @@
 //! The generator, the planner and the writer all take them from here, so that they cannot disagree.
 
 use super::{Catalog, Collection, Embedded, EnumType, Field, FieldKind, Index, Scalar};
+use std::collections::BTreeSet;
+use vivarium_storage::{CollectionId, FieldId, IndexId};
 
 /// `customer` to `Customer`.
 pub fn capitalize(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+/// `customerNo` to `CUSTOMER_NO`, and `URLPattern` to `URL_PATTERN`.
+fn shout(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let mut shouted = String::with_capacity(name.len() + 4);
+    for (at, letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).map(|at| letters[at]);
+        let ends_capitals = letters.get(at + 1).is_some_and(char::is_ascii_lowercase);
+        let begins_word = before.is_some_and(|before| {
+            before.is_ascii_lowercase() || before.is_ascii_digit() || (before.is_ascii_uppercase() && ends_capitals)
+        });
+        if letter.is_ascii_uppercase() && begins_word {
+            shouted.push('_');
+        }
+        shouted.push(letter.to_ascii_uppercase());
+    }
+    shouted
+}
+
+/// Names as values of an enum. Where two are alike the later one gets a number.
+fn shouted<T>(names: impl Iterator<Item = (String, T)>) -> Vec<(String, T)> {
+    let mut taken = BTreeSet::new();
+    let distinct = |(name, what): (String, T)| {
+        let first = shout(&name);
+        let mut value = first.clone();
+        let mut number = 2;
+        while !taken.insert(value.clone()) {
+            value = format!("{first}_{number}");
+            number += 1;
+        }
+        (value, what)
+    };
+    names.map(distinct).collect()
+}
+
+/// True where the writer knows the defaults of an input's fields, and whether they were given: those of records and values
+/// that are made.
+pub(crate) fn is_made_whole(type_name: &str) -> bool {
+    type_name.ends_with("Create") || type_name.ends_with("Input") || type_name.contains("CreateWithout")
 }
 
 impl Scalar {
@@ -93,6 +135,36 @@ impl Collection {
     /// `CustomerCreate`.
     pub fn create_type(&self) -> String {
         format!("{}Create", self.name)
+    }
+    /// `OrderCreateWithoutCustomer`: what is created through the other side of a relation.
+    pub fn create_without_type(&self, field: &Field) -> String {
+        format!("{}CreateWithout{}", self.name, capitalize(&field.name))
+    }
+    /// `CustomerUpdateIn`: an update in a list of related records.
+    pub fn update_in_type(&self) -> String {
+        format!("{}UpdateIn", self.name)
+    }
+    /// `CustomerConflict`: what `createCustomers` does with records that are there.
+    pub fn conflict_type(&self) -> String {
+        format!("{}Conflict", self.name)
+    }
+    /// `CustomerUniqueKey`: the names of its keys.
+    pub fn unique_key_type(&self) -> String {
+        format!("{}UniqueKey", self.name)
+    }
+    /// `CustomerField`: the names of what its records store.
+    pub fn field_type(&self) -> String {
+        format!("{}Field", self.name)
+    }
+    /// The values of [`Collection::unique_key_type`], each with its index; `ID` has none.
+    pub fn key_values(&self, catalog: &Catalog) -> Vec<(String, Option<IndexId>)> {
+        let keys = self.keys().map(|index| (self.key_field(catalog, index), Some(index.id)));
+        shouted(std::iter::once(("id".to_owned(), None)).chain(keys))
+    }
+    /// The values of [`Collection::field_type`], each with its field.
+    pub fn field_values(&self) -> Vec<(String, FieldId)> {
+        let stored = self.fields.iter().filter(|field| field.is_written() && field.is_stored());
+        shouted(stored.map(|field| (field.name.clone(), field.id)))
     }
     /// `CustomerUpdate`.
     pub fn update_type(&self) -> String {
@@ -266,6 +338,18 @@ impl Field {
                 self.kind,
                 FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_) | FieldKind::ToOne { .. }
             )
+    }
+    /// Where a relation leads, and the field on the other side, if it was declared.
+    pub fn relation(&self) -> Option<(CollectionId, Option<FieldId>)> {
+        match self.kind {
+            FieldKind::ToOne { target, inverse, .. } | FieldKind::ManyToMany { target, inverse, .. } => {
+                Some((target, inverse))
+            }
+            FieldKind::OneToOne { target, field, .. } | FieldKind::OneToMany { target, field, .. } => {
+                Some((target, Some(field)))
+            }
+            FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_) => None,
+        }
     }
     /// True where the API answers with a connection.
     pub fn is_to_many(&self) -> bool {

@@ -4,12 +4,15 @@ use super::Database;
 use super::answer::{self, Extensions};
 use super::operation::{Ready, new_writing, too_large};
 use super::request::{Request, Response};
+use crate::catalog::{Catalog, Collection};
 use crate::execute::mutation::{Attempt, BoundWrite};
 use crate::execute::{Answer, Patch};
+use crate::filter::Filter;
 use crate::plan::bind::{Binder, bad_input};
 use crate::plan::template::Template;
 use crate::plan::tree::{Action, Root, WritePlan};
-use crate::write::Edit;
+use crate::plan::variables::Variables;
+use crate::write::{Conflict, Edit, Overwrite};
 use crate::{Abort, Code, Failure, Input, PathItem, scalar};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -349,6 +352,18 @@ fn bind(database: &Database, ready: &Ready, plan: &WritePlan) -> Result<BoundWri
         _ => Edit::default(),
     };
     let argument = |name: &str| [PathItem::Name(name.to_owned())];
+    for (name, template) in [("data", &plan.data), ("update", &edits.update)] {
+        // A condition that is left out by mistake would delete too much.
+        if let Some(below) = template.as_ref().and_then(|template| template.missing_within("deleteMany", variables)) {
+            let path: Vec<PathItem> = argument(name).into_iter().chain(below).collect();
+            let message = "A variable of deleteMany has no value: give it one, or leave the condition out.";
+            return Err(bad_input(message, &path));
+        }
+    }
+    let conflict = match &plan.conflict {
+        Some(template) => conflict(catalog, collection, template, variables)?,
+        None => None,
+    };
     let by = value(&plan.by);
     let key = by.as_ref().map_or(serde_json::Value::Null, json);
     let by = by.map(|by| binder.record_key(collection, &by, &argument("by"))).transpose()?;
@@ -359,7 +374,65 @@ fn bind(database: &Database, ready: &Ready, plan: &WritePlan) -> Result<BoundWri
         Some(Input::Int(number)) => Some(version(&format!("{number:016}"))?),
         Some(_) => return Err(bad_input("A version is a string of digits.", &argument("ifVersion"))),
     };
-    Ok(BoundWrite { data, edit, by, key, condition, version })
+    Ok(BoundWrite { data, edit, conflict, by, key, condition, version })
+}
+
+/// What a create of several does with records that are there; `None` when it is refused.
+fn conflict(
+    catalog: &Catalog,
+    collection: &Collection,
+    template: &Template,
+    variables: &Variables,
+) -> Result<Option<Conflict>, Failure> {
+    let path = |name: &str| [PathItem::Name("onConflict".to_owned()), PathItem::Name(name.to_owned())];
+    let input = match template.bind(variables) {
+        None | Some(Input::Null) => return Ok(None),
+        Some(input) => input,
+    };
+    let named = |input: &Input| match input {
+        Input::Enum(name) | Input::String(name) => Some(name.clone()),
+        _ => None,
+    };
+    let key = input.field("key").and_then(named);
+    let keys = collection.key_values(catalog);
+    let Some((_, key)) = keys.into_iter().find(|(name, _)| key.as_ref() == Some(name)) else {
+        return Err(bad_input(&format!("key is a value of {}.", collection.unique_key_type()), &path("key")));
+    };
+    let filter = match (input.field("where"), template.field("where")) {
+        (None | Some(Input::Null), _) => None,
+        (Some(filter), template) => {
+            if let Some(missing) = template.and_then(|template| template.missing(variables)) {
+                let path: Vec<PathItem> = path("where").into_iter().chain(missing).collect();
+                let message = "A variable of the filter has no value: give it one, or leave the condition out.";
+                return Err(bad_input(message, &path));
+            }
+            Some(Filter::compile(catalog, collection, filter, &path("where"))?)
+        }
+    };
+    let fields = match input.field("update") {
+        None | Some(Input::Null) => None,
+        Some(Input::List(names)) => {
+            let values = collection.field_values();
+            let field = |input: &Input| {
+                let name = named(input);
+                values.iter().find(|(value, _)| name.as_ref() == Some(value)).map(|(_, field)| *field).ok_or_else(
+                    || bad_input(&format!("update takes values of {}.", collection.field_type()), &path("update")),
+                )
+            };
+            Some(names.iter().map(field).collect::<Result<_, _>>()?)
+        }
+        Some(_) => return Err(bad_input("update is a list of fields.", &path("update"))),
+    };
+    match input.field("action").and_then(named).as_deref() {
+        None | Some("ERROR") => Ok(None),
+        Some("IGNORE") => Ok(Some(Conflict { key, overwrite: None })),
+        Some("UPDATE") if !collection.operations.update => {
+            let message = format!("{} has no updates: use ERROR or IGNORE.", collection.name);
+            Err(bad_input(&message, &path("action")))
+        }
+        Some("UPDATE") => Ok(Some(Conflict { key, overwrite: Some(Overwrite { fields, filter }) })),
+        Some(_) => Err(bad_input("action is ERROR, IGNORE or UPDATE.", &path("action"))),
+    }
 }
 
 fn version(text: &str) -> Result<Version, Failure> {

@@ -8,7 +8,7 @@ use crate::filter::{Filter, Record};
 use crate::plan::bind::Bound;
 use crate::plan::tree::*;
 use crate::record_key::RecordKey;
-use crate::write::{Edit, Sequences, Writer};
+use crate::write::{Conflict, Edit, Sequences, Writer};
 use crate::{Abort, Code, Failure, GlobalId, Input, PathItem, fetch, scalar};
 use serde_json::Value;
 use vivarium_consensus::Transaction;
@@ -23,6 +23,8 @@ pub(crate) struct BoundWrite {
     /// Of a create of several, one for each; of a create, one.
     pub(crate) data: Vec<Input>,
     pub(crate) edit: Edit,
+    /// What a create of several does with records that are there.
+    pub(crate) conflict: Option<Conflict>,
     pub(crate) by: Option<RecordKey>,
     /// `by` as it was given, for messages.
     pub(crate) key: Value,
@@ -103,42 +105,50 @@ impl Attempt<'_> {
     ) -> Result<Result<(), Null>, Abort> {
         let collection = self.catalog.collection(plan.collection).expect("a plan is used with its own catalog");
         let path = |argument: &str| [PathItem::Name(argument.to_owned())];
-        let created = |ids: Vec<DocumentId>| Touched { ids, created: true };
-        let found = |ids: Vec<DocumentId>| Touched { ids, created: false };
+        let ids = |records: &[Record]| records.iter().map(|record| record.id).collect::<Vec<_>>();
         let touched = match plan.action {
             Action::Create => {
                 let data = bound.data.first().expect("a create has its data");
-                created(vec![self.writer().create_one(collection, data, &path("data")).await?])
+                Touched::created(self.writer().create_one(collection, data, &path("data")).await?)
             }
-            Action::CreateMany => created(self.writer().create(collection, &bound.data, &path("data")).await?),
+            Action::CreateMany => {
+                let conflict = bound.conflict.as_ref();
+                let created = self.writer().create_unless(collection, &bound.data, conflict, &path("data")).await?;
+                Touched { ids: created.ids, affected: created.affected, created: true }
+            }
             Action::Upsert => match self.found(collection, bound).await? {
                 Some(record) => {
-                    self.writer().update(collection, &[record.id], &bound.edit).await?;
-                    found(vec![record.id])
+                    let touched = Touched::found(vec![record.id]);
+                    self.writer().update_read(collection, vec![record], &bound.edit).await?;
+                    touched
                 }
-                None => created(vec![self.create_at(collection, bound).await?]),
+                None => Touched::created(self.create_at(collection, bound).await?),
             },
             Action::Update => {
-                let id = self.target(collection, bound).await?;
-                self.writer().update(collection, &[id], &bound.edit).await?;
-                found(vec![id])
+                let record = self.target(collection, bound).await?;
+                let touched = Touched::found(vec![record.id]);
+                self.writer().update_read(collection, vec![record], &bound.edit).await?;
+                touched
             }
             Action::UpdateMany => {
-                let ids = self.chosen(plan).await?;
-                self.writer().update(collection, &ids, &bound.edit).await?;
-                found(ids)
+                let records = self.chosen(plan).await?;
+                let touched = Touched::found(ids(&records));
+                self.writer().update_read(collection, records, &bound.edit).await?;
+                touched
             }
             Action::Delete => {
-                let id = self.target(collection, bound).await?;
+                let record = self.target(collection, bound).await?;
+                let touched = Touched::found(vec![record.id]);
                 // What is answered is the record as it was; what is asked beside it sees it gone.
-                let before = self.levels(plan, &[id]).await?;
-                self.writer().delete(collection, &[id], &path("by")).await?;
-                return self.rendered(plan, &found(vec![id]), before, writing).await;
+                let before = self.levels(plan, &touched.ids).await?;
+                self.writer().delete_read(collection, vec![record], &path("by")).await?;
+                return self.rendered(plan, &touched, before, writing).await;
             }
             Action::DeleteMany => {
-                let ids = self.chosen(plan).await?;
-                self.writer().delete(collection, &ids, &path("where")).await?;
-                found(ids)
+                let records = self.chosen(plan).await?;
+                let touched = Touched::found(ids(&records));
+                self.writer().delete_read(collection, records, &path("where")).await?;
+                touched
             }
         };
         let levels = self.levels(plan, &touched.ids).await?;
@@ -172,7 +182,7 @@ impl Attempt<'_> {
     }
 
     /// The records that a write of several is about, in the order of their ids.
-    async fn chosen(&mut self, plan: &WritePlan) -> Result<Vec<DocumentId>, Abort> {
+    async fn chosen(&mut self, plan: &WritePlan) -> Result<Vec<Record>, Abort> {
         let bound = self.bound;
         let list = bound.list(plan.chosen.expect("a write of several says which"));
         let found = self.reader().root_page(list, Needs { records: true, ..Needs::default() }).await?;
@@ -183,18 +193,17 @@ impl Attempt<'_> {
             let failure = Failure::new(Code::AffectedLimitExceeded, message).with("affected", found.records.len());
             return Err(failure.with("limit", limit).with("inputPath", vec!["maxAffected"]).into());
         }
-        Ok(found.records.into_iter().map(|record| record.id).collect())
+        Ok(found.records)
     }
 
     /// The record that a write is about, if it may be written.
-    async fn target(&mut self, collection: &Collection, bound: &BoundWrite) -> Result<DocumentId, Abort> {
+    async fn target(&mut self, collection: &Collection, bound: &BoundWrite) -> Result<Record, Abort> {
         let not_found = || {
             let message = format!("There is no {} with this key.", collection.name);
             let failure = Failure::new(Code::NotFound, message).with("type", collection.name.as_str());
             Abort::from(failure.with("key", bound.key.clone()).with("inputPath", vec!["by"]))
         };
         let record = self.found(collection, bound).await?.ok_or_else(not_found)?;
-        let id = record.id;
         let failed = |message: &str, name: &str, version: Version| {
             let mut current = Vec::new();
             if version != Transaction::OWN {
@@ -210,12 +219,13 @@ impl Attempt<'_> {
             return Err(failed("The record is at another version.", "ifVersion", version));
         }
         if let Some(condition) = &bound.condition {
-            let holds = condition.matches(self.catalog, self.database, self.transaction, &[record]).await?;
+            let asked = std::slice::from_ref(&record);
+            let holds = condition.matches(self.catalog, self.database, self.transaction, asked).await?;
             if holds != [true] {
                 return Err(failed("The record does not satisfy the condition.", "if", version));
             }
         }
-        Ok(id)
+        Ok(record)
     }
 
     /// Reads what a payload selects of its records.
@@ -246,7 +256,7 @@ impl Attempt<'_> {
     async fn rendered(
         &mut self,
         plan: &WritePlan,
-        Touched { ids, created }: &Touched,
+        Touched { ids, affected, created }: &Touched,
         mut levels: Vec<PayloadLevel>,
         writing: &mut Writing<'_>,
     ) -> Result<Result<(), Null>, Abort> {
@@ -276,7 +286,7 @@ impl Attempt<'_> {
                 })
             }
             (PayloadField::Created, _) => writing.boolean(*created),
-            (PayloadField::AffectedCount, _) => writing.raw(ids.len().to_string().as_bytes()),
+            (PayloadField::AffectedCount, _) => writing.raw(affected.to_string().as_bytes()),
             (PayloadField::DeletedId, _) => writing.id(plan.collection, ids.first().copied().ok_or(Null)?),
             (PayloadField::DeletedIds, _) => writing.list(ids.iter(), |writing, id| writing.id(plan.collection, *id)),
             (PayloadField::Commit(fields), _) => writing.object(fields, |writing, _, field| match field.kind {
@@ -293,8 +303,20 @@ impl Attempt<'_> {
 /// The records that a write was about.
 struct Touched {
     ids: Vec<DocumentId>,
+    /// How many of them were written.
+    affected: usize,
     /// They were not there before.
     created: bool,
+}
+
+impl Touched {
+    fn created(id: DocumentId) -> Touched {
+        Touched { ids: vec![id], affected: 1, created: true }
+    }
+
+    fn found(ids: Vec<DocumentId>) -> Touched {
+        Touched { affected: ids.len(), ids, created: false }
+    }
 }
 
 /// What was read for a field of a payload.

@@ -49,6 +49,7 @@ impl<'d> Builder<'d> {
             pull: argument("pull"),
             merge: argument("merge"),
         };
+        let conflict = argument("onConflict");
         let chosen = argument("where").map(|filter| ChosenSlot {
             collection: collection.id,
             name: field.name().into(),
@@ -70,7 +71,18 @@ impl<'d> Builder<'d> {
             let kind = self.payload_field(field, collection, &type_name)?;
             payload.push(selected(self.document, field, at, kind));
         }
-        Ok(WritePlan { collection: collection.id, action, data, edits, by, condition, version, chosen, payload })
+        Ok(WritePlan {
+            collection: collection.id,
+            action,
+            data,
+            edits,
+            conflict,
+            by,
+            condition,
+            version,
+            chosen,
+            payload,
+        })
     }
 
     fn payload_field(

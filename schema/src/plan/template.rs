@@ -1,6 +1,7 @@
 //! Arguments as a document writes them: constants folded, defaults filled in, variables still open.
 
 use super::variables::Variables;
+use crate::catalog::is_made_whole;
 use crate::{Input, PathItem};
 use apollo_compiler::Schema;
 use apollo_compiler::ast::{Type, Value};
@@ -46,6 +47,33 @@ impl Template {
     pub(crate) fn missing(&self, variables: &Variables) -> Option<Vec<PathItem>> {
         let mut path = Vec::new();
         self.is_missing_below(variables, &mut path).then_some(path)
+    }
+
+    /// Where the first variable without a value stands inside an object or a list that is the field `name` of an object.
+    pub(crate) fn missing_within(&self, name: &str, variables: &Variables) -> Option<Vec<PathItem>> {
+        let below = |item: PathItem, mut path: Vec<PathItem>| {
+            path.insert(0, item);
+            path
+        };
+        match self {
+            Template::Constant(_) | Template::Variable(_) => None,
+            Template::List(elements) => elements.iter().enumerate().find_map(|(at, element)| {
+                element.missing_within(name, variables).map(|path| below(PathItem::Index(at), path))
+            }),
+            Template::Object(fields) => fields.iter().find_map(|(field, value)| {
+                let found =
+                    if field == name { value.missing(variables) } else { value.missing_within(name, variables) };
+                found.map(|path| below(PathItem::Name(field.clone()), path))
+            }),
+        }
+    }
+
+    /// The field of an object.
+    pub(crate) fn field(&self, name: &str) -> Option<&Template> {
+        match self {
+            Template::Object(fields) => fields.iter().find(|(field, _)| field == name).map(|(_, value)| value),
+            _ => None,
+        }
     }
 
     pub(crate) fn constant(&self) -> Option<&Input> {
@@ -101,7 +129,8 @@ impl Templates<'_> {
             let Some(definition) = definition.fields.get(field) else { continue };
             fields.push((field.to_string(), self.template(&definition.ty, value)));
         }
-        for (field, definition) in &definition.fields {
+        // The writer fills in the defaults of what it makes: it knows what was given.
+        for (field, definition) in definition.fields.iter().filter(|_| !is_made_whole(name)) {
             if let Some(default) = &definition.default_value
                 && !given.iter().any(|(name, _)| name == field)
             {

@@ -277,6 +277,8 @@ pub(crate) struct WritePlan {
     pub(crate) action: Action,
     pub(crate) data: Option<Template>,
     pub(crate) edits: EditTemplates,
+    /// What a create of several does with records that are there.
+    pub(crate) conflict: Option<Template>,
     pub(crate) by: Option<Template>,
     pub(crate) condition: Option<Template>,
     pub(crate) version: Option<Template>,

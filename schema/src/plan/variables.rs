@@ -1,6 +1,6 @@
 //! The values of an operation's variables: from JSON to inputs of their declared types.
 
-use crate::catalog::Scalar;
+use crate::catalog::{Scalar, is_made_whole};
 use crate::{Code, Failure, Input, PathItem, scalar};
 use apollo_compiler::Schema;
 use apollo_compiler::ast::Type;
@@ -172,6 +172,10 @@ impl Coercion<'_> {
                 continue;
             }
             if let Some(default) = &known.default_value {
+                // The writer fills in the defaults of what it makes: it knows what was given.
+                if is_made_whole(name) {
+                    continue;
+                }
                 let templates = Templates { schema: self.schema, variables: self.definitions };
                 if let Some(input) = templates.template(&known.ty, default).constant() {
                     fields.push((field.to_string(), input.clone()));

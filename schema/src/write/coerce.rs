@@ -2,15 +2,19 @@
 //!
 //! Nothing is read here: what depends on other records is handed on as a [`Draft`]'s references.
 
-use super::{relation, violation};
+use super::relation::{self, Action, One, Related};
+use super::violation;
 use crate::catalog::{Catalog, Collection, Default, Embedded, Field, FieldKind, Scalar, TypeId};
 use crate::place::Place;
 use crate::record_key::{self, RecordKey};
 use crate::{Code, Failure, Input, PathItem, scalar};
 use vivarium_storage::{CollectionId, DatabaseId, DocumentId, FieldId, Value};
 
+/// Relations inside relations that one input may write through: each level is a step on the stack, and nobody's screen shows more.
+pub const NESTED_DEPTH_MAX: usize = 16;
+
 /// What an input says of one record, before anything else is read.
-#[derive(Debug, std::default::Default)]
+#[derive(Clone, Debug, std::default::Default)]
 pub(super) struct Draft {
     /// The id that the client chose, and where.
     pub(super) id: Option<(DocumentId, Vec<PathItem>)>,
@@ -22,7 +26,9 @@ pub(super) struct Draft {
     pub(super) references: Vec<Reference>,
     /// `@autoIncrement` fields that were left out.
     pub(super) numbered: Vec<FieldId>,
-    /// Changes of relations that other records or links hold.
+    /// References of this record to records that are created before it.
+    pub(super) makes: Vec<(FieldId, Box<relation::Nested>)>,
+    /// Changes of relations that other records or links hold, and of records that own references lead to.
     pub(super) changes: Vec<relation::Change>,
 }
 
@@ -37,7 +43,7 @@ pub(super) struct Target {
 }
 
 /// A reference by id inside an embedded value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reference {
     pub(super) embedded: TypeId,
     pub(super) field: FieldId,
@@ -52,23 +58,49 @@ pub(super) struct Coercer<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) database: DatabaseId,
     pub(super) now_micros: i64,
+    /// Relations that were followed to where it reads.
+    pub(super) depth: usize,
 }
 
 impl<'a> Coercer<'a> {
-    /// Reads an input of the collection's Create type.
-    pub(super) fn create(&self, collection: &Collection, input: &Input, place: &Place<'_>) -> Result<Draft, Failure> {
-        let given = fields_of(&collection.create_type(), input, place)?;
-        let known = |name: &str| name == "id" || collection.field_named(name).is_some();
-        refuse_unknown(&collection.create_type(), given, known, place)?;
+    /// The same, one relation further.
+    pub(super) fn below(self, place: &Place<'_>) -> Result<Coercer<'a>, Failure> {
+        if self.depth == NESTED_DEPTH_MAX {
+            let message =
+                format!("Records are written through at most {NESTED_DEPTH_MAX} relations: write the rest in steps.");
+            return Err(place.fail(Code::BadUserInput, message).with("limit", NESTED_DEPTH_MAX));
+        }
+        Ok(Coercer { depth: self.depth + 1, ..self })
+    }
+
+    /// Reads an input of the collection's Create type, or of the one without a relation that is set from its other side.
+    pub(super) fn create(
+        &self,
+        collection: &Collection,
+        input: &Input,
+        place: &Place<'_>,
+        without: Option<FieldId>,
+    ) -> Result<Draft, Failure> {
+        let without = without.and_then(|field| collection.field(field));
+        let type_name = without.map_or_else(|| collection.create_type(), |field| collection.create_without_type(field));
+        let given = fields_of(&type_name, input, place)?;
+        let known = |name: &str| {
+            name == "id"
+                || collection
+                    .field_named(name)
+                    .is_some_and(|field| without.is_none_or(|without| without.id != field.id))
+        };
+        refuse_unknown(&type_name, given, known, place)?;
         let mut draft = Draft::default();
         if let Some(id) = input.field("id").filter(|id| **id != Input::Null) {
             let place = place.name("id");
             draft.id = Some((record_key::global_id(collection, id, &place)?, place.path()));
         }
-        for field in &collection.fields {
+        let from_here = |field: &&Field| without.is_none_or(|without| without.id != field.id);
+        for field in collection.fields.iter().filter(from_here) {
             let place = place.name(&field.name);
             match input.field(&field.name) {
-                Some(value) => self.given(collection, field, value, &place, &mut draft)?,
+                Some(value) => self.given((collection, field), true, value, &place, &mut draft)?,
                 None => self.absent(&collection.name, field, &place, &mut draft)?,
             }
         }
@@ -83,7 +115,7 @@ impl<'a> Coercer<'a> {
         for field in &collection.fields {
             let place = place.name(&field.name);
             if let Some(value) = input.field(&field.name) {
-                self.given(collection, field, value, &place, &mut draft)?;
+                self.given((collection, field), false, value, &place, &mut draft)?;
             }
         }
         Ok(draft)
@@ -92,8 +124,8 @@ impl<'a> Coercer<'a> {
     /// A field of a collection that the input names.
     fn given(
         &self,
-        collection: &Collection,
-        field: &Field,
+        (collection, field): (&Collection, &Field),
+        is_new: bool,
         input: &Input,
         place: &Place<'_>,
         draft: &mut Draft,
@@ -103,12 +135,21 @@ impl<'a> Coercer<'a> {
             return Err(place.fail(Code::BadUserInput, message));
         }
         match field.kind {
-            FieldKind::ToOne { target, .. } => match relation::one(*self, target, input, place)? {
-                relation::One::To(target) => draft.connects.push((field.id, *target)),
-                relation::One::Nothing => draft.values.push((field.id, null(&collection.name, field, place)?)),
-            },
+            FieldKind::ToOne { .. } => {
+                let change = |one| relation::Change { field: field.id, path: place.path(), action: Action::One(one) };
+                match relation::one(*self, Related::of(*self, field, is_new), input, place)? {
+                    One::To(target) => draft.connects.push((field.id, *target)),
+                    One::Nothing => draft.values.push((field.id, null(&collection.name, field, place)?)),
+                    One::Create(nested) => draft.makes.push((field.id, nested)),
+                    One::Delete => {
+                        draft.values.push((field.id, Value::Null));
+                        draft.changes.push(change(One::Delete));
+                    }
+                    update @ One::Update(_) => draft.changes.push(change(update)),
+                }
+            }
             FieldKind::OneToOne { .. } | FieldKind::OneToMany { .. } | FieldKind::ManyToMany { .. } => {
-                draft.changes.push(relation::change(*self, field, input, place)?);
+                draft.changes.push(relation::change(*self, field, is_new, input, place)?);
             }
             FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_) => {
                 let value = self.value(&collection.name, field, input, place, &mut draft.references)?;

@@ -3,9 +3,10 @@
 //! Invariant: a cell on the desk is what the transaction would answer; every write goes to both.
 
 use super::checks::Checks;
-use super::coerce::Target;
-use super::{entries, violation};
+use super::coerce::{Coercer, Target};
+use super::{Sequences, Writer, entries, violation};
 use crate::catalog::{Catalog, Collection, Field, FieldKind, Index};
+use crate::filter::{Filter, Record};
 use crate::place::Place;
 use crate::record_key::RecordKey;
 use crate::{Abort, Code, Failure, compute};
@@ -13,18 +14,25 @@ use std::collections::BTreeMap;
 use vivarium_consensus::Transaction;
 use vivarium_storage::engine::{Bytes, Scan};
 use vivarium_storage::key;
-use vivarium_storage::runtime::mutant;
+use vivarium_storage::runtime::{Runtime, mutant};
 use vivarium_storage::{
     Cell, CollectionId, DatabaseId, Document, DocumentBuilder, DocumentId, Error, FieldId, IndexId, Key, KeyRange,
-    Space, Value,
+    Space, Value, Version,
 };
+
+/// Records that one call may write through relations of its input: they are all in memory, and in one log entry.
+pub const NESTED_MAX: usize = 10_000;
 
 /// What a write works on.
 pub(super) struct Desk<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) database: DatabaseId,
     pub(super) transaction: &'a mut Transaction,
+    pub(super) runtime: &'a Runtime,
+    pub(super) sequences: &'a Sequences,
     pub(super) now_micros: i64,
+    /// Records that may still be written through relations.
+    nested_left: usize,
     checks: Checks,
     documents: BTreeMap<Key, Option<Cell>>,
     entries: BTreeMap<Key, Option<Cell>>,
@@ -49,21 +57,46 @@ impl Revision<'_> {
 }
 
 impl<'a> Desk<'a> {
-    pub(super) fn new(
-        catalog: &'a Catalog,
-        database: DatabaseId,
-        transaction: &'a mut Transaction,
-        now_micros: i64,
-    ) -> Desk<'a> {
+    pub(super) fn of(writer: &'a mut Writer<'_>) -> Desk<'a> {
         Desk {
-            catalog,
-            database,
-            transaction,
-            now_micros,
+            catalog: writer.catalog,
+            database: writer.database,
+            transaction: writer.transaction,
+            runtime: writer.runtime,
+            sequences: writer.sequences,
+            now_micros: writer.now_micros,
+            nested_left: NESTED_MAX,
             checks: Checks::default(),
             documents: BTreeMap::new(),
             entries: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn coercer(&self) -> Coercer<'a> {
+        Coercer { catalog: self.catalog, database: self.database, now_micros: self.now_micros, depth: 0 }
+    }
+
+    /// Counts records that are written through a relation.
+    pub(super) fn spend(&mut self, count: usize, place: &Place<'_>) -> Result<(), Failure> {
+        match self.nested_left.checked_sub(count) {
+            Some(left) => {
+                self.nested_left = left;
+                Ok(())
+            }
+            None => Err(place.blame(violation::too_many_nested(NESTED_MAX))),
+        }
+    }
+
+    /// Lays records on the desk that this transaction has read already, where they are what is stored: what is computed when a
+    /// record is read is none of that.
+    pub(super) fn lay(&mut self, collection: CollectionId, records: Vec<Record>) {
+        if self.collection(collection).fields.iter().any(compute::is_virtual) {
+            return;
+        }
+        let database = self.database;
+        let cells =
+            records.into_iter().map(|Record { id, cell }| (key::document(database, collection, id), Some(cell)));
+        self.documents.extend(cells);
     }
 
     pub(super) fn collection(&self, id: CollectionId) -> &'a Collection {
@@ -145,8 +178,24 @@ impl<'a> Desk<'a> {
         self.documents.get(&key).expect("documents are loaded before they are looked at").as_ref()
     }
 
+    /// Those of loaded records that a filter lets through.
+    pub(super) async fn matching(
+        &mut self,
+        collection: CollectionId,
+        ids: &[DocumentId],
+        filter: &Filter,
+    ) -> Result<Vec<DocumentId>, Abort> {
+        let declared = self.collection(collection);
+        let seen = |cell: &Cell| compute::seen(declared, cell.clone());
+        let record = |id: &DocumentId| self.document(collection, *id).map(|cell| Record { id: *id, cell: seen(cell) });
+        let records: Vec<Record> = ids.iter().filter_map(record).collect();
+        let matches = filter.matches(self.catalog, self.database, self.transaction, &records).await?;
+        let chosen = records.iter().zip(matches).filter(|(_, matches)| *matches);
+        Ok(chosen.map(|(record, _)| record.id).collect())
+    }
+
     /// A loaded index entry.
-    fn entry(&self, key: &Key) -> Option<&Cell> {
+    pub(super) fn entry(&self, key: &Key) -> Option<&Cell> {
         self.entries.get(key).expect("entries are loaded before they are looked at").as_ref()
     }
 
@@ -171,6 +220,28 @@ impl<'a> Desk<'a> {
         found.iter().map(|rows| rows.iter().map(id).collect()).collect()
     }
 
+    /// The document of a record, with its computed fields.
+    pub(super) fn finished(
+        &self,
+        collection: &Collection,
+        fields: DocumentBuilder,
+        created: Option<Version>,
+        place: &Place<'_>,
+    ) -> Result<Vec<u8>, Abort> {
+        let finish = |fields: DocumentBuilder| {
+            fields.finish(self.catalog.version, created).map_err(|error| unfit(collection, error, place))
+        };
+        let document = finish(fields)?;
+        let computed = compute::stored(collection, Document::trusted(&document));
+        let computed = computed.map_err(|(field, fragment)| uncomputed(collection, field, &fragment, place))?;
+        if computed.is_empty() {
+            return Ok(document);
+        }
+        let mut fields = DocumentBuilder::from_document(Document::trusted(&document));
+        computed.into_iter().for_each(|(field, value)| fields.set(field, value));
+        finish(fields)
+    }
+
     /// Makes a revision of a record: its bytes, its checks, and how its entries change.
     pub(super) fn revise<'c>(
         &mut self,
@@ -185,17 +256,7 @@ impl<'a> Desk<'a> {
             let written = (cell.version != Transaction::OWN).then_some(cell.version);
             Document::trusted(&cell.value).created().or(written)
         });
-        let finish = |fields: DocumentBuilder| {
-            fields.finish(self.catalog.version, created).map_err(|error| unfit(collection, error, place))
-        };
-        let mut document = finish(fields)?;
-        let computed = compute::stored(collection, Document::trusted(&document));
-        let computed = computed.map_err(|(field, fragment)| uncomputed(collection, field, &fragment, place))?;
-        if !computed.is_empty() {
-            let mut fields = DocumentBuilder::from_document(Document::trusted(&document));
-            computed.into_iter().for_each(|(field, value)| fields.set(field, value));
-            document = finish(fields)?;
-        }
+        let document = self.finished(collection, fields, created, place)?;
         let after = Document::trusted(&document);
         let seen = compute::read(collection, after);
         self.checks.hold(self.catalog, collection, seen.as_deref().map_or(after, Document::trusted), place)?;

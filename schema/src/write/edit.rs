@@ -41,20 +41,24 @@ impl Edit {
 }
 
 /// An update, read: what depends on the record is still open.
+#[derive(Clone, Debug)]
 pub(super) struct Changes {
+    /// Where its parts stand.
+    base: Vec<PathItem>,
     /// What `data` sets, and the references of all parts.
     pub(super) draft: Draft,
     increments: Vec<(FieldId, Value)>,
     pushes: BTreeMap<FieldId, Vec<Value>>,
     pulls: BTreeMap<FieldId, Vec<Value>>,
     merges: Vec<(FieldId, Merge)>,
-    /// The part that changes each field.
+    /// The part that changes each field. The name is empty where fields stand at `base` itself.
     parts: BTreeMap<FieldId, &'static str>,
     /// The first part that is given.
     first: &'static str,
 }
 
 /// What becomes of a value that something is merged into.
+#[derive(Clone, Debug)]
 enum Merge {
     Set(Value),
     /// A JSON merge patch.
@@ -80,21 +84,46 @@ impl Changes {
             ("merge", &edit.merge),
         ];
         let Some((first, _)) = given.into_iter().find(|(_, input)| input.is_some()) else { return Ok(None) };
-        let mut changes = Changes {
-            draft: Draft::default(),
-            increments: Vec::new(),
-            pushes: BTreeMap::new(),
-            pulls: BTreeMap::new(),
-            merges: Vec::new(),
-            parts: BTreeMap::new(),
-            first,
-        };
+        let mut changes = Changes::from_draft(Draft::default(), Vec::new());
+        changes.first = first;
         for (part, input) in given {
             if let Some(input) = input {
                 changes.part(coercer, collection, part, input)?;
             }
         }
         Ok(Some(changes))
+    }
+
+    /// Reads an input of the collection's Update type that stands at a place of its own.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` with `inputPath`.
+    pub(super) fn of(
+        coercer: Coercer<'_>,
+        collection: &Collection,
+        input: &Input,
+        place: &Place<'_>,
+    ) -> Result<Changes, Failure> {
+        Ok(Changes::from_draft(coercer.update(collection, input, place)?, place.path()))
+    }
+
+    /// What is read already, its fields being at `base`.
+    pub(super) fn from_draft(draft: Draft, base: Vec<PathItem>) -> Changes {
+        Changes {
+            base,
+            draft,
+            increments: Vec::new(),
+            pushes: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+            merges: Vec::new(),
+            parts: BTreeMap::new(),
+            first: "",
+        }
+    }
+
+    /// Where the parts stand.
+    pub(super) fn base(&self) -> &[PathItem] {
+        &self.base
     }
 
     fn part(
@@ -206,7 +235,11 @@ impl Changes {
         if let Some((_, serde_json::Value::Array(path))) = path {
             let field = path.first().and_then(|name| collection.field_named(name.as_str()?));
             let part = field.and_then(|field| self.parts.get(&field.id).copied()).unwrap_or(self.first);
-            path.insert(0, part.into());
+            if !part.is_empty() {
+                path.insert(0, part.into());
+            }
+            let base = self.base.iter().map(|item| serde_json::to_value(item).expect("names and numbers are JSON"));
+            path.splice(0..0, base);
         }
         Abort::Failed(failure)
     }

@@ -5,6 +5,7 @@
 mod change;
 mod checks;
 mod coerce;
+mod conflict;
 mod create;
 pub(crate) mod delete;
 mod desk;
@@ -17,6 +18,7 @@ mod update;
 mod violation;
 
 use crate::catalog::{Catalog, Collection};
+use crate::filter::Record;
 use crate::place::Place;
 use crate::record_key::RecordKey;
 use crate::{Abort, Input, PathItem};
@@ -29,7 +31,11 @@ use desk::Desk;
 pub(crate) use coerce::enum_value;
 
 pub use change::SET_MAX;
+pub use coerce::NESTED_DEPTH_MAX;
+pub use conflict::{Conflict, Overwrite};
+pub use create::Created;
 pub use delete::CASCADE_MAX;
+pub use desk::NESTED_MAX;
 pub use edit::Edit;
 pub use entries::of_document;
 pub use sequence::Sequences;
@@ -61,24 +67,37 @@ impl Writer<'_> {
         data: &Input,
         path: &[PathItem],
     ) -> Result<DocumentId, Abort> {
-        let ids = create::create(self, collection, &[(data, Place::Root(path))]).await?;
-        Ok(ids[0])
+        let created = create::create(&mut self.desk(), collection, &[(data, Place::Root(path))], None).await?;
+        Ok(created.ids[0])
     }
-    /// Creates records from inputs of the collection's Create type, `connect` included. One batch of reads
-    /// however many there are. Each sees those before it. The first stands at `path` + 0, and so on.
+    /// Creates records from inputs of the collection's Create type, with what they connect and create through relations. A few
+    /// batches of reads however many there are. Each sees those before it. The first stands at `path` + 0, and so on.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT`, `UNIQUE_VIOLATION`, `REFERENCE_VIOLATION`, `CHECK_VIOLATION`, `NOT_FOUND` with `inputPath`
-    /// below `path`.
+    /// `BAD_USER_INPUT`, `UNIQUE_VIOLATION`, `REFERENCE_VIOLATION`, `CHECK_VIOLATION`, `NOT_FOUND`, `AFFECTED_LIMIT_EXCEEDED` with
+    /// `inputPath` below `path`.
     pub async fn create(
         &mut self,
         collection: &Collection,
         data: &[Input],
         path: &[PathItem],
     ) -> Result<Vec<DocumentId>, Abort> {
+        Ok(self.create_unless(collection, data, None, path).await?.ids)
+    }
+    /// As [`Writer::create`], and does what is said of records that are there already.
+    ///
+    /// # Errors
+    /// As [`Writer::create`].
+    pub async fn create_unless(
+        &mut self,
+        collection: &Collection,
+        data: &[Input],
+        conflict: Option<&Conflict>,
+        path: &[PathItem],
+    ) -> Result<Created, Abort> {
         let root = Place::Root(path);
         let placed: Vec<(&Input, Place<'_>)> = data.iter().enumerate().map(|(at, data)| (data, root.at(at))).collect();
-        create::create(self, collection, &placed).await
+        create::create(&mut self.desk(), collection, &placed, conflict).await
     }
     /// Changes records, each in the same way, one after the other.
     ///
@@ -86,7 +105,19 @@ impl Writer<'_> {
     /// As [`Writer::create`], with `inputPath` below the names of [`Edit`]'s parts; `NOT_FOUND` when there is no such
     /// record.
     pub async fn update(&mut self, collection: &Collection, ids: &[DocumentId], edit: &Edit) -> Result<(), Abort> {
-        update::update(self, collection, ids, edit).await
+        update::update(&mut self.desk(), collection, ids, edit).await
+    }
+    /// As [`Writer::update`], of records that this transaction has read.
+    pub(crate) async fn update_read(
+        &mut self,
+        collection: &Collection,
+        records: Vec<Record>,
+        edit: &Edit,
+    ) -> Result<(), Abort> {
+        let ids: Vec<DocumentId> = records.iter().map(|record| record.id).collect();
+        let mut desk = self.desk();
+        desk.lay(collection.id, records);
+        update::update(&mut desk, collection, &ids, edit).await
     }
     /// Deletes records and does to those who refer to them what their `onDelete` says.
     ///
@@ -100,9 +131,21 @@ impl Writer<'_> {
     ) -> Result<(), Abort> {
         delete::delete(&mut self.desk(), collection, ids, &Place::Whole(path)).await
     }
+    /// As [`Writer::delete`], of records that this transaction has read.
+    pub(crate) async fn delete_read(
+        &mut self,
+        collection: &Collection,
+        records: Vec<Record>,
+        path: &[PathItem],
+    ) -> Result<(), Abort> {
+        let ids: Vec<DocumentId> = records.iter().map(|record| record.id).collect();
+        let mut desk = self.desk();
+        desk.lay(collection.id, records);
+        delete::delete(&mut desk, collection, &ids, &Place::Whole(path)).await
+    }
 
     fn desk(&mut self) -> Desk<'_> {
-        Desk::new(self.catalog, self.database, self.transaction, self.now_micros)
+        Desk::of(self)
     }
 }
 

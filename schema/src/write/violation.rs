@@ -121,6 +121,39 @@ pub(super) fn too_many_affected(collection: &Collection, id: DocumentId, limit: 
     Failure::new(Code::AffectedLimitExceeded, message).with("affected", limit + 1).with("limit", limit)
 }
 
+/// More records would be written through relations than one field may.
+pub(super) fn too_many_nested(limit: usize) -> Failure {
+    let message = format!("More than {limit} records are written through relations: write them in steps.");
+    Failure::new(Code::AffectedLimitExceeded, message).with("affected", limit + 1).with("limit", limit)
+}
+
+/// A record that is named is not among those that a relation leads to; without a key, it leads to none.
+pub(super) fn unrelated(owner: &Collection, field: &Field, target: &Collection, key: Option<Json>) -> Failure {
+    let relation = format!("{}.{}", owner.name, field.name);
+    let message = match &key {
+        Some(key) => format!("{relation} does not lead to {} with {}: connect it first.", a(&target.name), bare(key)),
+        None => format!("{relation} leads to no {}: create or connect one first.", target.name),
+    };
+    Failure::new(Code::NotFound, message).with("type", target.name.clone()).with("key", key.unwrap_or(Json::Null))
+}
+
+/// What is written of one record contradicts itself.
+pub(super) fn contradiction(what: &str, target: &Collection, id: DocumentId) -> Failure {
+    let message = format!("{} {} {what}: say one of them.", target.name, global(target, id));
+    Failure::new(Code::BadUserInput, message).with("records", vec![global(target, id)])
+}
+
+/// A record is deleted by what is said of its own relations.
+pub(super) fn self_deleted(collection: &Collection, id: DocumentId) -> Failure {
+    let message = format!(
+        "{} {} itself goes with what is deleted here: delete it with {}.",
+        collection.name,
+        global(collection, id),
+        collection.delete_field()
+    );
+    Failure::new(Code::BadUserInput, message).with("records", vec![global(collection, id)])
+}
+
 /// An input as JSON, for messages and extensions.
 pub(super) fn input_json(input: &Input) -> Json {
     match input {

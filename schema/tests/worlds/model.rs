@@ -97,6 +97,10 @@ impl Field {
     pub fn is_relation(&self) -> bool {
         !matches!(self.kind, Kind::Scalar | Kind::Enum | Kind::Embedded)
     }
+    /// True where the record itself says where it leads.
+    pub fn is_own_reference(&self) -> bool {
+        matches!(self.kind, Kind::Reference { .. })
+    }
     pub fn is_to_one(&self) -> bool {
         matches!(self.kind, Kind::Reference { .. } | Kind::Referrer { .. })
     }

@@ -128,7 +128,8 @@ impl Round {
             let object = objects[*self.chance.pick(&[0, 0, 0, 1, 2, 3, 4, 4])];
             let drawing = Drawing { model: &self.model, world: &ahead };
             let chance = &mut self.chance;
-            let write = match chance.below(10) {
+            let write = match chance.below(12) {
+                10 | 11 => Write::upsert(drawing, object, chance),
                 0..3 => {
                     let count = chance.between(1, 3);
                     Write::create(drawing, object, count, chance)

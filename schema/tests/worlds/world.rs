@@ -2,6 +2,7 @@
 
 use super::atom::{self, Atom, Rank};
 use super::model::{Kind, Model, Object, OnDelete};
+use super::operation::Where;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -27,16 +28,30 @@ pub struct World {
     pub links: BTreeMap<String, BTreeSet<(Id, Id)>>,
 }
 
-/// A change of a relation that other records or links hold.
+/// What becomes of a relation, other than that an own reference gets a value.
 #[derive(Clone, Debug)]
 pub enum Relate {
     /// The other side of a one-to-one relation.
     One(Option<Id>),
-    Many {
-        set: Option<Vec<Id>>,
-        disconnect: Vec<Id>,
-        connect: Vec<Id>,
-    },
+    /// It leads to a new record.
+    Create(Id, Box<Change>),
+    /// The record that it leads to is changed.
+    UpdateOne(Box<Change>),
+    /// The record that it leads to is deleted.
+    DeleteOne,
+    Many(Box<Many>),
+}
+
+/// What becomes of a relation to many.
+#[derive(Clone, Debug, Default)]
+pub struct Many {
+    pub update: Vec<(Id, Change)>,
+    pub delete: Vec<Id>,
+    pub delete_many: Option<Where>,
+    pub set: Option<Vec<Id>>,
+    pub disconnect: Vec<Id>,
+    pub connect: Vec<Id>,
+    pub create: Vec<(Id, Change)>,
 }
 
 /// What a create or an update says.
@@ -111,33 +126,12 @@ impl World {
         }
     }
 
-    fn referring(&self, collection: &str, name: &str, id: &str) -> Vec<Id> {
+    pub fn referring(&self, collection: &str, name: &str, id: &str) -> Vec<Id> {
         let refers = |record: &Record| matches!(field(record, name), Value::Reference(to) if to == id);
         self.all(collection).filter(|(_, record)| refers(record)).map(|(id, _)| id.clone()).collect()
     }
 
-    pub fn create(&mut self, model: &Model, object: &Object, id: &str, change: &Change) -> Result<(), Refused> {
-        let record: Record = change.values.iter().cloned().collect();
-        self.write(model, object, id, record)?;
-        self.relate(model, object, id, change)
-    }
-
-    pub fn update(
-        &mut self,
-        model: &Model,
-        object: &Object,
-        id: &str,
-        change: &Change,
-        edits: &Edits,
-    ) -> Result<(), Refused> {
-        let Some(mut record) = self.get(&object.name, id).cloned() else { return Err("NOT_FOUND") };
-        record.extend(change.values.iter().cloned());
-        edits.apply(object, &mut record)?;
-        self.write(model, object, id, record)?;
-        self.relate(model, object, id, change)
-    }
-
-    fn write(&mut self, model: &Model, object: &Object, id: &str, mut record: Record) -> Result<(), Refused> {
+    pub fn write(&mut self, model: &Model, object: &Object, id: &str, mut record: Record) -> Result<(), Refused> {
         super::computed::compute(object, &mut record);
         let mut keys = object.keys.clone();
         for field in &object.fields {
@@ -156,57 +150,8 @@ impl World {
         Ok(())
     }
 
-    fn relate(&mut self, model: &Model, object: &Object, id: &str, change: &Change) -> Result<(), Refused> {
-        for (name, relate) in &change.relations {
-            let relation = object.field(name);
-            let target = model.object(&relation.of);
-            match (relate, &relation.kind) {
-                (Relate::One(wanted), Kind::Referrer { field }) => {
-                    let there = self.referring(&relation.of, field, id).pop();
-                    if there == *wanted {
-                        continue;
-                    }
-                    if let Some(there) = there {
-                        self.refer(model, target, &there, field, None)?;
-                    }
-                    if let Some(wanted) = wanted {
-                        self.refer(model, target, wanted, field, Some(id))?;
-                    }
-                }
-                (Relate::Many { set, disconnect, connect }, Kind::Referrers { field }) => {
-                    let there = self.referring(&relation.of, field, id);
-                    let comes = |gone: &Id| set.iter().flatten().chain(connect).any(|come| come == gone);
-                    for gone in gone(&there, set.as_deref(), disconnect) {
-                        // What is to come as well stays.
-                        if !comes(&gone) && self.related(target, &gone, field).as_deref() == Some(id) {
-                            self.refer(model, target, &gone, field, None)?;
-                        }
-                    }
-                    for come in set.iter().flatten().chain(connect) {
-                        self.refer(model, target, come, field, Some(id))?;
-                    }
-                }
-                (Relate::Many { set, disconnect, connect }, Kind::Links { name: links, forward }) => {
-                    let there = self.relatives(object, id, name);
-                    let pair = |other: &Id| match forward {
-                        true => (id.to_owned(), other.clone()),
-                        false => (other.clone(), id.to_owned()),
-                    };
-                    let pairs = self.links.entry(links.clone()).or_default();
-                    for gone in gone(&there, set.as_deref(), disconnect) {
-                        pairs.remove(&pair(&gone));
-                    }
-                    for come in set.iter().flatten().chain(connect) {
-                        pairs.insert(pair(come));
-                    }
-                }
-                _ => panic!("{relate:?} is no change of {name}"),
-            }
-        }
-        Ok(())
-    }
-
-    fn refer(
+    /// Sets a reference or empties it.
+    pub fn refer(
         &mut self,
         model: &Model,
         object: &Object,
@@ -278,7 +223,7 @@ impl World {
 }
 
 impl Edits {
-    fn apply(&self, object: &Object, record: &mut Record) -> Result<(), Refused> {
+    pub fn apply(&self, object: &Object, record: &mut Record) -> Result<(), Refused> {
         for (name, by) in &self.increments {
             let Value::Atom(atom) = field(record, name) else { return Err("BAD_USER_INPUT") };
             let Rank::Whole(there) = atom.rank else { panic!("{name} is a whole number") };
@@ -323,13 +268,8 @@ fn empty(value: &mut Value, gone: &BTreeSet<Id>) {
     }
 }
 
-fn gone(there: &[Id], set: Option<&[Id]>, disconnect: &[Id]) -> Vec<Id> {
-    let unset = there.iter().filter(|id| set.is_some_and(|set| !set.contains(id)));
-    unset.chain(disconnect).cloned().collect()
-}
-
 /// Nulls are never equal.
-fn equal(one: &Value, other: &Value) -> bool {
+pub fn equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Atom(one), Value::Atom(other)) => one.rank.compare(&other.rank).is_eq(),
         (Value::Reference(one), Value::Reference(other)) => one == other,

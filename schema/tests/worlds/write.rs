@@ -1,18 +1,12 @@
-//! Writes by chance, as the server is told of them and as the world takes them.
+//! Writes as the server is told of them and as the world takes them.
 
-use super::atom;
-use super::chance::Chance;
-use super::draw::Drawer;
-use super::draw_filter::Drawing;
 use super::evaluate::{Evaluator, bytes, roots};
 use super::judge::Judge;
 use super::literal::Literal;
-use super::model::{Field, Kind, Model, Object};
-use super::operation::{Key, Selection, Where};
+use super::model::{Model, Object};
+use super::operation::{Key, Part, Selection, Where};
 use super::print::{Printer, Text, key_literal, where_literal};
-use super::world::{Change, Edits, Id, Record, Refused, Relate, Value, World};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use super::world::{Change, Edits, Id, Refused, Relate, Value, World, equal, field};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 
@@ -32,92 +26,37 @@ pub struct Write {
 #[derive(Clone, Debug)]
 pub enum Act {
     /// Records with the ids that they get, as far as they are known.
-    Create(Vec<(Option<Id>, Change)>),
+    Create(Vec<(Option<Id>, Change)>, Option<Meet>),
     CreateOne(Option<Id>, Change),
     Update(Id, Change, Edits),
     /// Those that match, if they are no more than so many.
     UpdateMany(Where, usize, Change, Edits),
+    Upsert {
+        key: Key,
+        /// What the server named the record that it created.
+        id: Option<Id>,
+        create: Change,
+        update: Option<Change>,
+        edits: Edits,
+    },
     Delete(Id),
     DeleteMany(Where, usize),
 }
 
+/// What a create of several does with records that are there.
+#[derive(Clone, Debug)]
+pub struct Meet {
+    /// The fields of a unique key; `None` for the id.
+    pub key: Option<Vec<String>>,
+    /// They are overwritten; otherwise they are left alone.
+    pub update: bool,
+    pub fields: Option<Vec<String>>,
+    pub filter: Option<Where>,
+}
+
 impl Write {
-    /// Records a mutation that creates, with every relation that a create can make.
-    pub fn create(drawing: Drawing<'_>, object: &Object, count: usize, chance: &mut Chance) -> Option<Write> {
-        let mut records = Vec::new();
-        for _ in 0..count {
-            let id = if chance.percent(25) { chosen(drawing.world, object, chance) } else { None };
-            records.push((id, change(drawing, object, true, chance)?));
-        }
-        let act = match records.pop() {
-            Some((id, change)) if count == 1 && chance.percent(70) => Act::CreateOne(id, change),
-            last => {
-                records.extend(last);
-                Act::Create(records)
-            }
-        };
-        Some(Write::of(drawing, object, act, chance))
-    }
-
-    fn of(drawing: Drawing<'_>, object: &Object, act: Act, chance: &mut Chance) -> Write {
-        let of_one = matches!(act, Act::Update(..) | Act::Delete(_));
-        let condition = (of_one && chance.percent(20)).then(|| drawing.filter(object, 1, chance));
-        let selections = select(drawing, object, chance);
-        let mut query = Vec::new();
-        if chance.percent(25) {
-            query = Drawer::new(drawing, Chance::new(chance.next())).of_payload().operation().selections;
-        }
-        Write { collection: object.name.clone(), act, condition, selections, query }
-    }
-
-    /// Notes without an author.
-    pub fn notes(drawing: Drawing<'_>, count: usize, chance: &mut Chance) -> Option<Write> {
-        let object = drawing.model.object("Note");
-        let mut records = Vec::new();
-        for _ in 0..count {
-            let mut change = change(drawing, object, true, chance)?;
-            change.values.retain(|(name, _)| name != "author");
-            // Most are of one item, which then has more than are counted at once.
-            if chance.percent(95) {
-                let item = drawing.world.all("Item").next().map(|(id, _)| Value::Reference(id.clone()));
-                change.values.retain(|(name, _)| name != "item");
-                change.values.extend(item.map(|item| ("item".to_owned(), item)));
-            }
-            records.push((None, change));
-        }
-        let selections = vec![super::draw::plain("id")];
-        let act = Act::Create(records);
-        let (condition, query) = (None, Vec::new());
-        Some(Write { collection: object.name.clone(), act, condition, selections, query })
-    }
-
-    pub fn update(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Option<Write> {
-        let id = drawing.id(object, chance)?;
-        let change = change(drawing, object, false, chance)?;
-        let edits = edits(drawing, object, &change, chance);
-        Some(Write::of(drawing, object, Act::Update(id, change, edits), chance))
-    }
-
-    pub fn update_many(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Option<Write> {
-        let filter = drawing.filter(object, 2, chance);
-        let change = change(drawing, object, false, chance)?;
-        let edits = edits(drawing, object, &change, chance);
-        let act = Act::UpdateMany(filter, at_most(chance), change, edits);
-        Some(Write::of(drawing, object, act, chance))
-    }
-
-    pub fn delete_many(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Option<Write> {
-        let act = Act::DeleteMany(drawing.filter(object, 2, chance), at_most(chance));
-        Some(Write::of(drawing, object, act, chance))
-    }
-
-    pub fn delete(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Option<Write> {
-        let act = Act::Delete(drawing.id(object, chance)?);
-        Some(Write::of(drawing, object, act, chance))
-    }
-
     pub fn is_create(&self) -> bool {
-        matches!(self.act, Act::Create(_) | Act::CreateOne(..))
+        matches!(self.act, Act::Create(..) | Act::CreateOne(..) | Act::Upsert { .. })
     }
 
     /// Takes the ids that the server gave from its answer.
@@ -125,7 +64,8 @@ impl Write {
         let id = |record: &Json| record["itsId"].as_str().map(str::to_owned);
         match &mut self.act {
             Act::CreateOne(given, _) => *given = id(&payload["record"]),
-            Act::Create(records) => {
+            Act::Upsert { id: given, .. } => *given = id(&payload["record"]),
+            Act::Create(records, _) => {
                 for ((given, _), record) in records.iter_mut().zip(payload["records"].as_array().unwrap()) {
                     *given = id(record);
                 }
@@ -167,16 +107,59 @@ impl Write {
         match &self.act {
             Act::CreateOne(given, change) => {
                 let id = id_of(given);
-                create(model, world, object, &id, change)?;
+                world.create(model, object, &id, change, None)?;
                 Ok(json!({ "record": shown(world, &id) }))
             }
-            Act::Create(records) => {
-                let ids: Vec<Id> = records.iter().map(|(given, _)| id_of(given)).collect();
-                for (id, (_, change)) in ids.iter().zip(records) {
-                    create(model, world, object, id, change)?;
+            Act::Create(records, meet) => {
+                let mut ids: Vec<Id> = records.iter().map(|(given, _)| id_of(given)).collect();
+                let mut affected = 0;
+                for (id, (given, change)) in ids.iter_mut().zip(records) {
+                    let there = meet.as_ref().and_then(|meet| meet.there(world, object, given.as_ref(), change));
+                    match (there, meet) {
+                        (Some(there), Some(meet)) => {
+                            affected += usize::from(meet.overwrites(model, world, object, &there, change)?);
+                            *id = there;
+                        }
+                        _ => {
+                            world.create(model, object, id, change, None)?;
+                            affected += 1;
+                        }
+                    }
                 }
                 let shown: Vec<Json> = ids.iter().map(|id| shown(world, id)).collect();
-                Ok(json!({ "records": shown, "affectedCount": ids.len() }))
+                Ok(json!({ "records": shown, "affectedCount": affected }))
+            }
+            Act::Upsert { key, id: given, create, update, edits } => {
+                let there = match key {
+                    Key::Id(id) => Some(id.clone()).filter(|id| world.get(&object.name, id).is_some()),
+                    Key::Unique(parts) => {
+                        let (name, _, part) = &parts[0];
+                        let Part::Atom(atom, _) = part else { panic!("keys are of atoms here") };
+                        let wanted = Value::atom(atom.clone());
+                        let has = |(_, record): &(&Id, &super::world::Record)| equal(field(record, name), &wanted);
+                        world.all(&object.name).find(has).map(|(id, _)| id.clone())
+                    }
+                };
+                let created = there.is_none();
+                let id = match (there, key) {
+                    (Some(id), _) => {
+                        let nothing = Change::default();
+                        if update.is_some() || !edits.increments.is_empty() {
+                            world.update(model, object, &id, update.as_ref().unwrap_or(&nothing), edits)?;
+                        }
+                        id
+                    }
+                    (None, Key::Id(id)) => {
+                        world.create(model, object, id, create, None)?;
+                        id.clone()
+                    }
+                    (None, Key::Unique(_)) => {
+                        let id = id_of(given);
+                        world.create(model, object, &id, create, None)?;
+                        id
+                    }
+                };
+                Ok(json!({ "created": created, "record": shown(world, &id) }))
             }
             Act::Update(id, change, edits) => {
                 world.update(model, object, id, change, edits)?;
@@ -216,11 +199,65 @@ fn matching(model: &Model, world: &World, object: &Object, filter: &Where, at_mo
     if ids.len() > at_most { Err("AFFECTED_LIMIT_EXCEEDED") } else { Ok(ids) }
 }
 
-fn create(model: &Model, world: &mut World, object: &Object, id: &Id, change: &Change) -> Result<(), Refused> {
-    if world.get(&object.name, id).is_some() {
-        return Err("UNIQUE_VIOLATION");
+impl Meet {
+    /// The record that has the key already.
+    fn there(&self, world: &World, object: &Object, id: Option<&Id>, change: &Change) -> Option<Id> {
+        let Some(key) = &self.key else {
+            return id.filter(|id| world.get(&object.name, id).is_some()).cloned();
+        };
+        let said = |name: &String| change.values.iter().find(|(said, _)| said == name).map(|(_, value)| value);
+        let has = |record: &super::world::Record| {
+            key.iter().all(|name| said(name).is_some_and(|said| equal(said, field(record, name))))
+        };
+        world.all(&object.name).find(|(_, record)| has(record)).map(|(id, _)| id.clone())
     }
-    world.create(model, object, id, change)
+
+    /// Does with a record that is there what is said, and tells whether it was written.
+    fn overwrites(
+        &self,
+        model: &Model,
+        world: &mut World,
+        object: &Object,
+        there: &Id,
+        change: &Change,
+    ) -> Result<bool, Refused> {
+        let (key, _) = world.records[&object.name].get_key_value(there).unwrap();
+        let matches = |filter: &Where| Judge { model, world }.matches(object, key, filter);
+        if !self.update || !self.filter.as_ref().is_none_or(matches) {
+            return Ok(false);
+        }
+        let mut change = change.clone();
+        if let Some(fields) = &self.fields {
+            change.values.retain(|(name, _)| fields.contains(name));
+            let is_own = |name: &str| object.field(name).is_own_reference();
+            change.relations.retain(|(name, _)| fields.contains(name) && is_own(name));
+        }
+        world.update(model, object, there, &change, &Edits::default())?;
+        Ok(true)
+    }
+
+    fn literal(&self, name: &str) -> Literal {
+        let key = self.key.as_ref().map_or_else(|| "id".to_owned(), |key| key.join("_"));
+        let action = if self.update { "UPDATE" } else { "IGNORE" };
+        let mut fields =
+            vec![("key".to_owned(), Literal::Enum(shout(&key))), ("action".to_owned(), Literal::Enum(action.into()))];
+        if let Some(names) = &self.fields {
+            let names = names.iter().map(|name| Literal::Enum(shout(name))).collect();
+            fields.push(("update".to_owned(), Literal::List(names)));
+        }
+        if let Some(filter) = &self.filter {
+            fields.push(("where".to_owned(), where_literal(filter)));
+        }
+        Literal::typed(format!("{name}Conflict"), Literal::Object(fields))
+    }
+}
+
+fn shout(name: &str) -> String {
+    let letter = |letter: char| match letter.is_ascii_uppercase() {
+        true => format!("_{letter}"),
+        false => letter.to_ascii_uppercase().to_string(),
+    };
+    name.chars().map(letter).collect()
 }
 
 /// A mutation of several writes, as text.
@@ -238,10 +275,23 @@ pub fn text(model: &Model, writes: &[Write], style: u64) -> Text {
                 let data = Literal::typed(format!("{name}Create!"), data(id.as_ref(), change));
                 (format!("create{name}"), vec![("data", data)], false)
             }
-            Act::Create(records) => {
+            Act::Create(records, meet) => {
                 let records = records.iter().map(|(id, change)| data(id.as_ref(), change)).collect();
                 let data = Literal::typed(format!("[{name}Create!]!"), Literal::List(records));
-                (format!("create{plural}"), vec![("data", data)], true)
+                let mut arguments = vec![("data", data)];
+                arguments.extend(meet.as_ref().map(|meet| ("onConflict", meet.literal(name))));
+                (format!("create{plural}"), arguments, true)
+            }
+            Act::Upsert { key, id, create, update, edits } => {
+                // A key of its own is the id of what is created.
+                let id = id.as_ref().filter(|_| matches!(key, Key::Unique(_)));
+                let by = Literal::typed(format!("{name}Key!"), key_literal(key));
+                let mut arguments =
+                    vec![("by", by), ("create", Literal::typed(format!("{name}Create!"), data(id, create)))];
+                let update = update.as_ref().map(|change| Literal::typed(format!("{name}Update"), data(None, change)));
+                arguments.extend(update.map(|update| ("update", update)));
+                arguments.extend(edits.arguments(name));
+                (format!("upsert{name}"), arguments, false)
             }
             Act::Update(id, change, edits) => {
                 let by = Literal::typed(format!("{name}Key!"), key_literal(&Key::Id(id.clone())));
@@ -268,7 +318,11 @@ pub fn text(model: &Model, writes: &[Write], style: u64) -> Text {
         arguments.extend(condition.map(|condition| ("if", Literal::typed(format!("{name}Where"), condition))));
         let arguments: Vec<String> =
             arguments.iter().map(|(name, value)| format!("{name}: {}", printer.value(value))).collect();
-        let deleted = if matches!(write.act, Act::Delete(_)) { "deletedId " } else { "" };
+        let deleted = match write.act {
+            Act::Delete(_) => "deletedId ",
+            Act::Upsert { .. } => "created ",
+            _ => "",
+        };
         let (records, count) =
             if several { (format!("records: {many}"), " affectedCount") } else { (format!("record: {one}"), "") };
         let shown = match write.act {
@@ -314,160 +368,8 @@ impl Edits {
     }
 }
 
-/// How many records a write of several may change: often too few.
-fn at_most(chance: &mut Chance) -> usize {
-    if chance.percent(20) { 1_000 } else { chance.below(6) }
-}
-
-/// What an update does to numbers and lists that `change` leaves alone.
-fn edits(drawing: Drawing<'_>, object: &Object, change: &Change, chance: &mut Chance) -> Edits {
-    let mut edits = Edits::default();
-    for declared in &object.fields {
-        let name = declared.name.clone();
-        let is_set = change.values.iter().any(|(set, _)| *set == name);
-        if is_set || declared.computed || !matches!(declared.kind, Kind::Scalar | Kind::Enum) || !chance.percent(8) {
-            continue;
-        }
-        let element = |chance: &mut Chance| one(drawing, object, declared, chance);
-        match declared.of.as_str() {
-            "Int" | "BigInt" if !declared.list => {
-                edits.increments.push((name, *chance.pick(&[-3, -1, 0, 1, 2, 100, i64::from(i32::MAX)])));
-            }
-            of if declared.list && of != "JSON" => {
-                if chance.percent(70) {
-                    let pushed = (0..chance.between(1, 2)).map(|_| element(chance)).collect();
-                    edits.pushes.push((name.clone(), pushed));
-                }
-                if chance.percent(50) {
-                    edits.pulls.push((name, (0..chance.between(1, 2)).map(|_| element(chance)).collect()));
-                }
-            }
-            _ => {}
-        }
-    }
-    edits
-}
-
 fn capital(name: &str) -> String {
     name[..1].to_uppercase() + &name[1..]
-}
-
-/// An id that no server made. Its first bytes are those of the collection.
-fn chosen(world: &World, object: &Object, chance: &mut Chance) -> Option<Id> {
-    let (known, _) = world.all(&object.name).next()?;
-    let mut id = bytes(known)[..4].to_vec();
-    id.extend(chance.next().to_be_bytes());
-    id.extend(chance.next().to_be_bytes());
-    Some(URL_SAFE_NO_PAD.encode(id))
-}
-
-/// Selections of a payload's record.
-fn select(drawing: Drawing<'_>, object: &Object, chance: &mut Chance) -> Vec<Selection> {
-    if chance.percent(60) {
-        return vec![super::draw::plain("id")];
-    }
-    Drawer::new(drawing, Chance::new(chance.next())).of_payload().record(object, 1)
-}
-
-/// What a create or an update says; `None` when a record that it needs is not there.
-fn change(drawing: Drawing<'_>, object: &Object, create: bool, chance: &mut Chance) -> Option<Change> {
-    let mut change = Change::default();
-    for declared in &object.fields {
-        if declared.computed || (!create && !chance.percent(12)) {
-            continue;
-        }
-        match &declared.kind {
-            Kind::Reference { .. } => {
-                if create && !declared.required && chance.percent(40) {
-                    continue;
-                }
-                let to = drawing.id(drawing.model.object(&declared.of), chance);
-                let to = to.filter(|_| declared.required || !chance.percent(20));
-                if declared.required && to.is_none() {
-                    return None;
-                }
-                change.values.push((declared.name.clone(), to.map_or(Value::Null, Value::Reference)));
-            }
-            Kind::Referrer { .. } | Kind::Referrers { .. } | Kind::Links { .. } => {
-                if let Some(relate) = relate(drawing, declared, create, chance) {
-                    change.relations.push((declared.name.clone(), relate));
-                }
-            }
-            Kind::Scalar | Kind::Enum | Kind::Embedded => {
-                if create && !declared.required && chance.percent(15) {
-                    continue;
-                }
-                change.values.push((declared.name.clone(), value(drawing, object, declared, chance)));
-            }
-        }
-    }
-    Some(change)
-}
-
-fn relate(drawing: Drawing<'_>, declared: &Field, create: bool, chance: &mut Chance) -> Option<Relate> {
-    let target = drawing.model.object(&declared.of);
-    let ids = |chance: &mut Chance, most: usize| -> Vec<Id> {
-        (0..chance.below(most + 1)).filter_map(|_| drawing.id(target, chance)).collect()
-    };
-    let percent = if matches!(declared.kind, Kind::Links { .. }) { 60 } else { 12 };
-    if create && !chance.percent(percent) {
-        return None;
-    }
-    if let Kind::Referrer { .. } = declared.kind {
-        let to = drawing.id(target, chance);
-        let to = if create { Some(to?) } else { to.filter(|_| chance.percent(70)) };
-        return Some(Relate::One(to));
-    }
-    let set = (!create && chance.percent(25)).then(|| ids(chance, 3));
-    let disconnect = if create || chance.percent(50) { Vec::new() } else { ids(chance, 3) };
-    Some(Relate::Many { set, disconnect, connect: ids(chance, 3) })
-}
-
-fn value(drawing: Drawing<'_>, object: &Object, declared: &Field, chance: &mut Chance) -> Value {
-    if !declared.required && chance.percent(25) {
-        return Value::Null;
-    }
-    if declared.list {
-        let item = |chance: &mut Chance| match declared.element_required || chance.percent(85) {
-            true => one(drawing, object, declared, chance),
-            false => Value::Null,
-        };
-        return Value::List((0..chance.below(4)).map(|_| item(chance)).collect());
-    }
-    one(drawing, object, declared, chance)
-}
-
-fn one(drawing: Drawing<'_>, object: &Object, declared: &Field, chance: &mut Chance) -> Value {
-    let model = drawing.model;
-    if declared.kind == Kind::Embedded {
-        let embedded = model.object(&declared.of);
-        let mut values = Record::new();
-        for inner in &embedded.fields {
-            let value = match inner.kind {
-                Kind::Reference { .. } => {
-                    let to = drawing.id(model.object(&inner.of), chance).filter(|_| chance.percent(50));
-                    to.map_or(Value::Null, Value::Reference)
-                }
-                _ => value(drawing, embedded, inner, chance),
-            };
-            values.insert(inner.name.clone(), value);
-        }
-        return Value::Object(values);
-    }
-    let number = |number: usize| Value::atom(atom::whole(i64::try_from(number).unwrap()));
-    Value::atom(match (object.name.as_str(), declared.name.as_str()) {
-        // Unique ones: mostly new.
-        (_, "serial") => return number(chance.below(5_000)),
-        ("Note", "number") => return number(chance.below(12)),
-        ("Shelf", "code") | ("Label", "name") => {
-            let text = format!("{}{}", atom::draw_text(chance), chance.below(20));
-            atom::text(&text)
-        }
-        ("Item", "key") => atom::uuid(&format!("00000000-0000-0000-0000-{:012x}", chance.below(200))),
-        ("Card", "number") => atom::big(i64::try_from(chance.below(60)).unwrap() - 30),
-        ("Item", "cost") => atom::draw_precise(chance),
-        _ => atom::draw(model, &declared.of, chance),
-    })
 }
 
 /// A Create or Update input.
@@ -491,12 +393,23 @@ fn data(id: Option<&Id>, change: &Change) -> Literal {
     for (name, relate) in &change.relations {
         let literal = match relate {
             Relate::One(to) => one(to.as_ref()),
-            Relate::Many { set, disconnect, connect } => {
+            Relate::Create(id, change) => Literal::object([("create", data(Some(id), change))]),
+            Relate::UpdateOne(change) => Literal::object([("update", data(None, change))]),
+            Relate::DeleteOne => Literal::object([("delete", Literal::Bool(true))]),
+            Relate::Many(many) => {
                 let keys = |ids: &[Id]| Literal::List(ids.iter().map(key).collect());
                 let mut parts = Vec::new();
-                parts.extend(set.as_ref().map(|ids| ("set".to_owned(), keys(ids))));
-                parts.extend((!disconnect.is_empty()).then(|| ("disconnect".to_owned(), keys(disconnect))));
-                parts.push(("connect".to_owned(), keys(connect)));
+                parts.extend(many.set.as_ref().map(|ids| ("set".to_owned(), keys(ids))));
+                parts.extend((!many.disconnect.is_empty()).then(|| ("disconnect".to_owned(), keys(&many.disconnect))));
+                parts.push(("connect".to_owned(), keys(&many.connect)));
+                let created = many.create.iter().map(|(id, change)| data(Some(id), change)).collect::<Vec<_>>();
+                parts.extend((!created.is_empty()).then(|| ("create".to_owned(), Literal::List(created))));
+                let updated =
+                    |(id, change): &(Id, Change)| Literal::object([("by", key(id)), ("data", data(None, change))]);
+                let updated: Vec<Literal> = many.update.iter().map(updated).collect();
+                parts.extend((!updated.is_empty()).then(|| ("update".to_owned(), Literal::List(updated))));
+                parts.extend((!many.delete.is_empty()).then(|| ("delete".to_owned(), keys(&many.delete))));
+                parts.extend(many.delete_many.as_ref().map(|filter| ("deleteMany".to_owned(), where_literal(filter))));
                 Literal::Object(parts)
             }
         };
@@ -505,7 +418,7 @@ fn data(id: Option<&Id>, change: &Change) -> Literal {
     Literal::Object(fields)
 }
 
-fn literal(value: &Value) -> Literal {
+pub fn literal(value: &Value) -> Literal {
     match value {
         Value::Null => Literal::Null,
         // Which form is taken changes nothing; the value itself decides, so that a run can be repeated.
