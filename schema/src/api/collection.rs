@@ -6,9 +6,14 @@ use crate::catalog::{Catalog, Collection, Embedded, EnumType, Field, FieldKind, 
 
 /// The arguments of every list of records.
 pub(super) fn page_arguments(target: &Collection) -> Vec<Member> {
+    list_arguments(target.where_type(), &target.order_type())
+}
+
+/// As [`page_arguments`], for any type of filter and of sort keys.
+pub(super) fn list_arguments(where_type: String, order_type: &str) -> Vec<Member> {
     vec![
-        Member::new("where", target.where_type()),
-        Member::new("orderBy", format!("[{}!]", target.order_type())),
+        Member::new("where", where_type),
+        Member::new("orderBy", format!("[{order_type}!]")),
         Member::new("first", "Int"),
         Member::new("after", "String"),
         Member::new("last", "Int"),
@@ -67,12 +72,15 @@ fn record(catalog: &Catalog, collection: &Collection) -> Definition {
     let mut members = vec![Member::new("id", "ID!")];
     members.extend(collection.fields.iter().filter(|field| !field.hidden).map(|field| output_field(catalog, field)));
     members.push(Member::new("_meta", "RecordMeta!"));
-    let mut record = Definition::new(Form::Object(&["Node"]), &collection.name, members).by(&collection.name);
+    let families = catalog.families.iter().filter(|family| family.interface && family.members.contains(&collection.id));
+    let interfaces = families.map(|family| family.name.clone()).collect();
+    let mut record = Definition::new(Form::Object(&["Node"]), &collection.name, members);
+    record = record.by(&collection.name).of_types(interfaces);
     record.description.clone_from(&collection.description);
     record
 }
 
-fn output_field(catalog: &Catalog, field: &Field) -> Member {
+pub(super) fn output_field(catalog: &Catalog, field: &Field) -> Member {
     let required = if field.required { "!" } else { "" };
     let of = match &field.list {
         _ if field.is_to_many() => format!("{}!", target(catalog, field).connection_type()),
@@ -116,23 +124,32 @@ pub(super) fn target<'a>(catalog: &'a Catalog, field: &Field) -> &'a Collection 
 }
 
 fn connection(collection: &Collection) -> Definition {
-    let mut members = vec![
-        Member::new("edges", format!("[{}!]!", collection.edge_type())),
-        Member::new("nodes", format!("[{}!]!", collection.name)),
-        Member::new("pageInfo", "PageInfo!"),
-        Member::new("totalCount", "Int!").described("Counted only when selected."),
-    ];
+    let mut members = connection_members(&collection.name, &collection.edge_type());
     members.extend(super::aggregate::members(collection));
     Definition::new(Form::Object(&[]), collection.connection_type(), members).by(&collection.name)
 }
 
+/// What every list of records has.
+pub(super) fn connection_members(of: &str, edge_type: &str) -> Vec<Member> {
+    vec![
+        Member::new("edges", format!("[{edge_type}!]!")),
+        Member::new("nodes", format!("[{of}!]!")),
+        Member::new("pageInfo", "PageInfo!"),
+        Member::new("totalCount", "Int!").described("Counted only when selected."),
+    ]
+}
+
 fn edge(collection: &Collection) -> Definition {
-    let members = vec![
+    Definition::new(Form::Object(&[]), collection.edge_type(), edge_members(&collection.name)).by(&collection.name)
+}
+
+/// What every edge has.
+pub(super) fn edge_members(of: &str) -> Vec<Member> {
+    vec![
         Member::new("cursor", "String!"),
-        Member::new("node", format!("{}!", collection.name)),
+        Member::new("node", format!("{of}!")),
         Member::new("score", "Float").described("Relevance of `matches` / `nearest`; null otherwise."),
-    ];
-    Definition::new(Form::Object(&[]), collection.edge_type(), members).by(&collection.name)
+    ]
 }
 
 pub(super) fn logic(where_type: &str) -> Vec<Member> {
@@ -165,7 +182,7 @@ fn is_optional_target(catalog: &Catalog, collection: &Collection) -> bool {
     })
 }
 
-fn field_filter(catalog: &Catalog, field: &Field) -> Option<Member> {
+pub(super) fn field_filter(catalog: &Catalog, field: &Field) -> Option<Member> {
     let many = field.list.is_some();
     let of = match field.kind {
         _ if field.hidden => return None,
@@ -206,7 +223,7 @@ fn order(catalog: &Catalog, collection: &Collection) -> Definition {
         .by(&collection.name)
 }
 
-fn field_order(catalog: &Catalog, field: &Field) -> Option<Member> {
+pub(super) fn field_order(catalog: &Catalog, field: &Field) -> Option<Member> {
     let of = match field.kind {
         _ if field.hidden || field.list.is_some() => return None,
         FieldKind::Scalar(Scalar::Json) => return None,

@@ -12,6 +12,7 @@ pub(super) enum Form {
     Interface,
     /// The interfaces that it has.
     Object(&'static [&'static str]),
+    Union,
     Enum,
     Input,
     OneOf,
@@ -27,6 +28,8 @@ pub(super) struct Definition {
     pub(super) members: Vec<Member>,
     /// The declared type that it is made for; empty for what every API has.
     pub(super) declared_by: String,
+    /// Further interfaces that it has, or the members of a union.
+    pub(super) types: Vec<String>,
 }
 
 /// A field, an input field, a directive's argument, or an enum's value.
@@ -46,7 +49,14 @@ pub(super) struct Member {
 
 impl Definition {
     pub(super) fn new(form: Form, name: impl Into<String>, members: Vec<Member>) -> Definition {
-        Definition { form, name: name.into(), description: None, members, declared_by: String::new() }
+        Definition {
+            form,
+            name: name.into(),
+            description: None,
+            members,
+            declared_by: String::new(),
+            types: Vec::new(),
+        }
     }
     pub(super) fn described(mut self, description: impl Into<String>) -> Definition {
         self.description = Some(description.into());
@@ -54,6 +64,10 @@ impl Definition {
     }
     pub(super) fn by(mut self, declared: &str) -> Definition {
         declared.clone_into(&mut self.declared_by);
+        self
+    }
+    pub(super) fn of_types(mut self, types: Vec<String>) -> Definition {
+        self.types = types;
         self
     }
     /// True for the declared type itself, which is the one that can be renamed.
@@ -65,7 +79,10 @@ impl Definition {
         let arguments =
             self.members.iter().flat_map(|member| member.arguments.iter().map(|argument| argument.of.as_str()));
         let interfaces = if let Form::Object(interfaces) = self.form { interfaces } else { &[] };
-        own.chain(arguments).map(|of| of.trim_matches(['[', ']', '!'])).chain(interfaces.iter().copied())
+        own.chain(arguments)
+            .map(|of| of.trim_matches(['[', ']', '!']))
+            .chain(interfaces.iter().copied())
+            .chain(self.types.iter().map(String::as_str))
     }
 }
 
@@ -139,9 +156,15 @@ fn write_definition(definition: &Definition, out: &mut String) {
         }
         Form::Scalar(None) => out.push_str(&format!("scalar {name}")),
         Form::Scalar(Some(url)) => out.push_str(&format!("scalar {name} @specifiedBy(url: \"{url}\")")),
-        Form::Interface => out.push_str(&format!("interface {name}")),
-        Form::Object([]) => out.push_str(&format!("type {name}")),
-        Form::Object(interfaces) => out.push_str(&format!("type {name} implements {}", interfaces.join(" & "))),
+        Form::Interface => {
+            out.push_str(&format!("interface {name}"));
+            write_interfaces(definition.types.iter().map(String::as_str), out);
+        }
+        Form::Object(interfaces) => {
+            out.push_str(&format!("type {name}"));
+            write_interfaces(interfaces.iter().copied().chain(definition.types.iter().map(String::as_str)), out);
+        }
+        Form::Union => out.push_str(&format!("union {name} = {}", definition.types.join(" | "))),
         Form::Enum => out.push_str(&format!("enum {name}")),
         Form::Input => out.push_str(&format!("input {name}")),
         Form::OneOf => out.push_str(&format!("input {name} @oneOf")),
@@ -159,6 +182,13 @@ fn write_definition(definition: &Definition, out: &mut String) {
         out.push('}');
     }
     out.push('\n');
+}
+
+fn write_interfaces<'t>(interfaces: impl Iterator<Item = &'t str>, out: &mut String) {
+    for (at, interface) in interfaces.enumerate() {
+        out.push_str(if at == 0 { " implements " } else { " & " });
+        out.push_str(interface);
+    }
 }
 
 fn write_type(member: &Member, out: &mut String) {

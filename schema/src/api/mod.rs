@@ -5,6 +5,7 @@
 mod aggregate;
 mod collection;
 mod definition;
+mod family;
 mod filter;
 mod input;
 mod root;
@@ -112,6 +113,9 @@ fn definitions(catalog: &Catalog) -> Vec<Definition> {
         definitions.extend(collection::definitions(catalog, collection));
         definitions.extend(aggregate::definitions(catalog, collection));
         definitions.extend(input::definitions(catalog, collection));
+    }
+    for each in &catalog.families {
+        definitions.extend(family::definitions(catalog, each));
     }
     for embedded in &catalog.embedded {
         definitions.extend(collection::embedded(catalog, embedded));

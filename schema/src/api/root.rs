@@ -2,7 +2,7 @@
 
 use super::collection::page_arguments;
 use super::definition::{Definition, Form, Member};
-use super::input;
+use super::{family, input};
 use crate::catalog::{Catalog, Collection};
 
 /// What a database without collections says of itself.
@@ -48,6 +48,7 @@ fn query(catalog: &Catalog) -> Definition {
             members.push(Member::new(&collection.plural, of).with(page_arguments(collection)).by(&collection.name));
         }
     }
+    members.extend(catalog.families.iter().map(family::root));
     let query = Definition::new(Form::Object(&[]), "Query", members);
     if catalog.collections.is_empty() { query.described(EMPTY) } else { query }
 }

@@ -1,6 +1,6 @@
 //! Finding things in a catalog, by name, by number, by path.
 
-use super::{Catalog, Collection, Embedded, EnumType, Field, FieldKind, Index, IndexElement, TypeId};
+use super::{Catalog, Collection, Embedded, EnumType, Family, Field, FieldKind, Index, IndexElement, TypeId};
 use vivarium_storage::{CollectionId, FieldId, IndexId};
 
 impl Catalog {
@@ -11,6 +11,10 @@ impl Catalog {
     /// A collection by id.
     pub fn collection(&self, id: CollectionId) -> Option<&Collection> {
         self.collections.binary_search_by_key(&id, |collection| collection.id).ok().map(|at| &self.collections[at])
+    }
+    /// The collections of a family, ascending.
+    pub fn members<'a>(&'a self, family: &'a Family) -> impl Iterator<Item = &'a Collection> {
+        family.members.iter().map(|id| self.collection(*id).expect("a catalog resolves its own families"))
     }
     /// An embedded type by id.
     pub fn embedded(&self, id: TypeId) -> Option<&Embedded> {

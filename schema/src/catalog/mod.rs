@@ -32,6 +32,9 @@ pub struct Catalog {
     pub embedded: Vec<Embedded>,
     /// Enums, ascending by id.
     pub enums: Vec<EnumType>,
+    /// Interfaces and unions, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub families: Vec<Family>,
     /// The next number for a collection.
     pub next_collection: u32,
     /// The next number for an enum or embedded type.
@@ -63,6 +66,33 @@ pub struct Collection {
     pub checks: Vec<Check>,
     /// The next number for a field.
     pub next_field: u16,
+}
+
+/// An interface or a union: records of several collections that are listed together. It has nothing of its own, so that
+/// it has no number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Family {
+    /// The GraphQL type: "Authored".
+    pub name: String,
+    /// The field of many: "authoreds".
+    pub plural: String,
+    /// The SDL's description.
+    pub description: Option<String>,
+    /// Those of an interface are in its type; those of a union are what all its members have alike.
+    pub interface: bool,
+    /// The fields that all members have, `id` left out, in SDL order.
+    pub fields: Vec<FamilyField>,
+    /// The collections, ascending.
+    pub members: Vec<CollectionId>,
+}
+
+/// A field that all members of a family have, with the same type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FamilyField {
+    /// Its GraphQL name.
+    pub name: String,
+    /// What the interface says of it.
+    pub description: Option<String>,
 }
 
 /// Which root fields a collection has.

@@ -2,7 +2,7 @@
 //!
 //! The generator, the planner and the writer all take them from here, so that they cannot disagree.
 
-use super::{Catalog, Collection, Embedded, EnumType, Field, FieldKind, Index, Scalar};
+use super::{Catalog, Collection, Embedded, EnumType, Family, Field, FieldKind, Index, Scalar};
 use std::collections::BTreeSet;
 use vivarium_storage::{CollectionId, FieldId, IndexId};
 
@@ -267,6 +267,25 @@ impl Collection {
     }
 }
 
+impl Family {
+    /// `AuthoredWhere`.
+    pub fn where_type(&self) -> String {
+        format!("{}Where", self.name)
+    }
+    /// `AuthoredOrder`: one sort key.
+    pub fn order_type(&self) -> String {
+        format!("{}Order", self.name)
+    }
+    /// `AuthoredConnection`.
+    pub fn connection_type(&self) -> String {
+        format!("{}Connection", self.name)
+    }
+    /// `AuthoredEdge`.
+    pub fn edge_type(&self) -> String {
+        format!("{}Edge", self.name)
+    }
+}
+
 impl Embedded {
     /// `AddressInput`.
     pub fn input_type(&self) -> String {
@@ -350,6 +369,15 @@ impl Field {
             }
             FieldKind::Scalar(_) | FieldKind::Enum(_) | FieldKind::Embedded(_) => None,
         }
+    }
+    /// True where both are in the output, with the same type.
+    pub fn is_shown_like(&self, other: &Field) -> bool {
+        let target = |field: &Field| field.relation().map(|(target, _)| target);
+        let same_type = match target(self) {
+            Some(here) => target(other) == Some(here) && self.is_to_many() == other.is_to_many(),
+            None => self.kind == other.kind,
+        };
+        same_type && self.required == other.required && self.list == other.list && !self.hidden && !other.hidden
     }
     /// True where the API answers with a connection.
     pub fn is_to_many(&self) -> bool {

@@ -60,7 +60,7 @@ impl Reader<'_> {
         Ok(Level { records, children })
     }
 
-    async fn children(&mut self, plan: &RecordPlan, records: &[Record]) -> Result<Vec<Child>, Abort> {
+    pub(super) async fn children(&mut self, plan: &RecordPlan, records: &[Record]) -> Result<Vec<Child>, Abort> {
         let mut children = Vec::with_capacity(plan.children.len());
         for child in &plan.children {
             children.push(self.child(child, records).await?);

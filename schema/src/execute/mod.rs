@@ -4,6 +4,7 @@
 
 mod connection;
 mod exact;
+mod family;
 mod fold;
 mod level;
 pub(crate) mod mutation;

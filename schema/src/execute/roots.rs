@@ -1,6 +1,7 @@
 //! The roots of an operation: each is read with everything below it.
 
 use super::Reader;
+use super::family::FamilyLevel;
 use super::level::{ConnectionLevel, Level};
 use crate::Abort;
 use crate::plan::tree::{Root, Selected};
@@ -17,6 +18,7 @@ pub(crate) enum RootLevel {
     Plain,
     Get(Level),
     List(ConnectionLevel),
+    Family(FamilyLevel),
     /// Of each id: which variant, and the place among its records.
     Nodes {
         places: Vec<Option<(usize, usize)>>,
@@ -53,6 +55,7 @@ impl Reader<'_> {
                 level.folds = self.root_folds(connection).await?;
                 RootLevel::List(level)
             }
+            Root::Family(family) => RootLevel::Family(self.family(family, bound.family(family.slot)).await?),
             Root::Node { slot, variants } | Root::Nodes { slot, variants } => {
                 self.nodes(bound.ids(*slot), variants).await?
             }

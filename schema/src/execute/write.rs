@@ -3,8 +3,10 @@
 //! A null where the type allows none takes its nearest nullable ancestor with it, exactly as the specification says.
 
 use super::connection::Page;
+use super::family::FamilyLevel;
 use super::level::{Child, ConnectionLevel, Level};
 use super::roots::RootLevel;
+use super::sort::SortKeys;
 use crate::catalog::Collection;
 use crate::filter::Record;
 use crate::plan::bind::Bound;
@@ -97,6 +99,7 @@ impl Writing<'_> {
                 let found = introspection.iter().find(|(key, _)| **key == *root.key);
                 self.raw(found.map_or(b"null", |(_, json)| json.as_slice()))
             }
+            (Root::Family(plan), RootLevel::Family(level)) => self.family(plan, level),
             (Root::Get { record, .. }, RootLevel::Get(level)) => match level.records.first() {
                 Some(found) => self.nullable(|writing| writing.record(record, found, &level.children, 0)),
                 None => self.null(),
@@ -257,14 +260,16 @@ impl Writing<'_> {
             ConnectionField::Edges(fields) => writing.list(page.start..page.start + page.count, |writing, at| {
                 writing.object(fields, |writing, _, field| match &field.kind {
                     EdgeField::Typename(name) => writing.raw(name),
-                    EdgeField::Cursor => writing.cursor(plan.slot, level, at),
+                    EdgeField::Cursor => writing.cursor(&writing.bound.list(plan.slot).order, &level.keys[at]),
                     EdgeField::Score => writing.null(),
                     EdgeField::Node { view } => {
                         writing.record(&plan.views[*view], &level.records[at], &level.views[*view], at)
                     }
                 })
             }),
-            ConnectionField::PageInfo(fields) => writing.page_info(fields, plan.slot, level, page),
+            ConnectionField::PageInfo(fields) => {
+                writing.page_info(fields, &writing.bound.list(plan.slot).order, &level.keys, page)
+            }
             ConnectionField::TotalCount => writing.raw(page.total.to_string().as_bytes()),
             ConnectionField::Aggregate { fold, fields } => {
                 writing.aggregate(&plan.folds[*fold], fields, &level.folds[*fold], parent)
@@ -275,26 +280,48 @@ impl Writing<'_> {
         })
     }
 
-    fn page_info(
-        &mut self,
-        fields: &[Selected<PageInfoField>],
-        slot: usize,
-        level: &ConnectionLevel,
-        page: Page,
-    ) -> Written {
+    /// Writes a page of records of several collections.
+    fn family(&mut self, plan: &FamilyPlan, level: &FamilyLevel) -> Written {
+        let order = &self.bound.family(plan.slot).lists[0].order;
+        let all = 0..level.order.len();
+        let node = |writing: &mut Self, view: usize, at: usize| {
+            let (member, place) = level.order[at];
+            let record = &level.records[member][place];
+            writing.record(&plan.views[view][member], record, &level.views[view][member], place)
+        };
+        self.object(&plan.fields, |writing, _, field| match &field.kind {
+            ConnectionField::Typename(name) => writing.raw(name),
+            ConnectionField::Nodes { view } => writing.list(all.clone(), |writing, at| node(writing, *view, at)),
+            ConnectionField::Edges(fields) => writing.list(all.clone(), |writing, at| {
+                writing.object(fields, |writing, _, field| match &field.kind {
+                    EdgeField::Typename(name) => writing.raw(name),
+                    EdgeField::Cursor => writing.cursor(order, &level.keys[at]),
+                    EdgeField::Score => writing.null(),
+                    EdgeField::Node { view } => node(writing, *view, at),
+                })
+            }),
+            ConnectionField::PageInfo(fields) => writing.page_info(fields, order, &level.keys, level.page),
+            ConnectionField::TotalCount => writing.raw(level.page.total.to_string().as_bytes()),
+            ConnectionField::Aggregate { .. } | ConnectionField::Groups { .. } => {
+                unreachable!("a family's records are not folded")
+            }
+        })
+    }
+
+    fn page_info(&mut self, fields: &[Selected<PageInfoField>], order: &Order, keys: &SortKeys, page: Page) -> Written {
         self.object(fields, |writing, _, field| match field.kind {
             PageInfoField::Typename => writing.raw(b"\"PageInfo\""),
             PageInfoField::HasNextPage => writing.boolean(page.next),
             PageInfoField::HasPreviousPage => writing.boolean(page.previous),
             PageInfoField::StartCursor | PageInfoField::EndCursor if page.count == 0 => writing.null(),
-            PageInfoField::StartCursor => writing.cursor(slot, level, page.start),
-            PageInfoField::EndCursor => writing.cursor(slot, level, page.start + page.count - 1),
+            PageInfoField::StartCursor => writing.cursor(order, &keys[page.start]),
+            PageInfoField::EndCursor => writing.cursor(order, &keys[page.start + page.count - 1]),
         })
     }
 
-    fn cursor(&mut self, slot: usize, level: &ConnectionLevel, at: usize) -> Written {
+    fn cursor(&mut self, order: &Order, position: &[u8]) -> Written {
         self.answer.data.push(b'"');
-        Cursor::write(&self.bound.list(slot).order, self.version, &level.keys[at], &mut self.answer.data);
+        Cursor::write(order, self.version, position, &mut self.answer.data);
         self.answer.data.push(b'"');
         Ok(())
     }

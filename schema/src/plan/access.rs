@@ -284,7 +284,8 @@ impl Chooser<'_> {
     }
 
     fn by_cover(&self, index: &Index, fields: &[FieldId]) -> Option<Choice> {
-        let has = |field: &FieldId| index.elements.iter().any(|element| element.path == [*field]);
+        let has =
+            |field: &FieldId| index.elements.iter().any(|element| element.json.is_empty() && element.path == [*field]);
         if index.elements.iter().any(|element| element.each) || !fields.iter().all(has) {
             return None;
         }

@@ -19,6 +19,9 @@ use vivarium_storage::{CollectionId, DatabaseId, IndexId, Version};
 /// Records that one `nodes(ids:)` may ask for at most, or a plan's page limit if that is less.
 const IDS_MAX: usize = 1_000;
 
+/// Records that a page of a family may skip: all members read as many.
+const FAMILY_OFFSET_MAX: usize = 10_000;
+
 /// Records that one write of several may change at most: they are all in memory, and in one log entry.
 const AFFECTED_MAX: usize = 10_000;
 
@@ -37,6 +40,7 @@ pub(crate) struct Bound {
 pub(crate) enum BoundSlot {
     List(Box<BoundList>),
     Fold(Box<BoundFold>),
+    Family(Box<BoundFamily>),
     Key(RecordKey),
     /// `None` for what is no id of this database.
     Ids(Vec<Option<GlobalId>>),
@@ -51,6 +55,16 @@ pub(crate) struct BoundList {
     pub(crate) choice: Choice,
 }
 
+/// The arguments of a list of a family's records, compiled.
+#[derive(Debug)]
+pub(crate) struct BoundFamily {
+    /// For each member: its part of the page and of what is skipped, and one record more.
+    pub(crate) lists: Vec<BoundList>,
+    pub(crate) backward: bool,
+    pub(crate) count: usize,
+    pub(crate) offset: usize,
+}
+
 /// What binding needs to know.
 pub(crate) struct Binder<'a> {
     pub(crate) catalog: &'a Catalog,
@@ -63,8 +77,11 @@ impl Bound {
     /// The snapshot that a walk of pages goes on at, when the operation is one.
     pub(crate) fn walk(&self, plan: &Plan) -> Option<Version> {
         let [root] = plan.roots.as_slice() else { return None };
-        let super::tree::Root::List(connection) = &root.kind else { return None };
-        let BoundSlot::List(list) = &self.slots[connection.slot] else { return None };
+        let list = match &root.kind {
+            super::tree::Root::List(connection) => self.list(connection.slot),
+            super::tree::Root::Family(family) => self.family(family.slot).lists.first()?,
+            _ => return None,
+        };
         let cursor = list.paging.after.as_ref().or(list.paging.before.as_ref())?;
         Some(cursor.version).filter(|version| version.0 != 0)
     }
@@ -78,6 +95,12 @@ impl Bound {
     pub(crate) fn fold(&self, slot: usize) -> &BoundFold {
         match &self.slots[slot] {
             BoundSlot::Fold(fold) => fold,
+            _ => unreachable!("the plan numbers its slots"),
+        }
+    }
+    pub(crate) fn family(&self, slot: usize) -> &BoundFamily {
+        match &self.slots[slot] {
+            BoundSlot::Family(family) => family,
             _ => unreachable!("the plan numbers its slots"),
         }
     }
@@ -125,6 +148,7 @@ impl Binder<'_> {
                             let groups = fold.groups.as_ref().map_or(1, |groups| groups.first as u64);
                             here = parents.saturating_mul(groups);
                         }
+                        (BoundSlot::Family(family), _) => here = family.count as u64,
                         (BoundSlot::List(list), _) => here = list.paging.count as u64,
                         _ => {}
                     }
@@ -167,6 +191,13 @@ impl Binder<'_> {
                 })?;
                 BoundSlot::Fold(Box::new(fold))
             }
+            Slot::Family(slots) => {
+                let family = self.family(slots, warnings).map_err(|mut failure| {
+                    failure.locations = vec![slots[0].location];
+                    failure
+                })?;
+                BoundSlot::Family(Box::new(family))
+            }
             Slot::Chosen(slot) => {
                 let list = self.chosen(slot, warnings).map_err(|mut failure| {
                     failure.locations = vec![slot.location];
@@ -194,8 +225,44 @@ impl Binder<'_> {
     fn list(&self, slot: &ListSlot, warnings: &mut Vec<String>) -> Result<BoundList, Failure> {
         let collection = self.collection(slot.collection);
         let filter = self.filter(collection, slot.filter.as_ref(), "where")?;
+        let order = self.order(slot)?;
+        self.list_in(slot, order, filter, warnings)
+    }
+
+    fn order(&self, slot: &ListSlot) -> Result<Order, Failure> {
         let order = slot.order.as_ref().and_then(|order| order.bind(self.variables));
-        let order = Order::compile(self.catalog, collection, order.as_ref())?;
+        Order::compile(self.catalog, self.collection(slot.collection), order.as_ref())
+    }
+
+    /// The lists of all members, with cursors that fit each of them.
+    fn family(&self, slots: &[ListSlot], warnings: &mut Vec<String>) -> Result<BoundFamily, Failure> {
+        let orders = slots.iter().map(|slot| self.order(slot)).collect::<Result<Vec<_>, _>>()?;
+        let hash = Order::merged_hash(orders.iter());
+        let mut lists = Vec::with_capacity(slots.len());
+        for (slot, order) in slots.iter().zip(orders) {
+            let filter = self.filter(self.collection(slot.collection), slot.filter.as_ref(), "where")?;
+            lists.push(self.list_in(slot, Order { hash, ..order }, filter, warnings)?);
+        }
+        let Paging { backward, count, offset, .. } = lists.first().expect("a family has members").paging;
+        if offset > FAMILY_OFFSET_MAX {
+            let message = format!("An offset is at most {FAMILY_OFFSET_MAX} here: page with a cursor instead.");
+            return Err(bad_input(&message, &[name("offset")]));
+        }
+        for list in &mut lists {
+            list.paging.count = offset + count + 1;
+            list.paging.offset = 0;
+        }
+        Ok(BoundFamily { lists, backward, count, offset })
+    }
+
+    fn list_in(
+        &self,
+        slot: &ListSlot,
+        order: Order,
+        filter: Option<Filter>,
+        warnings: &mut Vec<String>,
+    ) -> Result<BoundList, Failure> {
+        let collection = self.collection(slot.collection);
         let paging = Paging::bind(slot, &order, self.limits, self.variables)?;
         // One more tells whether there is a next page.
         let enough = Some(paging.offset + paging.count + 1);

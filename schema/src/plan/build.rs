@@ -132,6 +132,9 @@ impl<'d> Builder<'d> {
                     let slot = self.slot(Slot::Key { collection: collection.id, by, index });
                     return Ok(Root::Get { slot, record: self.record(collection, &field.selections())? });
                 }
+                if let Some(family) = catalog.families.iter().find(|family| family.plural == name) {
+                    return Ok(Root::Family(self.family(field, family)?));
+                }
                 let collection = catalog.collections.iter().find(|collection| collection.plural == name);
                 let collection = collection.ok_or_else(|| unplanned(field.field()))?;
                 Root::List(self.connection(field, collection, None)?)

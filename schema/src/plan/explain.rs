@@ -47,6 +47,7 @@ impl Explained<'_> {
                 self.record(out, record, depth + 1)
             }
             Root::List(connection) => self.connection(out, key, connection, depth),
+            Root::Family(family) => self.family(out, key, family, depth),
             Root::Node { variants, .. } | Root::Nodes { variants, .. } => {
                 line(out, depth, format_args!("{key}: records by id"))?;
                 variants.iter().try_for_each(|variant| self.record(out, variant, depth + 1))
@@ -156,6 +157,21 @@ impl Explained<'_> {
         line(out, depth, format_args!("{text}"))?;
         self.choice(out, &bound.choice, depth + 1)?;
         fold.relations.iter().try_for_each(|relation| self.record(out, &relation.record, depth + 1))
+    }
+
+    fn family(&self, out: &mut Formatter<'_>, key: &str, family: &FamilyPlan, depth: usize) -> fmt::Result {
+        let bound = self.bound.family(family.slot);
+        let names: Vec<&str> = family.members.iter().map(|id| self.collection(*id).name.as_str()).collect();
+        let end = if bound.backward { "last" } else { "first" };
+        line(out, depth, format_args!("{key}: {} merged, {end} {}", names.join(" and "), bound.count))?;
+        for (list, id) in bound.lists.iter().zip(&family.members) {
+            self.choice(out, &list.choice, depth + 1)?;
+            if !list.choice.ordered {
+                let order = self.order(self.collection(*id), &list.order);
+                line(out, depth + 1, format_args!("sort by {order}"))?;
+            }
+        }
+        family.views.iter().flatten().try_for_each(|view| self.record(out, view, depth + 1))
     }
 
     /// The records that a write of several is about.

@@ -249,8 +249,10 @@ pub(super) fn columns(
     // As long as everything in front is one value, or what groups differ by.
     let mut sorted = true;
     for (at, element) in index.elements.iter().enumerate() {
-        let key = keys.iter().position(|key| element.path == [key.field]);
-        let looked_at = |measure: &MeasurePlan| measure.looks_at().is_some_and(|field| element.path == [field]);
+        let key = keys.iter().position(|key| element.json.is_empty() && element.path == [key.field]);
+        let looked_at = |measure: &MeasurePlan| {
+            measure.looks_at().is_some_and(|field| element.json.is_empty() && element.path == [field])
+        };
         let measure = measures.iter().position(looked_at);
         // An index may have one field twice: it counts once.
         let measure = measure.filter(|_| !columns.iter().any(|column: &Column| column.measure == measure));

@@ -10,6 +10,7 @@ pub(crate) mod cursor;
 pub(crate) mod document;
 pub(crate) mod explain;
 mod facts;
+mod family;
 pub(crate) mod fold;
 pub(crate) mod groups;
 pub(crate) mod having;

@@ -86,6 +86,13 @@ impl Order {
         Order { keys: Vec::new(), ids: Direction::Ascending, hash }
     }
 
+    /// What a cursor of a merged list is held against: the orders of all its parts.
+    pub(crate) fn merged_hash<'o>(orders: impl Iterator<Item = &'o Order>) -> u64 {
+        let mut hasher = Sha256::new();
+        orders.for_each(|order| hasher.update(order.hash.to_be_bytes()));
+        u64::from_be_bytes(*hasher.finalize().first_chunk().expect("a digest has 32 bytes"))
+    }
+
     /// True when records are sorted by their id and nothing else.
     pub(crate) fn by_id(&self) -> bool {
         self.keys.is_empty()

@@ -152,9 +152,23 @@ impl<'d> Builder<'d> {
         collection: &'d Collection,
         via: Option<Via>,
     ) -> Result<ConnectionPlan, Failure> {
-        let arguments = field.field();
-        let argument = |name| self.argument(arguments, name);
-        let slot = ListSlot {
+        let slot = self.list_slot(field, collection, via);
+        let slot = self.slot(Slot::List(Box::new(slot)));
+        self.within.push(slot);
+        let mut needs = Needs::default();
+        let (mut views, mut folds) = (Vec::new(), Vec::new());
+        let fields = self.connection_fields(field, (slot, collection), &mut needs, &mut views, &mut folds)?;
+        self.within.pop();
+        if let Slot::List(list) = &mut self.slots[slot] {
+            list.needs = needs;
+        }
+        Ok(ConnectionPlan { slot, collection: collection.id, needs, fields, views, folds })
+    }
+
+    /// The arguments of a list of records of a collection.
+    pub(super) fn list_slot(&self, field: &Collected<'d>, collection: &Collection, via: Option<Via>) -> ListSlot {
+        let argument = |name| self.argument(field.field(), name);
+        ListSlot {
             collection: collection.id,
             via,
             within: self.within.last().copied(),
@@ -168,17 +182,7 @@ impl<'d> Builder<'d> {
             before: argument("before"),
             offset: argument("offset"),
             needs: Needs::default(),
-        };
-        let slot = self.slot(Slot::List(Box::new(slot)));
-        self.within.push(slot);
-        let mut needs = Needs::default();
-        let (mut views, mut folds) = (Vec::new(), Vec::new());
-        let fields = self.connection_fields(field, (slot, collection), &mut needs, &mut views, &mut folds)?;
-        self.within.pop();
-        if let Slot::List(list) = &mut self.slots[slot] {
-            list.needs = needs;
         }
-        Ok(ConnectionPlan { slot, collection: collection.id, needs, fields, views, folds })
     }
 
     fn connection_fields(
@@ -206,21 +210,7 @@ impl<'d> Builder<'d> {
                     needs.cursors |= edges.iter().any(|edge| matches!(edge.kind, EdgeField::Cursor));
                     ConnectionField::Edges(edges)
                 }
-                "pageInfo" => {
-                    let page_info = self.page_info(field)?;
-                    for field in &page_info {
-                        match field.kind {
-                            PageInfoField::Typename => {}
-                            PageInfoField::HasNextPage => needs.next = true,
-                            PageInfoField::HasPreviousPage => needs.previous = true,
-                            PageInfoField::StartCursor | PageInfoField::EndCursor => {
-                                needs.cursors = true;
-                                needs.records = true;
-                            }
-                        }
-                    }
-                    ConnectionField::PageInfo(page_info)
-                }
+                "pageInfo" => ConnectionField::PageInfo(self.page_info(field, needs)?),
                 "totalCount" => {
                     needs.total = true;
                     ConnectionField::TotalCount
@@ -282,15 +272,32 @@ impl<'d> Builder<'d> {
         Ok(fields)
     }
 
-    fn page_info(&mut self, field: &Collected<'d>) -> Result<Vec<Selected<PageInfoField>>, Failure> {
-        self.simple("PageInfo", field, |name| match name {
+    /// The fields of `pageInfo`, and what has to be known for them.
+    pub(super) fn page_info(
+        &mut self,
+        field: &Collected<'d>,
+        needs: &mut Needs,
+    ) -> Result<Vec<Selected<PageInfoField>>, Failure> {
+        let fields = self.simple("PageInfo", field, |name| match name {
             "__typename" => Some(PageInfoField::Typename),
             "hasNextPage" => Some(PageInfoField::HasNextPage),
             "hasPreviousPage" => Some(PageInfoField::HasPreviousPage),
             "startCursor" => Some(PageInfoField::StartCursor),
             "endCursor" => Some(PageInfoField::EndCursor),
             _ => None,
-        })
+        })?;
+        for field in &fields {
+            match field.kind {
+                PageInfoField::Typename => {}
+                PageInfoField::HasNextPage => needs.next = true,
+                PageInfoField::HasPreviousPage => needs.previous = true,
+                PageInfoField::StartCursor | PageInfoField::EndCursor => {
+                    needs.cursors = true;
+                    needs.records = true;
+                }
+            }
+        }
+        Ok(fields)
     }
 }
 

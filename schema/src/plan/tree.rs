@@ -44,6 +44,8 @@ pub(crate) enum Slot {
     List(Box<ListSlot>),
     /// What the records of a connection are folded to.
     Fold(Box<FoldSlot>),
+    /// The same arguments for each member of a family.
+    Family(Vec<ListSlot>),
     /// `where:` and `maxAffected:` of a write of several.
     Chosen(Box<ChosenSlot>),
     /// `by:` of one record, and the unique index that it names where the document says which.
@@ -120,6 +122,7 @@ pub(crate) enum Root {
         record: RecordPlan,
     },
     List(ConnectionPlan),
+    Family(FamilyPlan),
     Node {
         slot: usize,
         variants: Vec<RecordPlan>,
@@ -234,6 +237,17 @@ pub(crate) struct ConnectionPlan {
     /// Each selection of nodes is a view of the same records.
     pub(crate) views: Vec<RecordPlan>,
     pub(crate) folds: Vec<FoldPlan>,
+}
+
+/// A page of records of several collections.
+#[derive(Debug)]
+pub(crate) struct FamilyPlan {
+    pub(crate) slot: usize,
+    pub(crate) members: Vec<CollectionId>,
+    pub(crate) needs: Needs,
+    pub(crate) fields: Vec<Selected<ConnectionField>>,
+    /// Each selection of nodes, for each member.
+    pub(crate) views: Vec<Vec<RecordPlan>>,
 }
 
 /// A field of a connection.

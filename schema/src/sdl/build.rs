@@ -2,6 +2,7 @@
 
 use super::default;
 use super::directive::Use;
+use super::family::FamilyShape;
 use super::index::{self, Element};
 use super::number::Numbers;
 use super::relation::Relation;
@@ -9,7 +10,7 @@ use super::report::Report;
 use super::shape::{FieldAt, FieldShape, ObjectAt, ObjectShape, Shape, Shapes};
 use crate::Input;
 use crate::catalog::{
-    Catalog, Check, Collection, Embedded, EnumType, EnumValue, Field, FieldKind, Index, IndexElement, OnDelete,
+    Catalog, Check, Collection, Embedded, EnumType, EnumValue, Family, Field, FieldKind, Index, IndexElement, OnDelete,
 };
 use crate::filter::CompiledCheck;
 use apollo_compiler::Node;
@@ -65,6 +66,7 @@ pub(super) fn catalog(
         collections: Vec::new(),
         embedded: Vec::new(),
         enums: builder.enums(),
+        families: builder.families(),
         next_collection: numbers.next_collection,
         next_type: numbers.next_type,
         next_index: builder.next_index,
@@ -216,6 +218,24 @@ impl Builder<'_, '_> {
         }
     }
 
+    fn families(&self) -> Vec<Family> {
+        let family = |shape: &FamilyShape<'_>| {
+            let mut members: Vec<CollectionId> = shape.members.iter().map(|at| self.numbers.collection(*at)).collect();
+            members.sort_unstable();
+            Family {
+                name: shape.name.to_string(),
+                plural: shape.plural.clone(),
+                description: shape.description.clone(),
+                interface: shape.interface,
+                fields: shape.fields.clone(),
+                members,
+            }
+        };
+        let mut families: Vec<Family> = self.shapes.families.iter().map(family).collect();
+        families.sort_by(|one, other| one.name.cmp(&other.name));
+        families
+    }
+
     fn enums(&self) -> Vec<EnumType> {
         let text = |description: &Option<Node<str>>| description.as_ref().map(|text| text.to_string());
         let each = self.shapes.enums.iter().zip(&self.numbers.enums);
@@ -365,6 +385,7 @@ fn check_api_names(catalog: &Catalog, shapes: &Shapes<'_>, report: &mut Report<'
             .iter()
             .map(|shape| shape.name)
             .chain(shapes.enums.iter().map(|each| &each.definition.name))
+            .chain(shapes.families.iter().map(|each| each.name))
             .find(|name| name.as_str() == clash.declared_by);
         report.add(name.and_then(|name| name.location()), "generated-name", clash.sentence);
     }

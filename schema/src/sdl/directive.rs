@@ -12,6 +12,8 @@ pub(super) enum On {
     Field,
     Enum,
     EnumValue,
+    /// An interface or a union.
+    Family,
 }
 
 impl On {
@@ -21,6 +23,7 @@ impl On {
             On::Field => "a field",
             On::Enum => "an enum",
             On::EnumValue => "a value of an enum",
+            On::Family => "an interface or a union",
         }
     }
 }
@@ -70,7 +73,7 @@ const fn later(name: &'static str) -> Rule {
 const RULES: &[Rule] = &[
     now(
         "collection",
-        &[On::Object],
+        &[On::Object, On::Family],
         &[
             ("plural", Takes::Text, false),
             ("name", Takes::Text, false),

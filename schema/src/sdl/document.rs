@@ -6,7 +6,9 @@ use super::SchemaError;
 use super::directive::{self, On, Uses};
 use super::report::Report;
 use crate::catalog::Scalar;
-use apollo_compiler::ast::{self, Definition, EnumTypeDefinition, ObjectTypeDefinition};
+use apollo_compiler::ast::{
+    self, Definition, EnumTypeDefinition, InterfaceTypeDefinition, ObjectTypeDefinition, UnionTypeDefinition,
+};
 use apollo_compiler::diagnostic::ToCliReport;
 use apollo_compiler::{Name, Node};
 use std::collections::BTreeMap;
@@ -26,6 +28,20 @@ const VALUES_MAX: usize = 1_000;
 pub(super) struct Document<'a> {
     pub(super) objects: Vec<Object<'a>>,
     pub(super) enums: Vec<Enum<'a>>,
+    pub(super) interfaces: Vec<Interface<'a>>,
+    pub(super) unions: Vec<Union<'a>>,
+}
+
+/// An interface.
+pub(super) struct Interface<'a> {
+    pub(super) definition: &'a Node<InterfaceTypeDefinition>,
+    pub(super) uses: Uses<'a>,
+}
+
+/// A union.
+pub(super) struct Union<'a> {
+    pub(super) definition: &'a Node<UnionTypeDefinition>,
+    pub(super) uses: Uses<'a>,
 }
 
 /// An object type.
@@ -47,6 +63,14 @@ pub(super) struct Enum<'a> {
     pub(super) uses: Uses<'a>,
     /// One for each value, in order.
     pub(super) value_uses: Vec<Uses<'a>>,
+}
+
+impl Document<'_> {
+    /// The names of all interfaces and unions.
+    pub(super) fn families(&self) -> impl Iterator<Item = &Name> {
+        let interfaces = self.interfaces.iter().map(|each| &each.definition.name);
+        interfaces.chain(self.unions.iter().map(|each| &each.definition.name))
+    }
 }
 
 impl Object<'_> {
@@ -89,7 +113,7 @@ pub(super) fn parse(sdl: &str) -> Result<ast::Document, Vec<SchemaError>> {
 
 /// Sorts definitions, checks names and directives.
 pub(super) fn sort<'a>(document: &'a ast::Document, report: &mut Report<'_>) -> Document<'a> {
-    let mut sorted = Document { objects: Vec::new(), enums: Vec::new() };
+    let mut sorted = Document { objects: Vec::new(), enums: Vec::new(), interfaces: Vec::new(), unions: Vec::new() };
     let mut names: BTreeMap<&str, ()> = BTreeMap::new();
     for definition in &document.definitions {
         match definition {
@@ -103,6 +127,17 @@ pub(super) fn sort<'a>(document: &'a ast::Document, report: &mut Report<'_>) -> 
                     sorted.enums.push(sort_enum(enum_type, report));
                 }
             }
+            Definition::InterfaceTypeDefinition(interface) => {
+                if type_name(&interface.name, &mut names, report) {
+                    sorted.interfaces.push(sort_interface(interface, report));
+                }
+            }
+            Definition::UnionTypeDefinition(union) => {
+                if type_name(&union.name, &mut names, report) {
+                    let uses = directive::read(&union.directives, On::Family, report);
+                    sorted.unions.push(Union { definition: union, uses });
+                }
+            }
             other => refuse(other, report),
         }
     }
@@ -113,10 +148,6 @@ pub(super) fn sort<'a>(document: &'a ast::Document, report: &mut Report<'_>) -> 
 }
 
 fn sort_object<'a>(object: &'a Node<ObjectTypeDefinition>, report: &mut Report<'_>) -> Object<'a> {
-    for interface in &object.implements_interfaces {
-        let message = format!("Interfaces are not supported yet by this release: remove \"implements {interface}\".");
-        report.add(interface.location(), "not-supported-yet", message);
-    }
     if object.fields.is_empty() {
         let message = format!("{} has no fields: declare at least one.", object.name);
         report.add(object.name.location(), "empty-type", message);
@@ -149,6 +180,40 @@ fn sort_object<'a>(object: &'a Node<ObjectTypeDefinition>, report: &mut Report<'
         fields.push(Field { definition, uses });
     }
     Object { definition: object, uses: directive::read(&object.directives, On::Object, report), fields }
+}
+
+fn sort_interface<'a>(interface: &'a Node<InterfaceTypeDefinition>, report: &mut Report<'_>) -> Interface<'a> {
+    let name = &interface.name;
+    for other in &interface.implements_interfaces {
+        let message =
+            format!("{name} is an interface, which implements no other: write the fields of {other} into it.");
+        report.add(other.location(), "interface", message);
+    }
+    if interface.fields.len() > FIELDS_MAX {
+        let message = format!("{name} has {} fields; the limit is {FIELDS_MAX}.", interface.fields.len());
+        report.add(name.location(), "limit", message);
+    }
+    let mut names = BTreeMap::new();
+    for definition in &interface.fields {
+        field_name(name, &definition.name, report);
+        let field = &definition.name;
+        if names.insert(field.as_str(), ()).is_some() {
+            let message = format!("{name} declares the field {field} twice: remove one of them.");
+            report.add(field.location(), "duplicate-name", message);
+        }
+        if let Some(argument) = definition.arguments.first() {
+            let message = format!("{name}.{field} has arguments, but the fields of a schema are data: remove them.");
+            report.add(argument.name.location(), "field-arguments", message);
+        }
+        if let Some(directive) = definition.directives.0.first() {
+            let message = format!(
+                "@{} belongs on the field of each type that implements {name}: remove it from the interface.",
+                directive.name
+            );
+            report.add(directive.location(), "interface", message);
+        }
+    }
+    Interface { definition: interface, uses: directive::read(&interface.directives, On::Family, report) }
 }
 
 fn sort_enum<'a>(enum_type: &'a Node<EnumTypeDefinition>, report: &mut Report<'_>) -> Enum<'a> {
@@ -236,13 +301,6 @@ fn refuse(definition: &Definition, report: &mut Report<'_>) {
     let at = definition.name().and_then(Name::location).or_else(|| definition.location());
     let name = definition.name().map_or("", Name::as_str);
     let (rule, message) = match definition {
-        Definition::InterfaceTypeDefinition(_) => (
-            "not-supported-yet",
-            format!("Interfaces are not supported yet by this release: remove the interface {name}."),
-        ),
-        Definition::UnionTypeDefinition(_) => {
-            ("not-supported-yet", format!("Unions are not supported yet by this release: remove the union {name}."))
-        }
         Definition::InputObjectTypeDefinition(_) => {
             ("definition", format!("Input types are generated from the collections: remove the input {name}."))
         }

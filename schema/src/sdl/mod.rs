@@ -8,6 +8,7 @@ mod computed;
 mod default;
 mod directive;
 mod document;
+mod family;
 mod index;
 mod number;
 mod plural;

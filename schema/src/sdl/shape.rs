@@ -1,7 +1,8 @@
 //! What each type and field is: collection or embedded value, scalar, enum, value or reference.
 
-use super::directive::Uses;
+use super::directive::{Use, Uses};
 use super::document::{Document, Enum, Object, SCALARS_LATER};
+use super::family::{self, FamilyShape};
 use super::report::Report;
 use super::{default, plural};
 use crate::catalog::{List, Operations, Scalar};
@@ -21,6 +22,7 @@ const EMBEDDED_DEPTH_MAX: usize = 8;
 pub(super) struct Shapes<'a> {
     pub(super) objects: Vec<ObjectShape<'a>>,
     pub(super) enums: &'a [Enum<'a>],
+    pub(super) families: Vec<FamilyShape<'a>>,
 }
 
 /// An object type.
@@ -87,7 +89,7 @@ pub(super) fn resolve<'a>(document: &'a Document<'a>, report: &mut Report<'_>) -
         document.objects.iter().enumerate().map(|(at, object)| (object.definition.name.as_str(), at)).collect();
     let enums: BTreeMap<&str, usize> =
         document.enums.iter().enumerate().map(|(at, each)| (each.definition.name.as_str(), at)).collect();
-    let mut shapes = Shapes { objects: Vec::new(), enums: &document.enums };
+    let mut shapes = Shapes { objects: Vec::new(), enums: &document.enums, families: Vec::new() };
     for object in &document.objects {
         let name = &object.definition.name;
         let collection = object.is_collection().then(|| collection_shape(object, report));
@@ -112,6 +114,14 @@ pub(super) fn resolve<'a>(document: &'a Document<'a>, report: &mut Report<'_>) -
             } else if let Some(at) = objects.get(type_name.as_str()) {
                 if document.objects[*at].is_collection() { Shape::Record(*at) } else { Shape::Embedded(*at) }
             } else {
+                if document.families().any(|family| *family == **type_name) {
+                    let message = format!(
+                        "{type_name} is an interface or a union, and {name}.{} would lead to records of several types: name one of them.",
+                        definition.name
+                    );
+                    report.add(type_name.location(), "unknown-type", message);
+                    continue;
+                }
                 unknown_type(name, &definition.name, type_name, objects.keys().chain(enums.keys()), report);
                 continue;
             };
@@ -119,6 +129,7 @@ pub(super) fn resolve<'a>(document: &'a Document<'a>, report: &mut Report<'_>) -
         }
         shapes.objects.push(ObjectShape { object, name, collection, fields });
     }
+    shapes.families = family::resolve(document, &shapes, report);
     check_renames(document, report);
     check_embedded_cycles(&shapes, report);
     for at in shapes.places() {
@@ -130,7 +141,26 @@ pub(super) fn resolve<'a>(document: &'a Document<'a>, report: &mut Report<'_>) -
 fn collection_shape(object: &Object<'_>, report: &mut Report<'_>) -> CollectionShape {
     let name = &object.definition.name;
     let collection = object.uses.one("collection").expect("only collections come here");
+    let (singular, plural) = root_names(name, Some(collection), report);
+    let given = collection.names("operations");
+    let has = |operation: &str| given.as_ref().is_none_or(|given| given.contains(&operation));
+    let operations = Operations {
+        get: has("GET"),
+        list: has("LIST"),
+        aggregate: has("AGGREGATE"),
+        create: has("CREATE"),
+        update: has("UPDATE"),
+        upsert: has("UPSERT"),
+        delete: has("DELETE"),
+        subscribe: has("SUBSCRIBE"),
+    };
+    CollectionShape { singular, plural, operations }
+}
+
+/// The names of the root fields of one and of many: given, or made of the type's name.
+pub(super) fn root_names(name: &Name, collection: Option<Use<'_>>, report: &mut Report<'_>) -> (String, String) {
     let mut given = |argument: &str| {
+        let collection = collection?;
         let text = collection.text(argument)?;
         if !is_field_name(text) {
             let message = format!(
@@ -148,19 +178,7 @@ fn collection_shape(object: &Object<'_>, report: &mut Report<'_>) -> CollectionS
         );
         report.add(name.location(), "collection-plural", message);
     }
-    let given = collection.names("operations");
-    let has = |operation: &str| given.as_ref().is_none_or(|given| given.contains(&operation));
-    let operations = Operations {
-        get: has("GET"),
-        list: has("LIST"),
-        aggregate: has("AGGREGATE"),
-        create: has("CREATE"),
-        update: has("UPDATE"),
-        upsert: has("UPSERT"),
-        delete: has("DELETE"),
-        subscribe: has("SUBSCRIBE"),
-    };
-    CollectionShape { singular, plural, operations }
+    (singular, plural)
 }
 
 fn is_field_name(text: &str) -> bool {

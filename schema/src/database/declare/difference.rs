@@ -1,7 +1,7 @@
 //! What changes between two catalogs, in sentences, each with what it costs.
 
 use super::{Change, Safety};
-use crate::catalog::{Catalog, Check, Collection, Embedded, EnumType, Field, FieldKind, Index, OnDelete};
+use crate::catalog::{Catalog, Check, Collection, Embedded, EnumType, FamilyField, Field, FieldKind, Index, OnDelete};
 
 /// All differences: types that go, then types in order of their numbers. Empty when the text is the same.
 pub(super) fn between(previous: &Catalog, next: &Catalog) -> Vec<Change> {
@@ -12,10 +12,12 @@ pub(super) fn between(previous: &Catalog, next: &Catalog) -> Vec<Change> {
     differ.collections();
     differ.embedded();
     differ.enums();
+    differ.families();
     if differ.changes.is_empty() {
         let same = previous.collections == next.collections
             && previous.embedded == next.embedded
-            && previous.enums == next.enums;
+            && previous.enums == next.enums
+            && previous.families == next.families;
         let what = if same {
             "The text changes, its meaning does not."
         } else {
@@ -145,6 +147,40 @@ impl Differ<'_> {
             };
             self.renamed(&known.name, &each.name, "Values stay; every operation that names the type has to change.");
             self.values(known, each);
+        }
+    }
+
+    /// Interfaces and unions, which are known by their names.
+    fn families(&mut self) {
+        let (previous, next) = (self.previous, self.next);
+        let named = |catalog: &'_ Catalog, name: &str| catalog.families.iter().position(|each| each.name == name);
+        for known in previous.families.iter().filter(|known| named(next, &known.name).is_none()) {
+            self.add(&known.name, Safety::Breaking, "It is removed, and with it the list of its records.");
+        }
+        for family in &next.families {
+            let Some(known) = named(previous, &family.name).map(|at| &previous.families[at]) else {
+                self.add(&family.name, Safety::Safe, "It is added: its records are listed together.");
+                continue;
+            };
+            if known.plural != family.plural {
+                let text = format!("The root field {} becomes {}.", known.plural, family.plural);
+                self.add(&family.name, Safety::Breaking, text);
+            }
+            for id in family.members.iter().filter(|id| !known.members.contains(id)) {
+                let name = next.collection(*id).map_or("", |member| &member.name);
+                self.add(&family.name, Safety::Safe, format!("{name} belongs to it. Cursors of its lists begin anew."));
+            }
+            for id in known.members.iter().filter(|id| !family.members.contains(id)) {
+                let name = previous.collection(*id).map_or("", |member| &member.name);
+                self.add(&family.name, Safety::Breaking, format!("{name} no longer belongs to it."));
+            }
+            let has = |fields: &[FamilyField], name: &str| fields.iter().any(|field| field.name == name);
+            for field in family.fields.iter().filter(|field| !has(&known.fields, &field.name)) {
+                self.add(format!("{}.{}", family.name, field.name), Safety::Safe, "The field is added.");
+            }
+            for field in known.fields.iter().filter(|field| !has(&family.fields, &field.name)) {
+                self.add(format!("{}.{}", family.name, field.name), Safety::Breaking, "The field is removed.");
+            }
         }
     }
 

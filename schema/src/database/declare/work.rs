@@ -115,7 +115,25 @@ pub(super) fn meanwhile(previous: &Catalog, target: &Catalog) -> Catalog {
             hide_unfilled(&known.fields, &mut embedded.fields);
         }
     }
+    share_what_is_shared(&mut meanwhile);
     meanwhile
+}
+
+/// Takes what not all members of a family show alike for the time being out of the family.
+fn share_what_is_shared(catalog: &mut Catalog) {
+    let mut families = std::mem::take(&mut catalog.families);
+    for family in &mut families {
+        let members: Vec<&Collection> = catalog.members(family).collect();
+        let shared = |name: &str| {
+            let first = members.first().and_then(|member| member.field_named(name));
+            first.is_some_and(|first| {
+                members.iter().all(|member| member.field_named(name).is_some_and(|field| first.is_shown_like(field)))
+            })
+        };
+        let kept = family.fields.iter().filter(|field| shared(&field.name)).cloned().collect();
+        family.fields = kept;
+    }
+    catalog.families = families;
 }
 
 /// The target with all that it drops. `None` where something new has taken the name of what goes: then writes that
