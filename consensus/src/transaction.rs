@@ -161,6 +161,37 @@ impl Transaction {
         Ok(all)
     }
 
+    /// Calls `visit` with the key of each row of a scan, own writes included. Gives the last one when the scan ended
+    /// at its limit. What was visited joins the footprint.
+    ///
+    /// # Errors
+    /// As [`Transaction::get_many`].
+    pub async fn visit_keys(
+        &mut self,
+        space: Space,
+        scan: &Scan,
+        visit: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Option<Bytes>> {
+        self.node.progress.check_reads()?;
+        let last = if self.writes.is_untouched(space) {
+            self.snapshot.visit_keys(space, scan, self.version, visit).map_err(gone)?
+        } else {
+            let rows = self.scan_over_writes(space, scan)?;
+            rows.iter().for_each(|(key, _)| visit(key));
+            rows.last().filter(|_| rows.len() == scan.limit).map(|(key, _)| key.clone())
+        };
+        if self.recording && !mutant("txn-03") {
+            let mut range = scan.range.clone();
+            match &last {
+                Some(last) if scan.reverse => range.start = (**last).into(),
+                Some(last) => range.end = successor(last),
+                None => {}
+            }
+            self.footprint.range(space, range);
+        }
+        Ok(last)
+    }
+
     fn scan_over_writes(&self, space: Space, scan: &Scan) -> Result<Vec<(Bytes, Cell)>> {
         if scan.limit == 0 || scan.range.is_empty() {
             return Ok(Vec::new());

@@ -4,7 +4,7 @@
 use super::Reader;
 use super::level::Level;
 use super::reader::BATCH;
-use super::stream::{Ordered, Stream, spans};
+use super::stream::{Ordered, Stream, spans, successor};
 use super::tally::{Room, Tally, Total, typed};
 use crate::filter::Truth;
 use crate::plan::access::{Access, Choice, Element};
@@ -20,8 +20,12 @@ use vivarium_storage::engine::Scan;
 use vivarium_storage::key::{self, Direction};
 use vivarium_storage::{Document, DocumentId, KeyRange, Space, Value, ValueRef};
 
-/// Entries that are read at once.
-const ENTRIES: usize = 2_000;
+/// Entries that are folded between two looks at the clock: about two milliseconds of work.
+const ENTRIES: usize = 5_000;
+/// Entries of all parents that are read at once.
+const ENTRIES_AT_ONCE: usize = 1_000_000;
+/// Bytes that every entry of an index begins with.
+const INDEX_BYTES: usize = 8;
 
 /// What was folded for one node of the plan.
 #[derive(Debug)]
@@ -148,14 +152,14 @@ impl Reader<'_> {
         };
         let Some(parents) = parents else {
             for range in self.fold_ranges(choice, &elements, None) {
-                self.fold_stream(Stream::new(Space::Index, range, false), &mut folds[0], room).await?;
+                self.fold_range(range, &mut folds[0], room).await?;
             }
             return Ok(());
         };
         // Some of each parent at once: mostly that is all there is. Then what is left of the others.
         let mut scans = Vec::with_capacity(parents.len());
         let mut of = Vec::with_capacity(parents.len());
-        let at_once = (1_000_000 / parents.len().max(1)).clamp(100, ENTRIES);
+        let at_once = (ENTRIES_AT_ONCE / parents.len().max(1)).clamp(100, ENTRIES);
         for (at, parent) in parents.iter().enumerate() {
             for range in self.fold_ranges(choice, &elements, Some(*parent)) {
                 scans.push(Scan { range, reverse: false, limit: at_once });
@@ -164,10 +168,10 @@ impl Reader<'_> {
         }
         let found = self.transaction.scan_many(Space::Index, &scans).await?;
         for ((rows, scan), at) in found.iter().zip(&scans).zip(of) {
-            folds[at].entries(rows.iter().map(|(key, _)| &**key), room)?;
+            rows.iter().try_for_each(|(key, _)| folds[at].entry(key, room))?;
             if let Some((last, _)) = rows.last().filter(|_| rows.len() == scan.limit) {
-                let rest = Stream::behind(Space::Index, scan, last);
-                self.fold_stream(rest, &mut folds[at], room).await?;
+                let rest = KeyRange { start: successor(last), end: scan.range.end.clone() };
+                self.fold_range(rest, &mut folds[at], room).await?;
             }
         }
         Ok(())
@@ -180,13 +184,20 @@ impl Reader<'_> {
         }
     }
 
-    async fn fold_stream(&mut self, mut stream: Stream, fold: &mut Fold<'_>, room: &mut Room) -> Result<(), Abort> {
+    async fn fold_range(&mut self, range: KeyRange, fold: &mut Fold<'_>, room: &mut Room) -> Result<(), Abort> {
+        let mut scan = Scan { range, reverse: false, limit: ENTRIES };
         loop {
-            let rows = stream.next(self, ENTRIES).await?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            fold.entries(rows.iter().map(|(key, _)| &**key), room)?;
+            self.check_deadline()?;
+            let mut folded = Ok(());
+            let mut visit = |key: &[u8]| {
+                if folded.is_ok() {
+                    folded = fold.entry(key, room);
+                }
+            };
+            let last = self.transaction.visit_keys(Space::Index, &scan, &mut visit).await?;
+            folded?;
+            let Some(last) = last else { return Ok(()) };
+            scan.range.start = successor(&last);
         }
     }
 
@@ -282,6 +293,9 @@ struct Fold<'b> {
     buckets: Vec<Option<(Range<i64>, Vec<u8>)>>,
     encoded: Vec<u8>,
     sorted: Vec<bool>,
+    /// Which column of the covering index each key is.
+    key_columns: Vec<usize>,
+    ends: Vec<usize>,
 }
 
 struct Group {
@@ -299,8 +313,20 @@ impl<'b> Fold<'b> {
             }
         }
         let buckets = bound.keys.iter().map(|_| None).collect();
-        let (groups, places, key, encoded) = (Vec::new(), BTreeMap::new(), Vec::new(), Vec::new());
-        let mut fold = Fold { bound, groups, places, last: 0, key, buckets, encoded, sorted };
+        let place = |at: usize| bound.columns.iter().flatten().position(|column| column.key == Some(at));
+        let mut fold = Fold {
+            bound,
+            groups: Vec::new(),
+            places: BTreeMap::new(),
+            last: 0,
+            key: Vec::new(),
+            buckets,
+            encoded: Vec::new(),
+            sorted,
+            // Only looked at where an index covers each key.
+            key_columns: (0..bound.keys.len()).map(|at| place(at).unwrap_or_default()).collect(),
+            ends: Vec::new(),
+        };
         if bound.groups.is_none() {
             fold.groups.push(fold.group());
         }
@@ -357,54 +383,48 @@ impl<'b> Fold<'b> {
         Ok(())
     }
 
-    /// Adds the entries of the index that tells all.
-    fn entries<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>, room: &mut Room) -> Result<(), Abort> {
-        let columns = self.bound.columns.as_deref().unwrap_or_default();
-        if columns.is_empty() && self.bound.groups.is_none() {
-            self.groups[0].count += keys.count() as u64;
-            return Ok(());
-        }
-        let prefix = key::index(vivarium_storage::DatabaseId(0), vivarium_storage::IndexId(0)).len();
-        // The bytes of each element that counts, by its column.
-        let mut found: Vec<&[u8]> = vec![&[]; columns.len()];
-        for entry in keys {
-            let mut rest = &entry[prefix..];
-            for (column, found) in columns.iter().zip(&mut found) {
-                let direction = if column.descending { Direction::Descending } else { Direction::Ascending };
-                *found = key::split(&mut rest, direction)?;
-            }
-            self.entry(columns, &found, room)?;
-        }
-        Ok(())
-    }
-
-    fn entry(&mut self, columns: &[Column], found: &[&[u8]], room: &mut Room) -> Result<(), Abort> {
+    /// Adds an entry of the index that tells all.
+    fn entry(&mut self, entry: &[u8], room: &mut Room) -> Result<(), Abort> {
         let bound = self.bound;
+        let columns = bound.columns.as_deref().unwrap_or_default();
+        // Where each element ends that counts.
+        let mut ends = std::mem::take(&mut self.ends);
+        ends.clear();
+        let mut rest = &entry[INDEX_BYTES..];
+        for column in columns {
+            key::split(&mut rest, column.direction())?;
+            ends.push(entry.len() - rest.len());
+        }
+        let element = |column: usize| {
+            let start = if column == 0 { INDEX_BYTES } else { ends[column - 1] };
+            &entry[start..ends[column]]
+        };
         self.key.clear();
         for (at, key) in bound.keys.iter().enumerate() {
-            let column = columns.iter().position(|column| column.key == Some(at)).expect("the index covers each key");
+            let column = self.key_columns[at];
             if columns[column].descending || key.bucket.is_some() {
-                let value = decoded(&columns[column], found[column])?;
+                let value = key::decode(&mut element(column), columns[column].direction())?;
                 self.push_key(at, key, value.scalar().expect("keys are scalars"));
             } else {
-                self.key.extend_from_slice(found[column]);
+                self.key.extend_from_slice(element(column));
             }
         }
         let place = self.place(room)?;
-        for (column, found) in columns.iter().zip(found) {
-            let Some(measure) = column.measure else { continue };
+        for (at, column) in columns.iter().enumerate() {
+            let (Some(measure), found) = (column.measure, element(at)) else { continue };
             let (plan, tally) = (&bound.measures[measure], &mut self.groups[place].tallies[measure]);
-            if is_null(column, found) {
+            if column.is_null(found) {
                 continue;
             }
             tally.count += 1;
             // Bytes of one direction tell values apart as well as those of the other.
             tally.tell_apart(found, room)?;
             if plan.wants.sum || plan.wants.extremes {
-                let value = decoded(column, found)?;
+                let value = key::decode(&mut &*found, column.direction())?;
                 tally.add(plan, value.scalar().expect("measures are scalars"));
             }
         }
+        self.ends = ends;
         Ok(())
     }
 
@@ -454,14 +474,16 @@ impl<'b> Fold<'b> {
     }
 }
 
-fn is_null(column: &Column, found: &[u8]) -> bool {
-    const NULL: u8 = 0x02;
-    found == [if column.descending { !NULL } else { NULL }]
-}
+impl Column {
+    fn direction(&self) -> Direction {
+        if self.descending { Direction::Descending } else { Direction::Ascending }
+    }
 
-fn decoded(column: &Column, mut found: &[u8]) -> Result<Value, Abort> {
-    let direction = if column.descending { Direction::Descending } else { Direction::Ascending };
-    Ok(key::decode(&mut found, direction)?)
+    /// Whether an element is that of null.
+    fn is_null(&self, element: &[u8]) -> bool {
+        const NULL: u8 = 0x02;
+        element == [if self.descending { !NULL } else { NULL }]
+    }
 }
 
 fn row(bound: &BoundFold, group: Group) -> Result<Row, Abort> {

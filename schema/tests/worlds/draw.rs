@@ -13,10 +13,10 @@ use std::collections::BTreeSet;
 
 /// Draws one operation.
 pub struct Drawer<'a> {
-    drawing: Drawing<'a>,
-    chance: Chance,
+    pub(super) drawing: Drawing<'a>,
+    pub(super) chance: Chance,
     /// Makes names and numbers that no other has.
-    counter: usize,
+    pub(super) counter: usize,
     /// Fields with arguments that stand without an alias already.
     bare: BTreeSet<(String, String)>,
     /// Selections that may still be drawn: some shapes would never end.
@@ -24,7 +24,7 @@ pub struct Drawer<'a> {
     /// How far filters follow relations.
     filter_depth_max: usize,
     /// Pages may begin and end at cursors.
-    cursors: bool,
+    pub(super) cursors: bool,
 }
 
 impl<'a> Drawer<'a> {
@@ -187,6 +187,16 @@ impl<'a> Drawer<'a> {
             let edge = self.varied(&format!("{}Edge", object.name), edge);
             selections.push(with("edges", edge));
         }
+        if self.chance.percent(15) {
+            let aggregate = self.aggregate(object, &[]);
+            selections.push(with("aggregate", aggregate));
+        }
+        if self.chance.percent(14) {
+            let groups = self.groups(object);
+            let below = self.group(object, &groups, depth);
+            let of = format!("{}Connection", object.name);
+            selections.push(self.with_arguments(&of, "groups", Arguments::Groups(Box::new(groups)), below));
+        }
         if selections.is_empty() || self.chance.percent(40) {
             let names = ["hasNextPage", "hasPreviousPage", "startCursor", "endCursor", "__typename"];
             let mut info: Vec<Selection> = self.chance.some(&names, 4).into_iter().map(plain).collect();
@@ -272,7 +282,7 @@ impl<'a> Drawer<'a> {
         self.varied(&object.name, selections)
     }
 
-    fn with_arguments(
+    pub(super) fn with_arguments(
         &mut self,
         within: &str,
         name: &str,
@@ -284,7 +294,7 @@ impl<'a> Drawer<'a> {
         Selection::Field(Field { alias, name: name.to_owned(), arguments, condition: None, selections })
     }
 
-    fn aliased(&mut self, name: &str) -> Selection {
+    pub(super) fn aliased(&mut self, name: &str) -> Selection {
         let Selection::Field(field) = plain(name) else { unreachable!("it is plain") };
         Selection::Field(Field { alias: Some(self.name("x")), ..field })
     }
@@ -295,7 +305,7 @@ impl<'a> Drawer<'a> {
     }
 
     /// The same selections in other words: repeated, in fragments, under conditions that may drop them.
-    fn varied(&mut self, within: &str, mut selections: Vec<Selection>) -> Vec<Selection> {
+    pub(super) fn varied(&mut self, within: &str, mut selections: Vec<Selection>) -> Vec<Selection> {
         if self.chance.percent(8) {
             let again = self.chance.pick(&selections).clone();
             selections.push(again);

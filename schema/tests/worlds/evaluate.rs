@@ -3,6 +3,7 @@
 //! A cursor is answered by a text that names its order and its record; the real ones are held against that.
 
 use super::atom::Rank;
+use super::fold;
 use super::judge::{Judge, walk};
 use super::model::{Kind, Model, Object};
 use super::operation::*;
@@ -136,11 +137,23 @@ impl<'a> Evaluator<'a> {
     }
 
     fn connection(self, object: &'a Object, list: &List, all: Vec<Id>, merged: &Merged<'_>) -> Json {
-        let page = self.page(object, list, all);
+        let matching = || {
+            let judge = Judge { model: self.model, world: self.world };
+            let known = |id: &Id| self.world.records[&object.name].get_key_value(id).expect("a record is there").0;
+            let is_let_in = |id: &&Id| list.filter.as_ref().is_none_or(|it| judge.matches(object, known(id), it));
+            all.iter().filter(is_let_in).cloned().collect::<Vec<Id>>()
+        };
+        let page = self.page(object, list, all.clone());
         let cursor = |id: &Id| json!(format!("{CURSOR}{} {:?} {id}", object.name, list.order));
         let of_end = |id: Option<&Id>| id.map_or(Json::Null, cursor);
         self.object(&format!("{}Connection", object.name), &merged.below(), |merged| match merged.name() {
             "totalCount" => json!(page.total),
+            "aggregate" => self.aggregate(object, &matching(), merged),
+            "groups" => {
+                let Arguments::Groups(asked) = &merged.fields[0].arguments else { panic!("groups have keys") };
+                let groups = fold::groups(self, object, asked, &matching());
+                groups.iter().map(|group| self.group(object, group, merged)).collect()
+            }
             "nodes" => page.ids.iter().map(|id| self.record(object, id, &merged.below())).collect(),
             "edges" => {
                 let edge = |id: &Id| {
@@ -162,6 +175,33 @@ impl<'a> Evaluator<'a> {
                 name => panic!("PageInfo has no {name}"),
             }),
             name => panic!("a connection has no {name}"),
+        })
+    }
+
+    fn aggregate(self, object: &'a Object, ids: &[Id], merged: &Merged<'_>) -> Json {
+        self.object(&format!("{}Aggregate", object.name), &merged.below(), |merged| match merged.name() {
+            "count" => json!(ids.len()),
+            name => {
+                let values = fold::values(self, object, ids, name);
+                let of = fold::measure(object, name).expect("it can be folded");
+                self.object(of, &merged.below(), |merged| values.answer(merged.name()))
+            }
+        })
+    }
+
+    fn group(self, object: &'a Object, group: &fold::Group, merged: &Merged<'_>) -> Json {
+        self.object(&format!("{}Group", object.name), &merged.below(), |merged| match merged.name() {
+            "aggregate" => self.aggregate(object, &group.ids, merged),
+            _ => self.object(&format!("{}GroupValues", object.name), &merged.below(), |merged| {
+                let Some((name, value, _)) = group.keys.iter().find(|(name, ..)| name == merged.name()) else {
+                    return Json::Null;
+                };
+                let declared = object.field(name);
+                match (declared.is_relation(), value) {
+                    (true, Json::String(id)) => self.record(self.model.object(&declared.of), id, &merged.below()),
+                    _ => value.clone(),
+                }
+            }),
         })
     }
 

@@ -28,7 +28,7 @@ pub struct Judge<'a> {
     pub world: &'a World,
 }
 
-fn and(truths: impl Iterator<Item = Truth>) -> Truth {
+pub fn and(truths: impl Iterator<Item = Truth>) -> Truth {
     let truths: Vec<Truth> = truths.collect();
     if truths.contains(&Some(false)) {
         Some(false)
@@ -39,11 +39,11 @@ fn and(truths: impl Iterator<Item = Truth>) -> Truth {
     }
 }
 
-fn not(truth: Truth) -> Truth {
+pub fn not(truth: Truth) -> Truth {
     truth.map(|truth| !truth)
 }
 
-fn or(truths: impl Iterator<Item = Truth>) -> Truth {
+pub fn or(truths: impl Iterator<Item = Truth>) -> Truth {
     not(and(truths.map(not)))
 }
 
@@ -172,7 +172,7 @@ impl<'a> Judge<'a> {
 }
 
 /// What an operator says of a value.
-fn of_value(test: &Test, value: Option<&Atom>, ignore_case: bool) -> Truth {
+pub fn of_value(test: &Test, value: Option<&Atom>, ignore_case: bool) -> Truth {
     if let Test::IsNull(wanted) = test {
         return Some(value.is_none() == *wanted);
     }

@@ -55,6 +55,7 @@ pub enum Arguments {
     Nodes(Vec<Id>),
     Path(Vec<String>),
     List(Box<List>),
+    Groups(Box<Groups>),
 }
 
 /// What names one record.
@@ -247,4 +248,52 @@ pub enum Quantified {
     Count(Vec<Test>),
     /// Of a list of embedded values that may be null.
     IsNull(bool),
+}
+
+/// The arguments of `groups`.
+#[derive(Clone, Debug)]
+pub struct Groups {
+    /// As in [`List`].
+    pub number: usize,
+    pub collection: String,
+    /// Fields, and the buckets of times.
+    pub by: Vec<(String, Option<&'static str>)>,
+    pub having: Option<Having>,
+    pub order: Vec<GroupOrder>,
+    pub first: Option<usize>,
+    pub offset: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub struct GroupOrder {
+    pub by: GroupedBy,
+    pub direction: Direction,
+}
+
+#[derive(Clone, Debug)]
+pub enum GroupedBy {
+    Count,
+    Key(String),
+    Sum(String),
+}
+
+/// An object of a Having type.
+#[derive(Clone, Debug)]
+pub struct Having {
+    pub members: Vec<HavingMember>,
+}
+
+#[derive(Clone, Debug)]
+pub enum HavingMember {
+    And(Vec<Having>),
+    Or(Vec<Having>),
+    Not(Box<Having>),
+    Count(Vec<Test>),
+    /// `field: { part: { tests } }`; `filter` is the type of the tests.
+    Field {
+        field: String,
+        part: &'static str,
+        filter: String,
+        tests: Vec<Test>,
+    },
 }

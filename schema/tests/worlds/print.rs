@@ -124,6 +124,7 @@ impl<'a> Printer<'a> {
         let key = match &field.arguments {
             Arguments::None => return String::new(),
             Arguments::List(list) => list.number.to_string(),
+            Arguments::Groups(groups) => groups.number.to_string(),
             _ => field.alias.as_ref().unwrap_or(&field.name).clone(),
         };
         if let Some(text) = self.arguments.get(&key) {
@@ -148,7 +149,45 @@ impl<'a> Printer<'a> {
                 format!("(path: {})", self.value(&Literal::typed("[String!]", Literal::List(path))))
             }
             Arguments::List(list) => self.list(list),
+            Arguments::Groups(groups) => self.groups(groups),
         }
+    }
+
+    fn groups(&mut self, groups: &Groups) -> String {
+        let collection = &groups.collection;
+        let key = |(name, bucket): &(String, Option<&'static str>)| {
+            let value = match bucket {
+                Some(bucket) => Literal::Enum((*bucket).to_owned()),
+                None => Literal::Bool(true),
+            };
+            Literal::typed(format!("{collection}GroupKey!"), Literal::Object(vec![(name.clone(), value)]))
+        };
+        let by = Literal::List(groups.by.iter().map(key).collect());
+        let mut parts = vec![("by", Literal::typed(format!("[{collection}GroupKey!]!"), by))];
+        if let Some(having) = &groups.having {
+            parts.push(("having", Literal::typed(format!("{collection}Having"), having_literal(collection, having))));
+        }
+        if !groups.order.is_empty() {
+            let order = |order: &GroupOrder| {
+                let name = match &order.by {
+                    GroupedBy::Count => "count".to_owned(),
+                    GroupedBy::Key(name) => name.clone(),
+                    GroupedBy::Sum(name) => format!("{name}Sum"),
+                };
+                let direction = Literal::typed("SortDirection!!", Literal::Enum(order.direction.name().to_owned()));
+                Literal::typed(format!("{collection}GroupOrder!"), Literal::Object(vec![(name, direction)]))
+            };
+            let keys = Literal::List(groups.order.iter().map(order).collect());
+            parts.push(("orderBy", Literal::typed(format!("[{collection}GroupOrder!]"), keys)));
+        }
+        for (name, given) in [("first", groups.first), ("offset", groups.offset)] {
+            if let Some(given) = given {
+                parts.push((name, Literal::typed("Int", Literal::number(given))));
+            }
+        }
+        self.chance.shuffle(&mut parts);
+        let parts: Vec<String> = parts.iter().map(|(name, value)| format!("{name}: {}", self.value(value))).collect();
+        format!("({})", parts.join(", "))
     }
 
     fn list(&mut self, list: &List) -> String {
@@ -282,6 +321,26 @@ pub fn order_literal(collection: &str, key: &OrderKey) -> Literal {
     let direction = Literal::typed("SortDirection!!", Literal::Enum(key.direction.name().to_owned()));
     let nested = key.path.iter().rev().fold(direction, |inner, name| Literal::Object(vec![(name.clone(), inner)]));
     Literal::typed(format!("{collection}Order!"), nested)
+}
+
+/// A Having object.
+fn having_literal(collection: &str, having: &Having) -> Literal {
+    let of = format!("{collection}Having");
+    let each = |parts: &[Having]| {
+        let part = |part: &Having| Literal::typed(format!("{of}!"), having_literal(collection, part));
+        Literal::typed(format!("[{of}!]"), Literal::List(parts.iter().map(part).collect()))
+    };
+    let member = |member: &HavingMember| match member {
+        HavingMember::And(parts) => ("and".to_owned(), each(parts)),
+        HavingMember::Or(parts) => ("or".to_owned(), each(parts)),
+        HavingMember::Not(part) => ("not".to_owned(), Literal::typed(&of, having_literal(collection, part))),
+        HavingMember::Count(tests) => ("count".to_owned(), Literal::typed("IntFilter", tests_literal(tests, None))),
+        HavingMember::Field { field, part, filter, tests } => {
+            let tests = Literal::typed(filter, tests_literal(tests, None));
+            (field.clone(), Literal::object([(*part, tests)]))
+        }
+    };
+    Literal::Object(having.members.iter().map(member).collect())
 }
 
 /// A Where object.

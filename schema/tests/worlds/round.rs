@@ -11,11 +11,11 @@ use super::served::Served;
 use super::shrink::simpler;
 use super::world::{Id, World};
 use super::write::{self, Write};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the planner calls its ways to records. An ordinary run meets each.
-pub const PATHS: [&str; 16] = [
+pub const PATHS: [&str; 18] = [
     " ids",
     "scan of all",
     "links of each parent",
@@ -32,6 +32,8 @@ pub const PATHS: [&str; 16] = [
     "reversed in order",
     "then filter",
     "sort by",
+    "aggregate from entries alone",
+    "0 from entries alone",
 ];
 
 /// The world and those who serve it.
@@ -405,7 +407,7 @@ fn walking(model: &Model, list: &List) -> Selection {
 
 async fn compare(served: &Served, text: Text, expected: &Json, seen: &mut BTreeMap<String, String>) -> Option<Wrong> {
     let mut answer = served.ask(&text).await;
-    if answer.get("errors").is_none() {
+    if only_beyond(&answer, expected) {
         settle(expected, &mut answer["data"], seen);
         // As text: the order of the fields counts.
         let (found, wanted) = (answer["data"].to_string(), expected.to_string());
@@ -422,6 +424,14 @@ async fn compare(served: &Served, text: Text, expected: &Json, seen: &mut BTreeM
     Some(Wrong { by: served.name, text, expected: expected.to_string(), found, plan, refused })
 }
 
+/// Whether nothing went wrong but sums that their types do not hold, where that is expected.
+fn only_beyond(answer: &Json, expected: &Json) -> bool {
+    let errors = answer["errors"].as_array().map_or(&[][..], Vec::as_slice);
+    let known = |error: &Json| error["message"].as_str().is_some_and(|message| message.contains("has too many digits"));
+    let mark = json!(super::fold::BEYOND).to_string();
+    errors.iter().all(known) && expected.to_string().matches(&mark).count() == errors.len()
+}
+
 /// Puts what stands for a cursor in the place of a cursor. One record has one cursor in one order.
 fn settle(expected: &Json, found: &mut Json, seen: &mut BTreeMap<String, String>) {
     match (expected, found) {
@@ -431,6 +441,7 @@ fn settle(expected: &Json, found: &mut Json, seen: &mut BTreeMap<String, String>
                 found.clone_from(expected);
             }
         }
+        (Json::String(expected), found @ Json::Null) if expected == super::fold::BEYOND => *found = json!(expected),
         (Json::Array(expected), Json::Array(found)) => {
             expected.iter().zip(found).for_each(|(expected, found)| settle(expected, found, seen));
         }

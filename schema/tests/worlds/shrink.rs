@@ -73,6 +73,13 @@ impl Cut {
     fn arguments(&mut self, arguments: &mut Arguments) -> bool {
         match arguments {
             Arguments::List(list) => self.list(list),
+            Arguments::Groups(groups) => {
+                self.element(&mut groups.by, 1)
+                    || self.element(&mut groups.order, 0)
+                    || self.option(&mut groups.having)
+                    || self.option(&mut groups.first)
+                    || self.option(&mut groups.offset)
+            }
             Arguments::Nodes(ids) => self.element(ids, 0),
             Arguments::Path(path) => self.element(path, 0),
             Arguments::None | Arguments::By(_) | Arguments::Node(_) => false,

@@ -292,6 +292,14 @@ impl Rows {
     }
 }
 
+impl Rows {
+    /// The key of the next row. Its value is not touched.
+    pub fn next_key(&mut self) -> Option<Result<Bytes>> {
+        let key = self.rows.next()?.key();
+        Some(key.map(Bytes::from).map_err(|error| translate(error, &self.dir)))
+    }
+}
+
 impl Iterator for Rows {
     type Item = Result<(Bytes, Bytes)>;
     fn next(&mut self) -> Option<Self::Item> {
