@@ -72,7 +72,12 @@ fn answers_are_those_of_plain_loops_over_plain_maps() {
                 }
             }
             round.verify().await;
-            println!("seed {seed}: {} questions about {} records", round.questions, round.size());
+            let [done, refused] = round.written;
+            println!(
+                "seed {seed}: {} questions about {} records, {done} mutations done and {refused} refused",
+                round.questions,
+                round.size()
+            );
             paths.extend(round.paths);
         });
     }

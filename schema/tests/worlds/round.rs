@@ -41,6 +41,8 @@ pub struct Round {
     seed: u64,
     /// Operations that were compared, those of walks and writes among them.
     pub questions: usize,
+    /// Mutations that were done, and those that were refused, as they had to be.
+    pub written: [usize; 2],
     /// Ways to records that the planner was seen to choose.
     pub paths: BTreeSet<&'static str>,
     chance: Chance,
@@ -75,6 +77,7 @@ impl Round {
         Round {
             seed,
             questions: 0,
+            written: [0; 2],
             paths: BTreeSet::new(),
             chance,
             many: false,
@@ -206,6 +209,7 @@ impl Round {
                 self.world = world;
             }
         }
+        self.written[usize::from(!done)] += 1;
         done
     }
 
