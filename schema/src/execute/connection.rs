@@ -16,6 +16,9 @@ use vivarium_storage::{DocumentId, KeyRange, Space, key};
 /// Entries under one parent that are read to count them, before the rest is counted without being kept.
 const TOTAL: usize = 1_000;
 
+/// Records that are kept beside the best before these are selected.
+const SLACK: usize = 64;
+
 /// The pages of one connection: one at the root, else one for each parent.
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
@@ -334,7 +337,7 @@ impl Reader<'_> {
             let keys = self.sort_keys(&list.order, &matched).await?;
             for (id, parent) in pairs {
                 if let Ok(at) = matched.binary_search_by(|record| record.id.cmp(id)) {
-                    best[*parent].add(vec![matched[at].clone()], vec![keys[at].clone()]);
+                    best[*parent].offer(keys[at].clone(), || matched[at].clone());
                 }
             }
         }
@@ -397,6 +400,8 @@ fn whole(found: Vec<Option<Record>>) -> Result<Vec<Record>, Abort> {
 struct Best<'a> {
     list: &'a BoundList,
     kept: Vec<(Vec<u8>, Record)>,
+    /// The last of the best so far, when there are enough: what is no better is only counted.
+    bar: Option<Vec<u8>>,
     /// Of those in the window between the cursors.
     within: usize,
     earlier: usize,
@@ -405,7 +410,7 @@ struct Best<'a> {
 
 impl<'a> Best<'a> {
     fn new(list: &'a BoundList) -> Best<'a> {
-        Best { list, kept: Vec::new(), within: 0, earlier: 0, later: 0 }
+        Best { list, kept: Vec::new(), bar: None, within: 0, earlier: 0, later: 0 }
     }
 
     fn wanted(&self) -> usize {
@@ -413,39 +418,45 @@ impl<'a> Best<'a> {
     }
 
     fn add(&mut self, records: Vec<Record>, keys: SortKeys) {
+        records.into_iter().zip(keys).for_each(|(record, key)| self.offer(key, || record));
+    }
+
+    /// Counts a record, and keeps it if it may be on the page.
+    fn offer(&mut self, key: Vec<u8>, record: impl FnOnce() -> Record) {
         let paging = &self.list.paging;
-        for (record, key) in records.into_iter().zip(keys) {
-            if paging.after.as_ref().is_some_and(|after| key <= after.position) {
-                self.earlier += 1;
-            } else if paging.before.as_ref().is_some_and(|before| key >= before.position) {
-                self.later += 1;
-            } else {
-                self.within += 1;
-                self.kept.push((key, record));
-            }
+        if paging.after.as_ref().is_some_and(|after| key <= after.position) {
+            self.earlier += 1;
+            return;
         }
-        // Selecting costs as much as it drops: wait until that is more than half.
+        if paging.before.as_ref().is_some_and(|before| key >= before.position) {
+            self.later += 1;
+            return;
+        }
+        self.within += 1;
         let wanted = self.wanted();
-        if self.kept.len() > 2 * wanted + BATCH {
+        let beyond = |bar: &Vec<u8>| if paging.backward { key <= *bar } else { key >= *bar };
+        if wanted == 0 || self.bar.as_ref().is_some_and(beyond) {
+            return;
+        }
+        self.kept.push((key, record()));
+        // Selecting costs as much as it drops: wait until that is half.
+        if self.kept.len() > 2 * wanted + SLACK {
             self.select(wanted);
         }
     }
 
     /// Keeps the best, in no order.
     fn select(&mut self, wanted: usize) {
-        if self.kept.len() <= wanted {
+        if self.kept.len() <= wanted || wanted == 0 {
             return;
         }
-        if wanted > 0 {
-            let backward = self.list.paging.backward;
-            self.kept.select_nth_unstable_by(
-                wanted - 1,
-                |(one, _), (other, _)| {
-                    if backward { other.cmp(one) } else { one.cmp(other) }
-                },
-            );
-        }
+        let backward = self.list.paging.backward;
+        let compare = |(one, _): &(Vec<u8>, Record), (other, _): &(Vec<u8>, Record)| {
+            if backward { other.cmp(one) } else { one.cmp(other) }
+        };
+        self.kept.select_nth_unstable_by(wanted - 1, compare);
         self.kept.truncate(wanted);
+        self.bar = self.kept.last().map(|(key, _)| key.clone());
     }
 
     fn page(mut self) -> (Vec<Record>, Page) {

@@ -6,6 +6,7 @@ mod connection;
 mod exact;
 mod family;
 mod fold;
+mod groups;
 mod level;
 pub(crate) mod mutation;
 mod place;

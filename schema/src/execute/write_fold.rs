@@ -1,6 +1,7 @@
 //! Aggregates and groups as JSON.
 
-use super::fold::{FoldLevel, Row, beyond};
+use super::fold::FoldLevel;
+use super::groups::{Row, beyond};
 use super::tally::Total;
 use super::write::{Null, Writing, Written};
 use crate::catalog::Scalar;
