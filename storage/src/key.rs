@@ -11,7 +11,7 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-pub use tuple::{decode, encode, encode_prefix, encode_value, split};
+pub use tuple::{decode, encode, encode_prefix, encode_value, short_number, split};
 
 /// The longest key that the store takes (fjall panics past 65,535).
 pub const KEY_BYTES_MAX: usize = 4096;

@@ -33,6 +33,11 @@ impl DecimalSum {
         self.mantissas[place] += value.mantissa();
     }
 
+    /// Adds `mantissa / 10^scale`, of at most 28 places.
+    pub(super) fn add_short(&mut self, mantissa: i64, scale: u32) {
+        self.mantissas[scale as usize] += i128::from(mantissa);
+    }
+
     /// The sum, exactly, with no zero at the end; `None` when it has more digits than a Decimal.
     pub(super) fn total(&self) -> Option<Decimal> {
         let Parts { negative, whole, digits } = self.parts();

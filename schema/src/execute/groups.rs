@@ -152,13 +152,16 @@ impl<'b> Fold<'b> {
                 continue;
             }
             tally.count += 1;
-            if plan.wants.distinct {
+            if plan.wants.sum {
+                tally.add(&value);
+            }
+            if plan.wants.distinct || plan.wants.extremes {
                 self.encoded.clear();
-                key::encode(document.field(field), Direction::Ascending, &mut self.encoded);
+                key::encode(value, Direction::Ascending, &mut self.encoded);
                 tally.tell_apart(&self.encoded, room)?;
             }
-            if plan.wants.sum || plan.wants.extremes {
-                tally.add(plan, value);
+            if plan.wants.extremes {
+                tally.compare(&self.encoded);
             }
         }
         Ok(())
@@ -200,9 +203,11 @@ impl<'b> Fold<'b> {
             tally.count += 1;
             // Bytes of one direction tell values apart as well as those of the other.
             tally.tell_apart(found, room)?;
-            if plan.wants.sum || plan.wants.extremes {
-                let value = key::decode(&mut &*found, column.direction())?;
-                tally.add(plan, value.scalar().expect("measures are scalars"));
+            if plan.wants.extremes {
+                tally.compare(found);
+            }
+            if plan.wants.sum {
+                tally.add_encoded(found, column.direction())?;
             }
         }
         self.ends = ends;
@@ -277,15 +282,18 @@ fn row(bound: &BoundFold, group: Group) -> Result<Row, Abort> {
             None => value,
         });
     }
-    let measured = |(plan, tally): (&MeasurePlan, Tally)| {
+    let measured = |(at, (plan, tally)): (usize, (&MeasurePlan, Tally))| {
+        let column = bound.columns.iter().flatten().find(|column| column.measure == Some(at));
+        let direction = column.map_or(Direction::Ascending, Column::direction);
         let looked_at = plan.looks_at().is_some();
         let count = if looked_at { tally.count } else { group.count };
         // No two records have one id.
         let distinct = if looked_at { tally.distinct() } else { group.count };
         let (sum, average) = (tally.sum(plan), tally.average());
-        Measured { count, distinct, sum, average, extremes: tally.extremes(plan) }
+        Ok(Measured { count, distinct, sum, average, extremes: tally.extremes(plan, direction)? })
     };
-    let measures = bound.measures.iter().zip(group.tallies).map(measured).collect();
+    let tallies = bound.measures.iter().zip(group.tallies).enumerate();
+    let measures = tallies.map(measured).collect::<Result<Vec<Measured>, Abort>>()?;
     Ok(Row { keys, count: group.count, measures, encoded: group.key.into_vec() })
 }
 

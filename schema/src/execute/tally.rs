@@ -6,6 +6,7 @@ use crate::plan::fold::MeasurePlan;
 use crate::{Abort, Code, Failure};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use vivarium_storage::key::{self, Direction};
 use vivarium_storage::value::Decimal;
 use vivarium_storage::{Value, ValueRef};
 
@@ -57,7 +58,8 @@ pub(super) struct Tally {
     pub(super) count: u64,
     distinct: Distinct,
     sum: Sum,
-    extremes: Option<(Value, Value)>,
+    /// The least and the greatest, as bytes that sort like them.
+    extremes: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 #[derive(Debug)]
@@ -152,33 +154,43 @@ impl Tally {
         Ok(())
     }
 
-    /// Adds and compares a value that is not null.
-    pub(super) fn add(&mut self, plan: &MeasurePlan, value: ValueRef<'_>) {
-        match (&mut self.sum, &value) {
+    /// Compares a value by its encoding, which is not null.
+    pub(super) fn compare(&mut self, encoded: &[u8]) {
+        match &mut self.extremes {
+            Some((least, greatest)) => {
+                let (beaten, kept) =
+                    if encoded < least.as_slice() { (true, least) } else { (encoded > greatest.as_slice(), greatest) };
+                if beaten {
+                    kept.clear();
+                    kept.extend_from_slice(encoded);
+                }
+            }
+            none => *none = Some((encoded.to_vec(), encoded.to_vec())),
+        }
+    }
+
+    /// Adds a value by its encoding, which is not null.
+    pub(super) fn add_encoded(&mut self, mut encoded: &[u8], direction: Direction) -> Result<(), Abort> {
+        match (&mut self.sum, key::short_number(encoded, direction)) {
+            (Sum::Whole(sum), Some((whole, 0))) => *sum += i128::from(whole),
+            (Sum::Decimal(sum), Some((mantissa, scale))) => sum.add_short(mantissa, scale),
+            _ => {
+                let value = key::decode(&mut encoded, direction)?;
+                self.add(&value.scalar().expect("what is added up is a scalar"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a value that is not null.
+    pub(super) fn add(&mut self, value: &ValueRef<'_>) {
+        match (&mut self.sum, value) {
             (Sum::Unasked, _) => {}
             (Sum::Whole(sum), ValueRef::Int(value) | ValueRef::Duration(value)) => *sum += i128::from(*value),
             (Sum::Decimal(sum), ValueRef::Decimal(value)) => sum.add(*value),
             (Sum::Decimal(sum), ValueRef::Int(value)) => sum.add(Decimal::from(*value)),
             (Sum::Float(sum), value) => sum.add(float(value)),
             (sum, value) => unreachable!("{value:?} is nothing to add to {sum:?}"),
-        }
-        if !plan.wants.extremes {
-            return;
-        }
-        match &mut self.extremes {
-            Some((Value::Int(least), Value::Int(greatest))) if matches!(value, ValueRef::Int(_)) => {
-                let ValueRef::Int(value) = value else { unreachable!("it was matched") };
-                *least = value.min(*least);
-                *greatest = value.max(*greatest);
-            }
-            Some((least, greatest)) => {
-                if least.compare_ref(&value).is_gt() {
-                    *least = value.to_value();
-                } else if greatest.compare_ref(&value).is_lt() {
-                    *greatest = value.to_value();
-                }
-            }
-            none => *none = Some((value.to_value(), value.to_value())),
         }
     }
 
@@ -191,11 +203,15 @@ impl Tally {
         }
     }
 
-    /// The least and the greatest, as the field's type has them.
-    pub(super) fn extremes(&self, plan: &MeasurePlan) -> Option<(Value, Value)> {
-        let (least, greatest) = self.extremes.as_ref()?;
-        let scalar = plan.scalar()?;
-        Some((typed(scalar, plan.scale, least), typed(scalar, plan.scale, greatest)))
+    /// The least and the greatest, as the field's type has them. `direction`: of the encodings.
+    pub(super) fn extremes(&self, plan: &MeasurePlan, direction: Direction) -> Result<Option<(Value, Value)>, Abort> {
+        let (Some((first, last)), Some(scalar)) = (&self.extremes, plan.scalar()) else { return Ok(None) };
+        let value = |encoded: &Vec<u8>| {
+            let value = key::decode(&mut encoded.as_slice(), direction)?;
+            Ok::<Value, Abort>(typed(scalar, plan.scale, &value))
+        };
+        let (first, last) = (value(first)?, value(last)?);
+        Ok(Some(if direction == Direction::Ascending { (first, last) } else { (last, first) }))
     }
 
     pub(super) fn sum(&self, plan: &MeasurePlan) -> Total {

@@ -87,6 +87,37 @@ pub(super) fn read(tag: u8, reader: &mut Reader<'_>) -> Result<Value, Malformed>
     Ok(Value::Int(if negative { -int } else { int }))
 }
 
+/// A number of few digits, behind its tag: its mantissa, and how many of the digits stand behind the point.
+pub(super) fn short(tag: u8, mask: u8, body: &[u8]) -> Option<(i64, u32)> {
+    /// Bytes of a whole number that fits an `i64` doubled.
+    const BYTES_MAX: u8 = 7;
+    /// Bytes of a whole part that fits one with eight digits behind the point.
+    const WHOLE_BYTES_MAX: u8 = 4;
+    /// Pairs of digits, the leading ones of zeros among them.
+    const PAIRS: usize = 4;
+    let negative = tag < ZERO;
+    let length = tag.abs_diff(ZERO);
+    if length > BYTES_MAX {
+        return None;
+    }
+    let mask = if negative { !mask } else { mask };
+    let (head, fraction) = body.split_at_checked(usize::from(length))?;
+    let doubled = head.iter().fold(0i64, |sum, byte| (sum << 8) | i64::from(byte ^ mask));
+    let (mut mantissa, mut scale) = (doubled >> 1, 0);
+    if doubled & 1 != 0 {
+        let (leading, pairs) = fraction.split_first().filter(|_| length <= WHOLE_BYTES_MAX)?;
+        let leading = usize::from(u8::MAX - (leading ^ mask));
+        let (end, pairs) = pairs.split_last()?;
+        if end ^ mask != 0 || leading + pairs.len() > PAIRS {
+            return None;
+        }
+        mantissa = (0..leading).fold(mantissa, |sum, _| sum * 100);
+        mantissa = pairs.iter().fold(mantissa, |sum, pair| sum * 100 + i64::from(pair ^ mask) - 1);
+        scale = 2 * u32::try_from(leading + pairs.len()).ok()?;
+    }
+    Some((if negative { -mantissa } else { mantissa }, scale))
+}
+
 /// Passes a number whose tag has been taken.
 pub(super) fn skip(tag: u8, reader: &mut Reader<'_>) -> Result<(), Malformed> {
     let negative = tag < ZERO;

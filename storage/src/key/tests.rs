@@ -104,6 +104,15 @@ proptest! {
     }
 
     #[test]
+    fn short_numbers_are_read_at_once(cents in -9_999_999_999i64..9_999_999_999, scale in 0u32..9, direction in direction()) {
+        let value = Value::Decimal(Decimal::from_i128_with_scale(i128::from(cents), scale));
+        let (mantissa, places) = short_number(&encoded(&value, direction), direction).unwrap();
+        let short = Value::Decimal(Decimal::from_i128_with_scale(i128::from(mantissa), places));
+        prop_assert_eq!(short.compare(&value), Ordering::Equal);
+        prop_assert_eq!(short_number(&encoded(&Value::Null, direction), direction), None);
+    }
+
+    #[test]
     fn elements_come_back(value in sample::value(), direction in direction(), after in any::<[u8; 3]>()) {
         let mut bytes = encoded(&value, direction);
         bytes.extend_from_slice(&after);
@@ -112,6 +121,10 @@ proptest! {
         prop_assert_eq!(rest, &after);
         prop_assert_eq!(decoded.compare(&value), Ordering::Equal);
         prop_assert_eq!(encoded(&decoded, direction), &bytes[..bytes.len() - 3]);
+        if let Some((mantissa, scale)) = short_number(&bytes[..bytes.len() - 3], direction) {
+            let short = Value::Decimal(Decimal::from_i128_with_scale(i128::from(mantissa), scale));
+            prop_assert_eq!(short.compare(&value), Ordering::Equal);
+        }
         let mut passed = bytes.as_slice();
         prop_assert_eq!(split(&mut passed, direction).unwrap(), &bytes[..bytes.len() - 3]);
         prop_assert_eq!(passed, rest);

@@ -87,6 +87,17 @@ pub fn split<'k>(bytes: &mut &'k [u8], direction: Direction) -> Result<&'k [u8]>
     }
 }
 
+/// A number as `mantissa / 10^scale`, where both are small: what [`decode`] gives, without its cost. `None` for
+/// numbers of more digits, and for what is no number at all.
+pub fn short_number(element: &[u8], direction: Direction) -> Option<(i64, u32)> {
+    let mask = match direction {
+        Direction::Ascending => 0x00,
+        Direction::Descending => 0xFF,
+    };
+    let (tag, body) = element.split_first()?;
+    number::short(tag ^ mask, mask, body)
+}
+
 /// Takes one element off the front of `bytes`. Numbers come back as Int where they are integers
 /// that fit, else as Decimal where exact, else as Float.
 ///
