@@ -56,6 +56,13 @@ impl<'a> Drawer<'a> {
 
     fn root(&mut self) -> Selection {
         let objects: Vec<&Object> = self.drawing.model.collections().collect();
+        if self.chance.percent(12) {
+            let families: Vec<&Object> = self.drawing.model.families.iter().collect();
+            let object = families[*self.chance.pick(&[0, 0, 0, 1])];
+            let arguments = Arguments::List(Box::new(self.list(object)));
+            let selections = self.connection(object, 2);
+            return self.with_arguments("Query", roots(object).1, arguments, selections);
+        }
         let weights = [0, 0, 0, 0, 1, 2, 3, 4, 4, 4];
         let object = objects[*self.chance.pick(&weights)];
         let (one, many) = roots(object);
@@ -138,7 +145,7 @@ impl<'a> Drawer<'a> {
     fn list(&mut self, object: &Object) -> List {
         self.counter += 1;
         let (drawing, chance) = (self.drawing, &mut self.chance);
-        let (filter, order) = if chance.percent(35) {
+        let (filter, order) = if chance.percent(35) && !object.indexes.is_empty() {
             drawing.along_an_index(object, chance)
         } else {
             let depth = (*chance.pick(&[0, 1, 1, 2, 3])).min(self.filter_depth_max);
@@ -171,7 +178,7 @@ impl<'a> Drawer<'a> {
             selections.push(plain("totalCount"));
         }
         if self.chance.percent(60) {
-            selections.push(with("nodes", self.record(object, depth)));
+            selections.push(with("nodes", self.node(object, depth)));
         }
         if self.chance.percent(35) {
             let mut edge = Vec::new();
@@ -182,16 +189,17 @@ impl<'a> Drawer<'a> {
                 edge.push(plain("score"));
             }
             if edge.is_empty() || self.chance.percent(60) {
-                edge.push(with("node", self.record(object, depth)));
+                edge.push(with("node", self.node(object, depth)));
             }
             let edge = self.varied(&format!("{}Edge", object.name), edge);
             selections.push(with("edges", edge));
         }
-        if self.chance.percent(15) {
+        let folds = object.members.is_empty();
+        if folds && self.chance.percent(15) {
             let aggregate = self.aggregate(object, &[]);
             selections.push(with("aggregate", aggregate));
         }
-        if self.chance.percent(14) {
+        if folds && self.chance.percent(14) {
             let groups = self.groups(object);
             let below = self.group(object, &groups, depth);
             let of = format!("{}Connection", object.name);
@@ -211,6 +219,39 @@ impl<'a> Drawer<'a> {
         }
         self.chance.shuffle(&mut selections);
         self.varied(&format!("{}Connection", object.name), selections)
+    }
+
+    /// Selections of a record of a collection or of a family.
+    fn node(&mut self, object: &Object, depth: usize) -> Vec<Selection> {
+        if object.members.is_empty() {
+            return self.record(object, depth);
+        }
+        let model = self.drawing.model;
+        let member = model.object(self.chance.pick::<String>(&object.members));
+        let within = object.name.clone();
+        let on = |on: &str, selections| {
+            let (within, on) = (within.clone(), Some(on.to_owned()));
+            Selection::Fragment(Fragment { within, on, name: None, condition: None, selections })
+        };
+        let mut selections = vec![on(&member.name, self.record(member, depth))];
+        for field in &object.fields {
+            if matches!(field.kind, Kind::Scalar) && self.chance.percent(50) {
+                selections.push(plain(&field.name));
+            }
+        }
+        if self.chance.percent(50) {
+            selections.push(on("Node", vec![plain("id")]));
+        }
+        if self.chance.percent(30) {
+            selections.push(plain("__typename"));
+        }
+        for family in model.families_of(&member.name) {
+            if family == "Called" && self.chance.percent(30) {
+                selections.push(on(family, vec![self.aliased("name")]));
+            }
+        }
+        self.chance.shuffle(&mut selections);
+        self.varied(&object.name, selections)
     }
 
     /// Selections of a record.

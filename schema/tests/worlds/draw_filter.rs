@@ -17,7 +17,8 @@ impl Drawing<'_> {
     /// A filter of a collection or an embedded type. `depth`: how far it may go on.
     pub fn filter(self, object: &Object, depth: usize, chance: &mut Chance) -> Where {
         let mut members = Vec::new();
-        let count = if chance.percent(70) { 1 } else { chance.between(1, 3) };
+        // Of what shares nothing only the id can be asked for.
+        let count = if object.fields.is_empty() || chance.percent(70) { 1 } else { chance.between(1, 3) };
         let mut taken: Vec<String> = Vec::new();
         // A filter that says nothing is refused.
         while members.len() < count {
@@ -48,6 +49,9 @@ impl Drawing<'_> {
         }
         if object.roots.is_none() && chance.percent(8) {
             return free("isNull").then(|| ("isNull".to_owned(), Member::IsNull(chance.percent(50))));
+        }
+        if object.fields.is_empty() {
+            return free("id").then(|| ("id".to_owned(), Member::Id(self.id_tests(object, chance))));
         }
         // Fields of which there are many should not crowd out the relations.
         let relations: Vec<&Field> = object.fields.iter().filter(|field| field.is_relation()).collect();
@@ -159,7 +163,7 @@ impl Drawing<'_> {
 
     /// The id of some record.
     pub fn id(self, object: &Object, chance: &mut Chance) -> Option<Id> {
-        let ids: Vec<&Id> = self.world.all(&object.name).map(|(id, _)| id).collect();
+        let ids: Vec<&Id> = self.world.all_of(object).map(|(id, _)| id).collect();
         (!ids.is_empty()).then(|| (*chance.pick(&ids)).clone())
     }
 
@@ -172,7 +176,7 @@ impl Drawing<'_> {
     }
 
     fn known(self, object: &Object, declared: &Field, chance: &mut Chance) -> Option<Atom> {
-        let all: Vec<_> = self.world.all(&object.name).map(|(_, record)| record).collect();
+        let all: Vec<_> = self.world.all_of(object).map(|(_, record)| record).collect();
         if all.is_empty() {
             return None;
         }
@@ -322,12 +326,16 @@ impl Drawing<'_> {
             true => *chance.pick(&[Direction::Asc, Direction::Desc]),
             false => *chance.pick(&Direction::ALL),
         };
+        if object.fields.is_empty() {
+            return OrderKey { path: vec!["id".to_owned()], direction };
+        }
         // Indexes should be met often.
         let indexed: &[&[&str]] = match object.name.as_str() {
             "Item" => &[&["name"], &["rank"], &["shelf", "id"], &["place", "city"], &["when"], &["serial"], &["price"]],
             "Note" => &[&["number"], &["stars"], &["text"], &["at"]],
             "Shelf" => &[&["zone"], &["height"], &["code"]],
             "Card" => &[&["holder"], &["fee"]],
+            "Called" => &[&["name"], &["rank"], &["place", "city"], &["shelf", "id"], &["shelf", "height"]],
             _ => &[&["name"], &["weight"]],
         };
         if chance.percent(40) {

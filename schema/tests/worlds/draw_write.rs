@@ -4,7 +4,6 @@ use super::atom;
 use super::chance::Chance;
 use super::draw::Drawer;
 use super::draw_filter::Drawing;
-use super::evaluate::bytes;
 use super::model::{Field, Kind, Object};
 use super::operation::{Key, Part, Selection};
 use super::world::{Change, Edits, Id, Many, Record, Relate, Value, World, field};
@@ -163,7 +162,7 @@ fn edits(drawing: Drawing<'_>, object: &Object, change: &Change, chance: &mut Ch
 /// An id that no server made. Its first bytes are those of the collection.
 fn chosen(world: &World, object: &Object, chance: &mut Chance) -> Option<Id> {
     let (known, _) = world.all(&object.name).next()?;
-    let mut id = bytes(known)[..4].to_vec();
+    let mut id = URL_SAFE_NO_PAD.decode(known).unwrap()[..4].to_vec();
     id.extend(chance.next().to_be_bytes());
     id.extend(chance.next().to_be_bytes());
     Some(URL_SAFE_NO_PAD.encode(id))

@@ -19,6 +19,9 @@ const PAGE: usize = 20;
 /// The first character of what stands for a cursor.
 pub const CURSOR: char = '\u{1}';
 
+/// Bytes of an id that say which collection it is of.
+const COLLECTION_BYTES: usize = 4;
+
 #[derive(Clone, Copy)]
 pub struct Evaluator<'a> {
     pub model: &'a Model,
@@ -65,7 +68,7 @@ impl<'a> Evaluator<'a> {
                 }
                 Arguments::List(list) => {
                     let object = self.model.object(&list.collection);
-                    let all = self.world.all(&object.name).map(|(id, _)| id.clone()).collect();
+                    let all = self.world.all_of(object).map(|(id, _)| id.clone()).collect();
                     self.connection(object, list, all, merged)
                 }
                 other => panic!("{other:?} is of no root field"),
@@ -154,14 +157,14 @@ impl<'a> Evaluator<'a> {
                 let groups = fold::groups(self, object, asked, &matching());
                 groups.iter().map(|group| self.group(object, group, merged)).collect()
             }
-            "nodes" => page.ids.iter().map(|id| self.record(object, id, &merged.below())).collect(),
+            "nodes" => page.ids.iter().map(|id| self.record(self.owner(object, id), id, &merged.below())).collect(),
             "edges" => {
                 let edge = |id: &Id| {
                     self.object(&format!("{}Edge", object.name), &merged.below(), |merged| match merged.name() {
                         "cursor" => cursor(id),
                         // Of searches only.
                         "score" => Json::Null,
-                        "node" => self.record(object, id, &merged.below()),
+                        "node" => self.record(self.owner(object, id), id, &merged.below()),
                         name => panic!("an edge has no {name}"),
                     })
                 };
@@ -209,9 +212,10 @@ impl<'a> Evaluator<'a> {
     pub fn page(self, object: &'a Object, list: &List, all: Vec<Id>) -> Page {
         let judge = Judge { model: self.model, world: self.world };
         let filter = list.filter.as_ref();
-        let known = |id: Id| self.world.records[&object.name].get_key_value(&id).expect("a record is there").0;
+        let known =
+            |id: Id| self.world.records[&self.owner(object, &id).name].get_key_value(&id).expect("a record is there").0;
         let mut ids: Vec<&Id> = all.into_iter().map(known).collect();
-        ids.retain(|id| filter.is_none_or(|filter| judge.matches(object, id, filter)));
+        ids.retain(|id| filter.is_none_or(|filter| judge.matches(self.owner(object, id), id, filter)));
         let mut keyed: Vec<(SortKey, &Id)> = ids.iter().map(|id| (self.sort_key(object, list, id), *id)).collect();
         keyed.sort_by(|(one, _), (other, _)| compare(list, one, other));
         let place = |cursor: &Option<Id>| cursor.as_ref().map(|id| self.sort_key(object, list, id));
@@ -245,7 +249,14 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn sort_key(self, object: &Object, list: &List, id: &Id) -> SortKey {
+    /// The collection that a record of a family is in.
+    fn owner(self, object: &'a Object, id: &Id) -> &'a Object {
+        let mut members = object.members.iter().map(|name| self.model.object(name));
+        members.find(|member| self.world.get(&member.name, id).is_some()).unwrap_or(object)
+    }
+
+    fn sort_key(self, object: &'a Object, list: &List, id: &Id) -> SortKey {
+        let object = self.owner(object, id);
         let values = self.world.get(&object.name, id);
         let keys = list.order.iter().map(|key| self.sorted_by(object, Some(id), values, &key.path)).collect();
         SortKey { keys, id: bytes(id) }
@@ -281,7 +292,9 @@ impl<'a> Evaluator<'a> {
     fn object(self, of: &str, sets: &[&[Selection]], answer: impl Fn(&Merged<'_>) -> Json) -> Json {
         let mut collected: Vec<Merged<'_>> = Vec::new();
         let is_record = self.model.collections().any(|object| object.name == of);
-        sets.iter().for_each(|set| collect(of, is_record, set, &mut collected));
+        let mut also = self.model.families_of(of);
+        also.extend(is_record.then_some("Node"));
+        sets.iter().for_each(|set| collect(of, &also, set, &mut collected));
         let member = |merged: &Merged<'_>| {
             let value = if merged.name() == "__typename" { json!(of) } else { answer(merged) };
             (merged.key.to_owned(), value)
@@ -290,7 +303,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-fn collect<'s>(of: &str, is_record: bool, set: &'s [Selection], collected: &mut Vec<Merged<'s>>) {
+fn collect<'s>(of: &str, also: &[&str], set: &'s [Selection], collected: &mut Vec<Merged<'s>>) {
     for selection in set {
         match selection {
             Selection::Field(field) if holds(field.condition) => {
@@ -302,8 +315,8 @@ fn collect<'s>(of: &str, is_record: bool, set: &'s [Selection], collected: &mut 
             }
             Selection::Fragment(fragment) if holds(fragment.condition) => {
                 let on = fragment.on.as_deref();
-                if on.is_none_or(|on| on == of || (on == "Node" && is_record)) {
-                    collect(of, is_record, &fragment.selections, collected);
+                if on.is_none_or(|on| on == of || also.contains(&on)) {
+                    collect(of, also, &fragment.selections, collected);
                 }
             }
             _ => {}
@@ -346,7 +359,9 @@ fn compare(list: &List, one: &SortKey, other: &SortKey) -> Ordering {
     if descending { other.id.cmp(&one.id) } else { one.id.cmp(&other.id) }
 }
 
-/// What an id stands for: ids sort by that, not by their text.
+/// What an id stands for: ids sort by that, not by their text. The record's own part first, then its collection's.
 pub fn bytes(id: &str) -> Vec<u8> {
-    URL_SAFE_NO_PAD.decode(id).expect("an id is base64")
+    let mut bytes = URL_SAFE_NO_PAD.decode(id).expect("an id is base64");
+    bytes.rotate_left(COLLECTION_BYTES);
+    bytes
 }

@@ -108,7 +108,7 @@ fn answers_about_more_records_than_are_read_at_once_are_too() {
 fn the_schema_is_read_as_it_is_written() {
     let model = model::Model::read();
     let fields: usize = model.objects.iter().map(|object| object.fields.len()).sum();
-    assert_eq!((model.objects.len(), model.enums.len(), fields), (8, 1, 91));
+    assert_eq!((model.objects.len(), model.enums.len(), fields), (8, 1, 95));
     assert!(!model::without_indexes().contains("@index"));
     assert!(model::without_indexes().contains("@unique"));
 }

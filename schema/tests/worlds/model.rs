@@ -31,6 +31,8 @@ fn argument(text: &str, name: &str) -> Option<String> {
 #[derive(Debug)]
 pub struct Model {
     pub objects: Vec<Object>,
+    /// Interfaces and unions, as objects with the fields that their members share.
+    pub families: Vec<Object>,
     pub enums: Vec<(String, Vec<String>)>,
 }
 
@@ -46,6 +48,8 @@ pub struct Object {
     pub keys: Vec<Vec<String>>,
     /// Paths of what each index sorts by, keys among them.
     pub indexes: Vec<Vec<String>>,
+    /// The collections of a family; empty for what is none.
+    pub members: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -127,12 +131,28 @@ impl Model {
         let mut objects = Vec::new();
         let mut enums = Vec::new();
         let mut lines: Vec<Vec<Line>> = Vec::new();
-        for block in SCHEMA.split("}\n").filter(|block| !block.trim().is_empty()) {
+        let mut interfaces = Vec::new();
+        let mut unions = Vec::new();
+        let declared = SCHEMA.lines().filter(|line| match line.strip_prefix("union ") {
+            Some(union) => {
+                let (name, members) = union.split_once(" = ").unwrap();
+                unions.push((name.to_owned(), members.split(" | ").map(str::to_owned).collect::<Vec<_>>()));
+                false
+            }
+            None => true,
+        });
+        let declared = declared.map(|line| format!("{line}\n")).collect::<String>();
+        for block in declared.split("}\n").filter(|block| !block.trim().is_empty()) {
             let (head, body) = block.split_once("{\n").unwrap();
             let mut words = head.split_whitespace();
             let (form, name) = (words.next().unwrap(), words.next().unwrap().to_owned());
             if form == "enum" {
                 enums.push((name, body.split_whitespace().map(str::to_owned).collect()));
+                continue;
+            }
+            if form == "interface" {
+                let fields: Vec<Line> = body.lines().filter(|line| !line.contains("id: ID!")).map(line).collect();
+                interfaces.push((name, fields));
                 continue;
             }
             let plural = argument(head, "plural");
@@ -151,7 +171,7 @@ impl Model {
             indexes.extend(single("@index"));
             indexes.extend(keys.iter().cloned());
             lines.push(of_block);
-            objects.push(Object { name, roots, fields: Vec::new(), keys, indexes });
+            objects.push(Object { name, roots, fields: Vec::new(), keys, indexes, members: Vec::new() });
         }
         let resolved: Vec<Vec<Field>> = (0..objects.len())
             .map(|at| lines[at].iter().map(|line| resolve(&objects, &enums, &lines, at, line)).collect())
@@ -159,11 +179,29 @@ impl Model {
         for (object, fields) in objects.iter_mut().zip(resolved) {
             object.fields = fields;
         }
-        Model { objects, enums }
+        let mut families: Vec<Object> = Vec::new();
+        for (name, lines) in interfaces {
+            let has = |object: &&Object| SCHEMA.contains(&format!("type {} implements {name} ", object.name));
+            let members: Vec<&Object> = objects.iter().filter(has).collect();
+            let fields = lines.iter().map(|line| members[0].field(&line.field.name).clone()).collect();
+            families.push(family(name, &members, fields));
+        }
+        for (name, members) in unions {
+            let members: Vec<&Object> = objects.iter().filter(|object| members.contains(&object.name)).collect();
+            families.push(family(name, &members, Vec::new()));
+        }
+        Model { objects, families, enums }
+    }
+
+    /// The interfaces and unions that records of a collection are of.
+    pub fn families_of(&self, name: &str) -> Vec<&str> {
+        let of = self.families.iter().filter(|family| family.members.iter().any(|member| member == name));
+        of.map(|family| family.name.as_str()).collect()
     }
 
     pub fn object(&self, name: &str) -> &Object {
-        self.objects.iter().find(|object| object.name == name).unwrap_or_else(|| panic!("no type {name}"))
+        let mut all = self.objects.iter().chain(&self.families);
+        all.find(|object| object.name == name).unwrap_or_else(|| panic!("no type {name}"))
     }
 
     pub fn collections(&self) -> impl Iterator<Item = &Object> {
@@ -179,6 +217,15 @@ impl Model {
         let fields = self.objects.iter().flat_map(|object| &object.fields);
         fields.into_iter().any(|field| field.of == name && field.is_to_one() && !field.required)
     }
+}
+
+/// A family, with the indexes of its first member that are over what all members share.
+fn family(name: String, members: &[&Object], fields: Vec<Field>) -> Object {
+    let roots = (name.to_lowercase(), name.to_lowercase() + "s");
+    let shared = |path: &String| fields.iter().any(|field| Some(field.name.as_str()) == path.split('.').next());
+    let indexes = members[0].indexes.iter().filter(|index| index.iter().all(shared)).cloned().collect();
+    let members = members.iter().map(|member| member.name.clone()).collect();
+    Object { name, roots: Some(roots), fields, keys: Vec::new(), indexes, members }
 }
 
 fn line(text: &str) -> Line {

@@ -287,7 +287,9 @@ impl Round {
     /// Goes through a list page by page, forwards or backwards. Writes in between do not show.
     pub async fn walk(&mut self) {
         let objects: Vec<&Object> = self.model.collections().collect();
-        let object = objects[*self.chance.pick(&[0, 0, 0, 1, 4, 4])].name.clone();
+        let family = &self.model.families[0];
+        let object = if self.chance.percent(20) { family } else { objects[*self.chance.pick(&[0, 0, 0, 1, 4, 4])] };
+        let object = object.name.clone();
         let drawing = Drawing { model: &self.model, world: &self.world };
         let declared = self.model.object(&object);
         let (filter, order) = if self.chance.percent(60) {
@@ -323,7 +325,7 @@ impl Round {
                 }
             }
             let object = self.model.object(&list.collection);
-            let all = before.all(&object.name).map(|(id, _)| id.clone()).collect();
+            let all = before.all_of(object).map(|(id, _)| id.clone()).collect();
             let page = Evaluator { model: &self.model, world: &before }.page(object, &list, all);
             let more = if backward { page.previous } else { page.next };
             let end = if backward { page.ids.first() } else { page.ids.last() }.cloned();
@@ -350,7 +352,7 @@ impl Round {
         }
         let object = self.model.object(&list.collection);
         let whole = List { first: Some(usize::MAX), last: None, after: None, before: None, ..list };
-        let all = before.all(&object.name).map(|(id, _)| id.clone()).collect();
+        let all = before.all_of(object).map(|(id, _)| id.clone()).collect();
         let whole = Evaluator { model: &self.model, world: &before }.page(object, &whole, all);
         assert_eq!(pages.concat(), whole.ids, "seed {}: the pages of a walk are the list", self.seed);
     }

@@ -101,7 +101,7 @@ impl Served {
         let order: Vec<String> =
             list.order.iter().map(|key| super::print::order_literal(&list.collection, key).graphql()).collect();
         let query = format!(
-            "{{ all: {collection}(orderBy: [{}], first: {RECORDS_MAX}) {{ edges {{ cursor node {{ id }} }} }} }}",
+            "{{ all: {collection}(orderBy: [{}], first: {RECORDS_MAX}) {{ edges {{ cursor node {{ ... on Node {{ id }} }} }} }} }}",
             order.join(", ")
         );
         let answer = self.ask(&Text { query: query.clone(), variables: Json::Null }).await;

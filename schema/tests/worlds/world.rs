@@ -95,6 +95,13 @@ impl World {
         self.records.get(collection).into_iter().flatten()
     }
 
+    /// The records of a collection, or of all members of a family.
+    pub fn all_of<'w>(&'w self, object: &'w Object) -> impl Iterator<Item = (&'w Id, &'w Record)> {
+        let own = std::slice::from_ref(&object.name);
+        let names = if object.members.is_empty() { own } else { object.members.as_slice() };
+        names.iter().flat_map(|name| self.all(name))
+    }
+
     pub fn get(&self, collection: &str, id: &str) -> Option<&Record> {
         self.records.get(collection)?.get(id)
     }
