@@ -429,7 +429,10 @@ fn compare(evaluator: Evaluator<'_>, object: &Object, order: &GroupOrder, one: &
                 (Some(one), Some(other)) => {
                     let order = match (one, other) {
                         (Sum::Whole(one), Sum::Whole(other)) => one.cmp(&other),
-                        (Sum::Float(one), Sum::Float(other)) => one.total_cmp(&other),
+                        // What is no double counts as the greatest or the least of them.
+                        (Sum::Float(one), Sum::Float(other)) => {
+                            one.clamp(f64::MIN, f64::MAX).total_cmp(&other.clamp(f64::MIN, f64::MAX))
+                        }
                         (Sum::Decimal(one), Sum::Decimal(other)) => Rank::Decimal(one).compare(&Rank::Decimal(other)),
                         (one, other) => panic!("{one:?} and {other:?} are not of one type"),
                     };
