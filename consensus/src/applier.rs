@@ -5,6 +5,7 @@
 use crate::cluster::{Book, DIRECTORY};
 use crate::command::{Command, Commit};
 use crate::driver::{Letter, Mailbox, Ticket};
+use crate::healing::Healing;
 use crate::outcome::{self, Decision};
 use crate::overlay::Overlay;
 use crate::progress::{Progress, Sentinel};
@@ -55,6 +56,7 @@ pub(crate) struct Parts {
     pub progress: Arc<Progress>,
     pub mailbox: Mailbox,
     pub book: Arc<Book>,
+    pub healing: Arc<Healing>,
     pub queue: mpsc::UnboundedReceiver<Vec<Work>>,
     /// Bytes of a segment of the log.
     pub segment_bytes: u64,
@@ -101,8 +103,10 @@ impl Applier {
                 sleep(SLOW_APPLY).await;
             }
             if let Err(error) = self.apply(batch, bytes) {
-                self.parts.progress.stop(error.to_string());
-                self.parts.mailbox.tell(Letter::Applied);
+                if !self.parts.healing.heals(&self.parts.store) {
+                    self.parts.progress.stop(error.to_string());
+                    self.parts.mailbox.tell(Letter::Applied);
+                }
                 break;
             }
         }
@@ -293,12 +297,14 @@ mod tests {
         let (mailbox, _inbox) = mailbox();
         let (_work, queue) = mpsc::unbounded_channel();
         let book = Arc::new(Book::alone());
+        let healing = Healing::new(store.dir().into(), book.clone(), progress.clone(), mailbox.clone());
         let parts = Parts {
             store,
             wal,
             progress,
             mailbox,
             book,
+            healing: Arc::new(healing),
             queue,
             segment_bytes: 1 << 20,
             segments_kept: 0,

@@ -10,6 +10,7 @@ mod deed;
 mod driver;
 mod error;
 mod footprint;
+mod healing;
 mod node;
 mod outcome;
 mod overlay;

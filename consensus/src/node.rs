@@ -4,13 +4,16 @@ use crate::applier::{self, Applier};
 use crate::checkpoint::{Ask, Fetcher, Sender};
 use crate::cluster::{self, Book, ClusterOptions, Desk, Member, Question, Token};
 use crate::driver::{self, Driver, Letter, Mailbox, Queues, Standing};
+use crate::healing::{self, Healing};
 use crate::progress::{Progress, by};
 use crate::recovery::{self, Recovery};
 use crate::transport::{Outbox, Transport, TransportOptions};
 use crate::{Consistency, Error, IdempotencyKey, Outcome, Result, Transaction, outcome};
 use arc_swap::ArcSwap;
+use futures_util::future::{Either, select};
 use serde::Serialize;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -149,6 +152,8 @@ pub(crate) struct Inner {
     pub identity: Identity,
     /// The most that one transaction may write.
     pub transaction_bytes_max: usize,
+    /// Gives the store up when it turns out to be damaged.
+    pub healing: Arc<Healing>,
     /// What is known to be committed when it opens.
     committed_before: u64,
     /// True when it opens as the only voter.
@@ -161,6 +166,30 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// As [`Inner::open`]; a store that cannot be used is fetched from another node first, if there is one, which may take
+    /// long: until `closes` resolves.
+    async fn open_or_repair(
+        folder: &Arc<DataFolder>,
+        identity: Identity,
+        options: &NodeOptions,
+        neighbours: &Neighbours,
+        closes: impl Future<Output = ()>,
+    ) -> Result<Inner> {
+        let opened = Inner::open(folder, identity, options, neighbours);
+        if !matches!(&opened, Err(Error::Storage(vivarium_storage::Error::Corrupt { .. }))) {
+            return opened;
+        }
+        match select(pin!(neighbours.repair(folder, &identity, options)), pin!(closes)).await {
+            Either::Left((repaired, _)) => match repaired? {
+                true => Inner::open(folder, identity, options, neighbours),
+                false => opened,
+            },
+            Either::Right(_) => Err(Error::Stopped(
+                "it was closed while its store was fetched from another node; a restart goes on".to_owned(),
+            )),
+        }
+    }
+
     /// Recovers what lies in the folder, replays the log into the store, and starts the applier and the driver.
     fn open(
         folder: &Arc<DataFolder>,
@@ -169,6 +198,23 @@ impl Inner {
         neighbours: &Neighbours,
     ) -> Result<Inner> {
         let recovered = recovery::recover(folder, options)?;
+        let store = recovered.store.clone();
+        let opened = Inner::start(recovered, folder, identity, options, neighbours);
+        if let (Err(Error::Storage(vivarium_storage::Error::Corrupt { .. })), Some(damage)) = (&opened, store.damage())
+            && !neighbours.book.others().is_empty()
+        {
+            Store::condemn(&folder.store(), &damage)?;
+        }
+        opened
+    }
+
+    fn start(
+        recovered: Recovery,
+        folder: &Arc<DataFolder>,
+        identity: Identity,
+        options: &NodeOptions,
+        neighbours: &Neighbours,
+    ) -> Result<Inner> {
         let group = recovery::open_group(&identity, &recovered, options, neighbours.founders.clone())?;
         neighbours.book.refresh(&recovered.store.snapshot())?;
         let (committed_before, alone) = (group.committed_index(), group.is_lone_voter());
@@ -176,12 +222,16 @@ impl Inner {
         let progress = Arc::new(Progress::new(store.position()));
         let (mailbox, inbox) = driver::mailbox();
         let (work, queue) = mpsc::unbounded_channel();
+        let healing =
+            Arc::new(Healing::new(folder.store(), neighbours.book.clone(), progress.clone(), mailbox.clone()));
+        runtime::spawn("healing", healing::watch(Arc::downgrade(&healing), store.damaged())).detach();
         let applier = Applier::new(applier::Parts {
             store: store.clone(),
             wal: wal.clone(),
             progress: progress.clone(),
             mailbox: mailbox.clone(),
             book: neighbours.book.clone(),
+            healing: healing.clone(),
             queue,
             segment_bytes: options.wal.segment_bytes,
             segments_kept: options.wal.segments_kept,
@@ -215,6 +265,7 @@ impl Inner {
             mailbox,
             standing,
             book: neighbours.book.clone(),
+            healing,
             identity,
             transaction_bytes_max: recovery::transaction_bytes_max(&options.wal),
             committed_before,
@@ -483,15 +534,7 @@ impl Node {
         neighbours: Neighbours,
         reachable: impl FnOnce(&Weak<Shell>),
     ) -> Result<Node> {
-        let opened = Shell::open(folder.clone(), identity, options.clone(), neighbours.clone());
-        let shell = match opened {
-            Err(Error::Storage(vivarium_storage::Error::Corrupt { .. }))
-                if neighbours.repair(&folder, &identity, &options).await? =>
-            {
-                Shell::open(folder, identity, options, neighbours)?
-            }
-            opened => opened?,
-        };
+        let shell = Shell::open(folder, identity, options, neighbours).await?;
         reachable(&Arc::downgrade(&shell));
         let supervisor = runtime::spawn("supervisor", shell::supervise(Arc::downgrade(&shell)));
         let node = Node { handle: Arc::new(Handle { shell, _supervisor: supervisor }) };

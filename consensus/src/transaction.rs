@@ -131,7 +131,8 @@ impl Transaction {
         if self.recording {
             keys.iter().for_each(|key| self.footprint.key(space, key));
         }
-        let mut cells = self.snapshot.get_many(space, keys, self.version).map_err(gone)?;
+        let cells = self.snapshot.get_many(space, keys, self.version);
+        let mut cells = cells.map_err(|error| self.refused(error))?;
         if !self.writes.is_untouched(space) {
             for (key, cell) in keys.iter().zip(&mut cells) {
                 if let Some(written) = self.writes.get(space, key) {
@@ -149,7 +150,7 @@ impl Transaction {
     pub async fn scan_many(&mut self, space: Space, scans: &[Scan]) -> Result<Vec<Vec<(Bytes, Cell)>>> {
         self.node.progress.check_reads()?;
         let all = if self.writes.is_untouched(space) {
-            self.snapshot.scan_many(space, scans, self.version).map_err(gone)?
+            self.snapshot.scan_many(space, scans, self.version).map_err(|error| self.refused(error))?
         } else {
             scans.iter().map(|scan| self.scan_over_writes(space, scan)).collect::<Result<Vec<_>>>()?
         };
@@ -174,7 +175,7 @@ impl Transaction {
     ) -> Result<Option<Bytes>> {
         self.node.progress.check_reads()?;
         let last = if self.writes.is_untouched(space) {
-            self.snapshot.visit_keys(space, scan, self.version, visit).map_err(gone)?
+            self.snapshot.visit_keys(space, scan, self.version, visit).map_err(|error| self.refused(error))?
         } else {
             let rows = self.scan_over_writes(space, scan)?;
             rows.iter().for_each(|(key, _)| visit(key));
@@ -197,9 +198,20 @@ impl Transaction {
             return Ok(Vec::new());
         }
         let widened = self.writes.widened(space, scan);
-        let stored = self.snapshot.scan(space, &widened, self.version).map_err(gone)?;
+        let stored = self.snapshot.scan(space, &widened, self.version).map_err(|error| self.refused(error))?;
         let rows: vivarium_storage::Result<Vec<_>> = self.writes.merge(space, scan, stored).take(scan.limit).collect();
-        rows.map_err(gone)
+        rows.map_err(|error| self.refused(error))
+    }
+
+    /// What storage says of a read, in this crate's words.
+    fn refused(&self, error: vivarium_storage::Error) -> Error {
+        match error {
+            vivarium_storage::Error::HistoryGone { version, watermark } => {
+                Error::VersionGone { version, oldest: watermark }
+            }
+            vivarium_storage::Error::Corrupt { .. } if self.node.healing.heals(&self.node.store) => Error::Reopened,
+            other => Error::Storage(other),
+        }
     }
 
     /// Buffers a write.
@@ -302,14 +314,4 @@ fn looked_at(scan: &Scan, rows: &[(Bytes, Cell)]) -> KeyRange {
         }
     }
     range
-}
-
-/// What storage says of a version that is gone, in this crate's words.
-fn gone(error: vivarium_storage::Error) -> Error {
-    match error {
-        vivarium_storage::Error::HistoryGone { version, watermark } => {
-            Error::VersionGone { version, oldest: watermark }
-        }
-        other => Error::Storage(other),
-    }
 }

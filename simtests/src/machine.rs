@@ -11,7 +11,7 @@ use crate::record;
 use crate::rng::Rng;
 use crate::simfs::image::Policy;
 use crate::simfs::interpose;
-use crate::simfs::model::Disk;
+use crate::simfs::model::{Disk, Ino};
 use crate::simfs::rot::Damage;
 use crate::simfs::{Drive, Recording};
 use crate::trace;
@@ -60,14 +60,24 @@ pub struct Machine {
     is_paused: bool,
     /// Its store may have been damaged in this life or an earlier one.
     is_rotten: bool,
-    /// A table of its store is damaged, whether anybody has read it yet or not.
-    has_rotten_tables: bool,
+    /// A table of its store that is damaged, whether anybody has read it yet or not.
+    rotten_table: Option<RottenTable>,
     images: Rng,
     standing: Standing,
     /// What its lives left.
     pub recordings: Vec<Recording>,
     /// What it met.
     pub met: Met,
+}
+
+/// The folder of a node's store.
+const STORE: &str = "store";
+
+/// A table that is damaged: no table ever changes, so that what it holds tells it from all others.
+struct RottenTable {
+    bytes: Vec<u8>,
+    /// The file, while the machine is on.
+    ino: Option<Ino>,
 }
 
 /// What became of a start.
@@ -108,7 +118,7 @@ impl Machine {
             drift: (0, Duration::ZERO),
             is_paused: false,
             is_rotten: false,
-            has_rotten_tables: false,
+            rotten_table: None,
             standing: Standing::default(),
             recordings: Vec::new(),
             met: Met::default(),
@@ -159,7 +169,7 @@ impl Machine {
     pub fn put(&mut self, disk: Disk) {
         assert!(self.drive.is_none(), "disks are changed while the machine is down");
         self.disk = disk;
-        self.has_rotten_tables = false;
+        self.rotten_table = None;
     }
 
     /// How far its wall clock is off now.
@@ -246,7 +256,8 @@ impl Machine {
         let subject = if self.make.ip.is_some() { format!("disk {}", self.make.number) } else { "disk".to_owned() };
         let drive = Drive::start(&subject, &dir, self.disk.clone());
         self.drive = Some(drive);
-        if self.has_rotten_tables {
+        if let Some(table) = &mut self.rotten_table {
+            table.ino = self.disk.holding(STORE, &table.bytes);
             drive.expect_trouble();
         }
         if let Some(watch) = &self.make.watch {
@@ -316,6 +327,9 @@ impl Machine {
                 "killed".to_owned()
             }
         };
+        if self.rotten_table.as_ref().is_some_and(|table| self.disk.holding(STORE, &table.bytes).is_none()) {
+            self.rotten_table = None;
+        }
         trace::event(&self.name(), &what, &[]);
         record::machine(self.make.number, record::State::Down, &what);
         self.handle.kill(self.node);
@@ -330,8 +344,8 @@ impl Machine {
     pub fn rot(&mut self, damage: Damage) {
         assert!(self.drive.is_none(), "a disk rots while the machine is down");
         let mut image = self.disk.image(Policy::KEEP, &mut self.images);
-        let Some(done) = image.damage(damage, &mut self.images) else { return };
-        trace::event(&self.name(), &done, &[]);
+        let Some(what) = image.damage(damage, &mut self.images) else { return };
+        trace::event(&self.name(), &format!("{what} {}", damage.word()), &[]);
         self.disk = Disk::from_image(&image);
         self.is_rotten = true;
         if damage.takes_the_log() {
@@ -341,13 +355,23 @@ impl Machine {
             }
         } else {
             self.met.rots += 1;
-            self.has_rotten_tables = damage == Damage::Table;
+            let bytes = self.disk.at(&what).and_then(|ino| self.disk.bytes(ino));
+            self.rotten_table = bytes.filter(|_| damage == Damage::Table).map(|bytes| RottenTable { bytes, ino: None });
         }
     }
 
     /// True when a table of its store is damaged, whether anybody has read it yet or not.
     pub fn has_rotten_tables(&self) -> bool {
-        self.has_rotten_tables
+        self.rotten_table.as_ref().is_some_and(|table| match (self.drive, table.ino) {
+            (Some(drive), Some(ino)) => drive.path(ino).split('/').next() == Some(STORE),
+            (Some(_), None) => false,
+            (None, _) => true,
+        })
+    }
+
+    /// True when its node, which is up, knows others: they replace a store that it cannot read.
+    pub fn knows_others(&self) -> bool {
+        self.drive.is_some_and(|drive| drive.root_file("peers").starts_with(b"node "))
     }
 
     /// Deletes its store while it is down, as an operator would: its node gets all of it back from its log or from others.

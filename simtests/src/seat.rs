@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 const REMOVED: &str = "this node was removed from its cluster";
 /// After this a node that closes hangs.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(90);
-/// A table that rots is repaired after so many times the time for which its machine was down.
-const REPAIRED_AFTER: u32 = 4;
+/// What rots in tables and nobody reads is repaired after so many times the time for which its machine was down.
+const REPAIRED_AFTER: u32 = 12;
 /// So soon after an fsync failed a node has stopped.
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
 /// A clock that runs wrong goes on in steps of so much time.
@@ -263,7 +263,13 @@ impl Seat {
         self.machine.drive().is_some_and(|drive| drive.fired() > 0)
     }
 
-    /// What an operator does about a store that cannot be read: the node is ended, and begins again without it.
+    /// A table of its store is damaged, and there is nobody whom its node could ask for another store.
+    fn needs_operator(&self) -> bool {
+        self.machine.has_rotten_tables() && !self.machine.knows_others()
+    }
+
+    /// What an operator does about damage in a store that sleeps, or that nobody else can make up for: the node is ended, and
+    /// begins again without it.
     fn repair(&mut self, shared: &Shared) {
         self.repair_at = None;
         if self.machine.has_rotten_tables() {
@@ -355,7 +361,7 @@ impl Seat {
             State::Closing { .. } | State::Spare | State::Held | State::Down(_) => false,
         };
         let is_due = self.repair_at.is_some_and(|until| until <= now());
-        if is_due || (has_stopped && self.machine.has_rotten_tables()) {
+        if is_due || (has_stopped && self.needs_operator()) {
             self.repair(shared);
         }
         if self.trial.as_ref().is_some_and(|(until, _)| *until <= now() || (has_stopped && self.has_failed())) {
@@ -377,7 +383,7 @@ impl Seat {
                 Err(violation) if self.leaves && violation.detail.contains(REMOVED) => {
                     return self.ends(", while it opened", &violation.detail, shared);
                 }
-                Err(_) if self.machine.has_rotten_tables() => self.repair(shared),
+                Err(_) if self.needs_operator() => self.repair(shared),
                 Err(violation) => return Err(violation),
                 Ok(Opened::Open(door)) => {
                     if door.rebuilt {

@@ -72,6 +72,13 @@ impl Book {
         Ok(numbers)
     }
 
+    /// Who else there is in the cluster, by the note for the next start; nobody when that cannot be read.
+    pub fn others(&self) -> Vec<u64> {
+        let Some(network) = &self.network else { return Vec::new() };
+        let peers = network.folder.peers().unwrap_or_default();
+        peers.into_keys().filter(|node| *node != network.own).collect()
+    }
+
     /// Lets a node be reached that says where it is and that the directory here does not have yet: a node that is
     /// behind could not answer a leader that joined meanwhile, and so never get any further.
     pub fn hear(&self, node: u64, address: &str) {

@@ -5,6 +5,7 @@
 use super::Directory;
 use crate::applier::{self, Applier, Work};
 use crate::driver::{GROUP, mailbox};
+use crate::healing::Healing;
 use crate::progress::Progress;
 use crate::raft::{self, Payload};
 use crate::recovery::{self, Recovery};
@@ -201,12 +202,15 @@ fn strike_others(store: &Store, wal: &Wal, options: &NodeOptions, alone: Alone<'
 fn applier(store: &Store, wal: &Wal, options: &NodeOptions) -> Applier {
     let (mailbox, _) = mailbox();
     let (_, queue) = mpsc::unbounded_channel();
+    let (progress, book) = (Arc::new(Progress::new(store.position())), Arc::new(super::Book::alone()));
+    let healing = Healing::new(store.dir().into(), book.clone(), progress.clone(), mailbox.clone());
     Applier::new(applier::Parts {
         store: store.clone(),
         wal: wal.clone(),
-        progress: Arc::new(Progress::new(store.position())),
+        progress,
         mailbox,
-        book: Arc::new(super::Book::alone()),
+        book,
+        healing: Arc::new(healing),
         queue,
         segment_bytes: options.wal.segment_bytes,
         segments_kept: options.wal.segments_kept,

@@ -8,6 +8,7 @@ use crate::cluster::Token;
 use crate::progress::{End, Progress};
 use crate::transport::Secret;
 use crate::{Error, Result, Role};
+use std::future::pending;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -24,6 +25,8 @@ pub(crate) struct Shell {
     neighbours: Neighbours,
     identity: Identity,
     state: watch::Sender<State>,
+    /// Somebody waits for the node to close.
+    closing: watch::Sender<bool>,
     /// Held while the node closes or opens again.
     turn: Mutex<()>,
 }
@@ -41,15 +44,17 @@ impl Shell {
     ///
     /// # Errors
     /// Those of storage.
-    pub fn open(
+    pub async fn open(
         folder: Arc<DataFolder>,
         identity: Identity,
         options: NodeOptions,
         neighbours: Neighbours,
     ) -> Result<Arc<Shell>> {
-        let inner = Inner::open(&folder, identity, &options, &neighbours)?;
+        // Whoever does not wait for the opening any more drops it.
+        let inner = Inner::open_or_repair(&folder, identity, &options, &neighbours, pending()).await?;
         let state = watch::Sender::new(State::Open(Arc::new(inner)));
-        Ok(Arc::new(Shell { folder, options, neighbours, identity, state, turn: Mutex::new(()) }))
+        let closing = watch::Sender::new(false);
+        Ok(Arc::new(Shell { folder, options, neighbours, identity, state, closing, turn: Mutex::new(()) }))
     }
 
     /// What the node is made of now.
@@ -119,8 +124,16 @@ impl Shell {
     /// # Errors
     /// Those of [`super::Node::close`].
     pub async fn close(&self) -> Result<()> {
+        self.closing.send_replace(true);
         let _turn = self.turn.lock().await;
         self.inner()?.close().await
+    }
+
+    /// Resolves when somebody waits for the node to close.
+    async fn closes(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender is this shell's own, so waiting cannot fail.
+        let _ = closing.wait_for(|closing| *closing).await;
     }
 
     fn progress(&self) -> Option<Arc<Progress>> {
@@ -135,7 +148,7 @@ impl Shell {
         let Some(tasks) = inner.take_tasks() else { return false };
         let status = inner.status();
         self.state.send_replace(State::Reopening(Box::new(status.clone().without_role())));
-        tracing::info!("the node is opened again to install a checkpoint");
+        tracing::info!("the node is opened again to install a checkpoint or to replace its store");
         let opened = async {
             let [applier, driver] = tasks;
             for task in [driver, applier] {
@@ -145,7 +158,8 @@ impl Shell {
                 return Err(Error::Stopped(reason));
             }
             inner.let_go().await?;
-            Inner::open(&self.folder, self.identity, &self.options, &self.neighbours)
+            let closes = self.closes();
+            Inner::open_or_repair(&self.folder, self.identity, &self.options, &self.neighbours, closes).await
         };
         match opened.await {
             Ok(inner) => {

@@ -4,7 +4,7 @@ use crate::fixture::{Cluster, free_address, read, until, write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vivarium_consensus::{ClusterOptions, Error, Node, NodeOptions, Part};
-use vivarium_storage::runtime;
+use vivarium_storage::{StoreOptions, runtime};
 
 /// Small, so that there are sealed segments.
 const SEGMENT_BYTES: u64 = 64 << 10;
@@ -82,6 +82,73 @@ async fn a_node_whose_log_is_damaged_comes_back_by_itself_under_another_number_a
     cluster.open(other).await;
     cluster.close(hurt).await;
     assert_eq!(cluster.open(hurt).await.status().node, hurt);
+}
+
+/// Flips a bit in the middle of each table.
+fn rot_tables(folder: &Path) -> usize {
+    let mut folders = vec![folder.join("store/keyspaces")];
+    let mut rotten = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if folder.ends_with("tables") {
+                let mut bytes = std::fs::read(&path).unwrap();
+                // Small tables are those that opening reads.
+                if bytes.len() > 20_000 {
+                    let middle = bytes.len() / 2;
+                    bytes[middle] ^= 0x10;
+                    std::fs::write(path, bytes).unwrap();
+                    rotten += 1;
+                }
+            }
+        }
+    }
+    rotten
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_turns_out_to_be_damaged_is_replaced_while_its_node_runs() {
+    for (segment_bytes, keys, is_fetched) in [(SEGMENT_BYTES, 100, true), (4 << 20, 40, false)] {
+        let mut cluster = Cluster::of_one(segment_bytes).await;
+        cluster.grow().await;
+        cluster.grow().await;
+        let hurt = cluster.follower().await;
+        // It writes tables soon.
+        let store = StoreOptions { workers: 0, memtable_bytes: 64 << 10, ..StoreOptions::default() };
+        let options = NodeOptions { store, ..cluster.options(hurt) };
+        cluster.close(hurt).await;
+        cluster.nodes.insert(hurt, Node::open(options.clone()).await.unwrap());
+        fill(&cluster, 0..keys).await;
+        has(&cluster.nodes[&hurt], 0..keys).await;
+        cluster.close(hurt).await;
+        assert!(rot_tables(&cluster.path(hurt)) > 0, "there are tables");
+        // A log that is whole builds the store anew.
+        assert_eq!(cluster.path(hurt).join("log/00000001.log").exists(), !is_fetched);
+
+        let node = Node::open(options.clone()).await.unwrap();
+        for nth in 0..keys {
+            // Who asks while the node is opened again is told to ask again.
+            let key = format!("key {nth}");
+            until("it is read", || async {
+                match read(&node, &key).await {
+                    Ok(value) => value.expect("nothing is lost").starts_with(format!("{nth}v").as_bytes()),
+                    Err(Error::Reopened | Error::Unavailable { .. }) => false,
+                    Err(error) => panic!("{error}"),
+                }
+            })
+            .await;
+        }
+        assert_eq!(node.status().stopped, None);
+        let folder = cluster.path(hurt);
+        assert!(folder.join("store.damaged-1").exists(), "it is set aside, not deleted");
+        cluster.nodes.insert(hurt, node);
+        fill(&cluster, keys..keys + 10).await;
+        has(&cluster.nodes[&hurt], 0..keys + 10).await;
+        cluster.close(hurt).await;
+        has(&Node::open(options).await.unwrap(), 0..keys + 10).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

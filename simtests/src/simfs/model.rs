@@ -293,6 +293,23 @@ impl Disk {
         String::new()
     }
 
+    /// What lies at a path.
+    pub fn at(&self, path: &str) -> Option<Ino> {
+        path.split('/').try_fold(ROOT, |folder, name| self.child(folder, name))
+    }
+
+    /// What is read from a file.
+    pub fn bytes(&self, ino: Ino) -> Option<Vec<u8>> {
+        self.held(ino).map(|held| held.now.bytes())
+    }
+
+    /// The first file below a folder of the root that holds exactly these bytes.
+    pub fn holding(&self, folder: &str, bytes: &[u8]) -> Option<Ino> {
+        let inos = self.inodes.keys().copied();
+        let mut holding = inos.filter(|ino| self.bytes(*ino).is_some_and(|held| held == bytes));
+        holding.find(|ino| self.path(*ino).split('/').next() == Some(folder))
+    }
+
     /// The files in a folder of the root, in the order of their names.
     pub fn files_in(&self, folder: &str) -> Vec<Held> {
         let folder = self.child(ROOT, folder).and_then(|ino| self.inodes.get(&ino));

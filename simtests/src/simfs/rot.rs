@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// Bytes that rot together: no more than a block of a table.
+const PAGE: usize = 4096;
 /// The bytes of a segment's header that say something.
 const SEGMENT_HEADER: usize = 64;
 
@@ -20,7 +22,7 @@ pub enum Damage {
     /// A bit of what lists the tables of the store.
     #[default]
     ListOfTables,
-    /// A bit of a table, found when that is read.
+    /// A bit in each page of the tables that lie together, found when those are read.
     Table,
     /// A bit of the log, before its last batch.
     Log,
@@ -31,6 +33,15 @@ pub enum Damage {
 }
 
 impl Damage {
+    /// What became of what was damaged.
+    pub fn word(self) -> &'static str {
+        match self {
+            Damage::ListOfTables | Damage::Table | Damage::Log => "rots",
+            Damage::NoLog => "is gone",
+            Damage::NoLogAndStore => "are gone",
+        }
+    }
+
     /// True when the node cannot know any more what it promised.
     pub fn takes_the_log(self) -> bool {
         matches!(self, Damage::Log | Damage::NoLog | Damage::NoLogAndStore)
@@ -52,26 +63,26 @@ fn is_table(path: &str) -> bool {
 }
 
 impl Image {
-    /// Does damage: what was done, in words. `None` when there is not what is meant.
+    /// Does damage: to what. `None` when there is not what is meant.
     pub fn damage(&mut self, damage: Damage, rng: &mut Rng) -> Option<String> {
         match damage {
-            Damage::ListOfTables => self.rot(is_list_of_tables, rng).map(|path| format!("{path} rots")),
-            Damage::Table => self.rot(is_table, rng).map(|path| format!("{path} rots")),
+            Damage::ListOfTables => self.rot(is_list_of_tables, rng),
+            Damage::Table => self.rot_tables(rng),
             Damage::Log => {
                 let (path, range) = pick(&self.proven(), rng)?;
                 self.flip(&path, range, rng);
-                Some(format!("{path} rots"))
+                Some(path)
             }
             Damage::NoLog => self.delete("log"),
             Damage::NoLogAndStore => {
                 self.delete("store")?;
-                self.delete("log").map(|_| "log and store are gone".to_owned())
+                self.delete("log").map(|_| "log and store".to_owned())
             }
         }
     }
 
     fn delete(&mut self, folder: &str) -> Option<String> {
-        self.root.remove(folder).map(|_| format!("{folder} is gone"))
+        self.root.remove(folder).map(|_| folder.to_owned())
     }
 
     /// The parts of the log, by path, that a later part shows to have been written whole.
@@ -99,6 +110,22 @@ impl Image {
         let at = rng.between(range.start as u64, range.end as u64 - 1);
         let byte = content.bytes().get(at as usize).copied().unwrap_or_default();
         content.write(at, &[byte ^ (1 << rng.below(8))]);
+    }
+
+    /// Flips a bit in each page of all tables that lie in one folder: the path of one of them.
+    fn rot_tables(&mut self, rng: &mut Rng) -> Option<String> {
+        let mut paths = Vec::new();
+        list(&self.root, "", &mut paths);
+        paths.retain(|path| is_table(path));
+        let found = pick(&paths, rng)?;
+        let (folder, _) = found.rsplit_once('/')?;
+        for path in paths.iter().filter(|path| path.rsplit_once('/').is_some_and(|(other, _)| other == folder)) {
+            let length = find(&mut self.root, path)?.bytes().len();
+            for page in (0..length).step_by(PAGE) {
+                self.flip(path, page..length.min(page + PAGE), rng);
+            }
+        }
+        Some(found)
     }
 
     /// Flips one bit in one of the files that are meant: its path. `None` when there is none that has bytes.
@@ -197,7 +224,7 @@ mod tests {
         let mut lost = log(&[1, 2]);
         let mut rng = Rng::stream(1, "rot");
         assert_eq!(lost.damage(Damage::NoLogAndStore, &mut rng), None, "there is no store");
-        assert_eq!(lost.damage(Damage::NoLog, &mut rng).as_deref(), Some("log is gone"));
+        assert_eq!(lost.damage(Damage::NoLog, &mut rng).as_deref(), Some("log"));
         assert!(lost.root.is_empty() && lost.damage(Damage::Log, &mut rng).is_none());
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A batch is atomic but not durable until [`Tables::persist`]; a table is never flushed ahead of the journal.
 
+use super::damage::Damage;
 use super::doctor;
 use crate::runtime::{mutant, sometimes};
 use crate::{Error, Result};
@@ -118,6 +119,8 @@ pub(super) struct TableOptions {
 }
 
 pub(super) struct Tables {
+    /// What reads found damaged.
+    pub damage: Damage,
     dir: Arc<Path>,
     keyspaces: Vec<Keyspace>,
     database: Database,
@@ -144,6 +147,7 @@ pub(super) struct Batch(OwnedWriteBatch);
 /// Rows of a range, from both ends.
 pub(super) struct Rows {
     rows: fjall::Iter,
+    damage: Damage,
     dir: Arc<Path>,
 }
 
@@ -172,6 +176,7 @@ impl Tables {
         let keyspaces = Table::ALL.iter().map(open).collect::<Result<Vec<_>>>()?;
         let sweeps = [Table::DocumentHistory, Table::IndexHistory].map(|table| Sweep { table, bytes: 0, version: 0 });
         let tables = Tables {
+            damage: Damage::none(),
             dir: dir.into(),
             keyspaces,
             database,
@@ -196,17 +201,25 @@ impl Tables {
         View(self.database.snapshot())
     }
     pub fn get(&self, view: &View, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
-        let value = view.0.get(self.keyspace(table), key).map_err(|error| translate(error, &self.dir))?;
+        let value = view.0.get(self.keyspace(table), key).map_err(|error| self.translate(error))?;
         Ok(value.map(Bytes::from))
     }
     /// Rows from `start` (included) to `end` (excluded).
     pub fn range(&self, view: &View, table: Table, start: &[u8], end: &[u8]) -> Rows {
         // A range that ends before it begins would panic.
         let end = end.max(start);
-        Rows { rows: view.0.range(self.keyspace(table), start..end), dir: self.dir.clone() }
+        self.rows(view.0.range(self.keyspace(table), start..end))
     }
     pub fn all(&self, view: &View, table: Table) -> Rows {
-        Rows { rows: view.0.iter(self.keyspace(table)), dir: self.dir.clone() }
+        self.rows(view.0.iter(self.keyspace(table)))
+    }
+    fn rows(&self, rows: fjall::Iter) -> Rows {
+        Rows { rows, damage: self.damage.clone(), dir: self.dir.clone() }
+    }
+    fn translate(&self, error: fjall::Error) -> Error {
+        let error = translate(error, &self.dir);
+        self.damage.note(&error);
+        error
     }
     pub fn batch(&self) -> Batch {
         Batch(self.database.batch().durability(Some(PersistMode::Buffer)))
@@ -219,10 +232,10 @@ impl Tables {
     }
     /// Makes a batch visible. It is durable after the next [`Tables::persist`].
     pub fn commit(&self, batch: Batch) -> Result<()> {
-        batch.0.commit().map_err(|error| translate(error, &self.dir))
+        batch.0.commit().map_err(|error| self.translate(error))
     }
     pub fn persist(&self) -> Result<()> {
-        self.database.persist(PersistMode::SyncAll).map_err(|error| translate(error, &self.dir))
+        self.database.persist(PersistMode::SyncAll).map_err(|error| self.translate(error))
     }
     /// Allows history that ended at or before `version` to be dropped. The caller has made durable that it is not read.
     pub fn allow_dropping(&self, version: u64) {
@@ -236,7 +249,7 @@ impl Tables {
             let keyspace = self.keyspace(sweep.table);
             let due = 2 * sweep.bytes + SWEEP_MEMTABLES_MIN * self.options.memtable_bytes;
             if droppable > sweep.version && keyspace.disk_space() > due {
-                keyspace.major_compact().map_err(|error| translate(error, &self.dir))?;
+                keyspace.major_compact().map_err(|error| self.translate(error))?;
                 sweep.bytes = keyspace.disk_space();
                 sweep.version = droppable;
             }
@@ -254,23 +267,23 @@ impl Tables {
             if full && self.rotations.fetch_add(1, Ordering::Relaxed) < ROTATIONS_MAX {
                 // A table must never hold what the journal may lose.
                 self.persist()?;
-                keyspace.rotate_memtable().map_err(|error| translate(error, &self.dir))?;
+                keyspace.rotate_memtable().map_err(|error| self.translate(error))?;
             }
             if keyspace.tree.sealed_memtable_count() > 0 {
                 sometimes("a memtable is flushed");
                 let lock = keyspace.tree.get_flush_lock();
-                keyspace.tree.flush(&lock, 0).map_err(|error| translate(error.into(), &self.dir))?;
+                keyspace.tree.flush(&lock, 0).map_err(|error| self.translate(error.into()))?;
             }
             if keyspace.tree.l0_run_count() >= RUNS_MAX {
                 sometimes("tables are merged");
-                keyspace.major_compact().map_err(|error| translate(error, &self.dir))?;
+                keyspace.major_compact().map_err(|error| self.translate(error))?;
             }
         }
         self.sweep()
     }
     /// Adds rows whose keys ascend, all greater than those before. They become visible, and durable, all at once.
     pub fn fill(&self, table: Table, rows: &mut dyn Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<()> {
-        let translate = |error| translate(error, &self.dir);
+        let translate = |error| self.translate(error);
         let mut ingestion = self.keyspace(table).start_ingestion().map_err(translate)?;
         for (key, value) in rows {
             ingestion.write(key, value).map_err(translate)?;
@@ -287,7 +300,11 @@ impl Tables {
 
 impl Rows {
     fn read(&self, guard: fjall::Guard) -> Result<(Bytes, Bytes)> {
-        let (key, value) = guard.into_inner().map_err(|error| translate(error, &self.dir))?;
+        let (key, value) = guard.into_inner().map_err(|error| {
+            let error = translate(error, &self.dir);
+            self.damage.note(&error);
+            error
+        })?;
         Ok((key.into(), value.into()))
     }
 }

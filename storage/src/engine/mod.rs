@@ -5,6 +5,7 @@
 mod cache;
 mod cell;
 mod checkpoint;
+mod damage;
 mod doctor;
 mod fjall;
 mod ranges;

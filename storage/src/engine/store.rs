@@ -2,6 +2,7 @@
 
 use super::cache::DocumentCache;
 use super::cell::{Cell, encode, history_key};
+use super::damage;
 use super::fjall::{Bytes, Table, TableOptions, Tables, View};
 use super::snapshot::{Engine, Snapshot};
 use super::{Apply, CATALOG, META_OWN_END, Position, Space, StoreOptions, Usage};
@@ -62,9 +63,10 @@ impl Store {
     /// Opens or creates the store in `dir`: doctor, keyspaces, directory fsyncs, position.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] when the journal is damaged in the middle: set the store aside with
+    /// [`Error::Corrupt`] when the journal is damaged in the middle, or the store was condemned: set the store aside with
     /// [`Store::set_aside`] and rebuild it from a checkpoint and the log.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Store> {
+        damage::check_condemned(dir)?;
         let tables = open_tables(dir, &options)?;
         let view = tables.view();
         check_format(dir, &tables, &view)?;
@@ -101,6 +103,22 @@ impl Store {
     /// [`Error::Io`].
     pub fn set_aside(dir: &Path) -> Result<PathBuf> {
         set_aside(dir)
+    }
+    /// Lets no later opening use the store in `dir`, which may be open: it is then refused as corrupt, for this reason.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn condemn(dir: &Path, reason: &str) -> Result<()> {
+        damage::condemn(dir, reason)
+    }
+    /// What reads found damaged since it was opened: tables are checked as they are read.
+    pub fn damage(&self) -> Option<String> {
+        self.inner.engine.tables.damage.found()
+    }
+    /// Resolves when reads find something damaged; to nothing when the store is closed before. Does not keep the store
+    /// open itself.
+    pub fn damaged(&self) -> impl Future<Output = Option<String>> + Send + use<> {
+        self.inner.engine.tables.damage.wait()
     }
     /// The position that is applied.
     pub fn position(&self) -> Position {

@@ -560,3 +560,17 @@ async fn a_store_is_closed_when_the_last_who_reads_it_is_gone() {
     std::fs::rename(dir.path().join("store"), &moved).unwrap();
     assert_eq!(Store::open(&moved, options()).unwrap().position().index, 20);
 }
+
+#[test]
+fn a_store_that_was_condemned_is_not_opened_any_more() {
+    let dir = scratch();
+    let store = open(dir.path());
+    assert_eq!(store.damage(), None);
+    Store::condemn(store.dir(), "a table cannot be read").unwrap();
+    let path = store.dir().to_path_buf();
+    drop(store);
+    let Err(Error::Corrupt { detail, .. }) = Store::open(&path, options()) else { panic!("it is opened") };
+    assert_eq!(detail, "it was given up: a table cannot be read");
+    Store::set_aside(&path).unwrap();
+    assert_eq!(Store::open(&path, options()).unwrap().position(), Position::default());
+}

@@ -145,7 +145,11 @@ mod tests {
             std::fs::write(path, &damaged).unwrap();
             // Damage is either met while opening or told by reading everything.
             match crate::Store::open(&dir.path().join("store"), super::super::tests::options()) {
-                Ok(store) => found += u32::from(!store.snapshot().verify().is_whole()),
+                Ok(store) => {
+                    let is_whole = store.snapshot().verify().is_whole();
+                    assert_eq!(store.damage().is_some(), !is_whole, "what one read finds all know");
+                    found += u32::from(!is_whole);
+                }
                 Err(error) => {
                     assert!(matches!(error, crate::Error::Corrupt { .. }), "{error}");
                     found += 1;

@@ -153,6 +153,11 @@ impl Drive {
         self.with(|world| world.promises_failed()).unwrap_or(0)
     }
 
+    /// Where a file is now; empty when it has no name.
+    pub fn path(self, ino: Ino) -> String {
+        self.with(|world| world.disk.path(ino)).unwrap_or_default()
+    }
+
     /// What a file at the root holds now; empty when there is none.
     pub fn root_file(self, name: &str) -> Vec<u8> {
         self.with(|world| world.disk.root_file(name)).unwrap_or_default()
