@@ -311,9 +311,9 @@ impl Inner {
     /// Waits until the store has every commit that was acknowledged before.
     async fn reach_newest(&self, deadline: Instant) -> Result<()> {
         // A node that leads alone needs to ask nobody. Every commit is acknowledged by this process, and only
-        // after it was applied here; what earlier processes acknowledged was applied before the flag was set.
-        // No other node can acknowledge anything: that takes a vote or an append that only this node could
-        // grant. The driver clears the flag before a second voter counts.
+        // after it was applied here; what earlier processes acknowledged, or nodes that followed and are gone, was
+        // applied before the flag was set. No other node can acknowledge or read anything: that takes entries that
+        // only this node could send. The driver clears the flag before anybody follows.
         if self.progress.leads_alone() {
             return Ok(());
         }

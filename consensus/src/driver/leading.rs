@@ -16,6 +16,9 @@ const WATERMARK_FIRST: Duration = Duration::from_secs(1);
 pub(super) struct Leading {
     /// The first entry of its term: once that is applied, all that its predecessors left is.
     pub since: u64,
+    /// The entry that was known to be committed when nobody followed any more: others may have answered reads of those up to
+    /// it. `None` while somebody follows.
+    pub alone_since: Option<u64>,
     /// The newest version in the log.
     last: Version,
     window: Window,
@@ -27,7 +30,7 @@ impl Leading {
     pub fn new(since: u64, last: Version, now: Instant) -> Leading {
         // A planted bug: a leader that trusts its empty window.
         let floor = if mutant("txn-11") { Version(0) } else { last };
-        Leading { since, last, window: Window::new(floor), watermark_due: now + WATERMARK_FIRST }
+        Leading { since, alone_since: None, last, window: Window::new(floor), watermark_due: now + WATERMARK_FIRST }
     }
 
     /// The newest version in the log.

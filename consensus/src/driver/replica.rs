@@ -496,16 +496,25 @@ impl Replica {
         Ok(newest)
     }
 
-    fn publish_leadership(&self) {
-        let Some(leading) = &self.leading else { return };
+    /// Lets readers trust this node alone, or no more. Whoever follows, with a vote or without, answers reads as well, and may
+    /// have applied what this node has not yet.
+    fn publish_leadership(&mut self) {
+        let is_held = self.is_held();
+        let Some(leading) = &mut self.leading else { return };
         let progress = &self.node.progress;
-        let alone = self.group.is_lone_voter();
-        if alone == progress.leads_alone() {
+        if !self.group.is_alone() {
+            leading.alone_since = None;
+            if progress.leads_alone() {
+                progress.set_leads_alone(false);
+            }
             return;
         }
-        if !alone || progress.applied() >= leading.since || (!self.is_held() && !progress.wake_driver_at(leading.since))
-        {
-            progress.set_leads_alone(alone);
+        if progress.leads_alone() {
+            return;
+        }
+        let since = *leading.alone_since.get_or_insert(leading.since.max(self.group.committed_index()));
+        if progress.applied() >= since || (!is_held && !progress.wake_driver_at(since)) {
+            progress.set_leads_alone(true);
         }
     }
 

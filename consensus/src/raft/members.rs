@@ -161,6 +161,11 @@ impl Group {
         self.raw.raft.prs().is_singleton() && self.is_voter()
     }
 
+    /// True when this node alone decides and nobody follows it either.
+    pub fn is_alone(&self) -> bool {
+        self.is_lone_voter() && self.raw.raft.prs().iter().all(|(node, _)| *node == self.options.node)
+    }
+
     /// True when this node has a vote.
     pub fn is_voter(&self) -> bool {
         self.raw.raft.prs().conf().voters().contains(self.options.node)
