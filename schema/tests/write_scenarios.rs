@@ -163,7 +163,7 @@ BadUserInput: status with name of Customer is indexed, and an index takes at mos
         assert_snapshot!(said.join("\n"), @r#"
 BadUserInput: Order.customer is required and cannot be null.
 {"inputPath":["data","customer"]}
-BadUserInput: A relation takes connect with a key, or disconnect: true.
+BadUserInput: A relation takes connect with a key, create with a record, or disconnect: true.
 {"inputPath":["data","customer"]}
 NotFound: There is no Customer with email: "nobody@example.com".
 {"type":"Customer","key":{"email":"nobody@example.com"},"inputPath":["data","customer","connect"]}
