@@ -1,10 +1,11 @@
 //! A store that turns out to be damaged while its node runs: when others have what it held, it is given up, and the node is
 //! opened again with a copy of theirs. A node that is alone goes on with what can be read.
 
+use crate::Result;
 use crate::cluster::Book;
 use crate::driver::{Letter, Mailbox};
 use crate::progress::Progress;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use vivarium_storage::Store;
 use vivarium_storage::runtime::sometimes;
@@ -36,21 +37,35 @@ impl Healing {
         if self.progress.reopens() {
             return true;
         }
-        if self.book.others().is_empty() {
-            tracing::error!(damage, "the store is damaged, and no other node can replace it: restore a backup");
-            return false;
+        match condemn(&self.dir, &self.book, damage) {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(error) => {
+                tracing::error!(damage, %error, "the store is damaged, and cannot be given up");
+                return false;
+            }
         }
-        if let Err(error) = Store::condemn(&self.dir, damage) {
-            tracing::error!(damage, %error, "the store is damaged, and cannot be given up");
-            return false;
-        }
-        tracing::error!(damage, "the store is damaged and is replaced: from the log, or by another node's");
         sometimes("a store that is damaged is given up");
         self.progress.begin_reopening();
         // Whoever drives the group may sleep.
         self.mailbox.tell(Letter::Applied);
         self.progress.reopens()
     }
+}
+
+/// Has a damaged store replaced at the next start, if others have what it held. False when there is nobody else: then it
+/// stays, since what can be read of it is all that there is.
+///
+/// # Errors
+/// Those of noting it down.
+pub(crate) fn condemn(store: &Path, book: &Book, damage: &str) -> Result<bool> {
+    if book.others()?.is_empty() {
+        tracing::error!(damage, "the store is damaged, and no other node can replace it: restore a backup");
+        return Ok(false);
+    }
+    Store::condemn(store, damage)?;
+    tracing::error!(damage, "the store is damaged and is replaced: from the log, or by another node's");
+    Ok(true)
 }
 
 /// Gives the store up when damage is found, by whomever. Ends when the store is closed, and keeps nothing open until then.

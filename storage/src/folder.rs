@@ -173,6 +173,7 @@ impl DataFolder {
         }
         Ok(peers.unwrap_or_default())
     }
+
     /// Notes, durably, the addresses of the cluster's nodes. Writes only what is new.
     ///
     /// # Errors

@@ -64,19 +64,23 @@ impl Book {
     /// # Errors
     /// Those of reading the note of them.
     pub fn recall(&self) -> Result<Vec<u64>> {
-        let Some(network) = &self.network else { return Ok(Vec::new()) };
-        let mut peers = network.folder.peers()?;
-        peers.remove(&network.own);
+        let peers = self.others()?;
         let numbers = peers.keys().copied().collect();
-        network.transport.set_peers(peers);
+        if let Some(network) = &self.network {
+            network.transport.set_peers(peers);
+        }
         Ok(numbers)
     }
 
-    /// Who else there is in the cluster, by the note for the next start; nobody when that cannot be read.
-    pub fn others(&self) -> Vec<u64> {
-        let Some(network) = &self.network else { return Vec::new() };
-        let peers = network.folder.peers().unwrap_or_default();
-        peers.into_keys().filter(|node| *node != network.own).collect()
+    /// Who else there is in the cluster, and where, by the note for the next start.
+    ///
+    /// # Errors
+    /// Those of reading the note.
+    pub fn others(&self) -> Result<BTreeMap<u64, String>> {
+        let Some(network) = &self.network else { return Ok(BTreeMap::new()) };
+        let mut peers = network.folder.peers()?;
+        peers.remove(&network.own);
+        Ok(peers)
     }
 
     /// Lets a node be reached that says where it is and that the directory here does not have yet: a node that is

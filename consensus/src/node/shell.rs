@@ -10,13 +10,8 @@ use crate::transport::Secret;
 use crate::{Error, Result, Role};
 use std::future::pending;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 use tokio::sync::{Mutex, watch};
-use vivarium_storage::runtime::timeout;
 use vivarium_storage::{DataFolder, Identity};
-
-/// How long whoever reads the old store may take to let it go: longer than any request runs.
-const STORE_LET_GO_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A node's outside.
 pub(crate) struct Shell {
@@ -177,24 +172,6 @@ impl Shell {
                 false
             }
         }
-    }
-}
-
-impl Inner {
-    /// Closes the log and waits until nobody uses the store any more.
-    async fn let_go(self: Arc<Inner>) -> Result<()> {
-        self.wal.close();
-        // What was written last may be lost, and nobody is left to hear of it.
-        self.wal.check().map_err(|error| Error::Stopped(error.to_string()))?;
-        let closed = self.store.closed();
-        drop(self);
-        if timeout(STORE_LET_GO_TIME_MAX, closed).await.is_ok() {
-            return Ok(());
-        }
-        let seconds = STORE_LET_GO_TIME_MAX.as_secs();
-        Err(Error::Stopped(format!(
-            "a checkpoint is to be installed, but after {seconds} s something still reads the store that it replaces; a restart completes it"
-        )))
     }
 }
 

@@ -3,6 +3,7 @@
 mod checkpoints;
 
 use super::*;
+use crate::checkpoint::Ask;
 use crate::transport::RequestError;
 use crate::transport::switchboard::Switchboard;
 use crate::{CommitOptions, Role};
