@@ -235,11 +235,24 @@ fn check_address(address: &str) -> Result<()> {
     Ok(())
 }
 
+/// Fails when a node, this one or another, was removed and the group does without it. As that is final, every node that
+/// has applied it may say so. It must: perhaps nobody leads who could, or will while anybody is there who can be asked.
+///
+/// # Errors
+/// `Refused`.
+pub(super) fn check_belongs(node: &Inner, number: u64) -> Result<()> {
+    if node.book.directory().has_left(number) && !node.standing.load().has(number) {
+        return Err(Error::Refused(REMOVED.into()));
+    }
+    Ok(())
+}
+
 /// Says where a node is reached now.
 ///
 /// # Errors
 /// `Refused` when it was told to go; those of a transaction.
 pub(crate) async fn announce(node: &Arc<Inner>, number: u64, address: &str, deadline: Instant) -> Result<()> {
+    check_belongs(node, number)?;
     let announced = change(node, deadline, |directory| match directory.get(number) {
         // Until the group does without it, its vote may be needed: also for that.
         Some(row) if row.left && node.standing.load().has(number) => {

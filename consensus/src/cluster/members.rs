@@ -118,10 +118,8 @@ fn silent_followers(node: &Inner) -> Vec<u64> {
 async fn announce_once(node: &Arc<Inner>, address: &str) -> Result<()> {
     let number = node.identity.node;
     let deadline = now() + ANNOUNCE_TIME_MAX;
+    directory::check_belongs(node, number)?;
     let directory = node.book.directory();
-    if directory.has_left(number) && !node.standing.load().has(number) {
-        return Err(Error::Refused(directory::REMOVED.into()));
-    }
     tell_each(node, &silent_followers(node), &Question::Announce(address.to_owned())).await;
     let is_known = directory.get(number).is_some_and(|row| row.address == address);
     match node.way() {

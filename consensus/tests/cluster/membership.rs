@@ -59,6 +59,21 @@ async fn a_running_node_learns_that_it_was_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_node_that_comes_back_learns_it_also_from_a_node_without_a_leader() {
+    let mut cluster = Cluster::of(3).await;
+    let (leader, gone) = (cluster.leader(None).await, cluster.follower().await);
+    cluster.close(gone).await;
+    cluster.nodes[&leader].remove_member(gone, soon()).await.unwrap();
+    let left = cluster.follower().await;
+    let node = cluster.nodes[&left].clone();
+    until("it knows that the other is gone", || async { !node.status().voters.contains(&gone) }).await;
+    cluster.close(leader).await;
+    let gone = cluster.open(gone).await;
+    let reason = runtime::timeout(Duration::from_secs(30), gone.stopped()).await.unwrap();
+    assert!(reason.contains("removed"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removal_that_would_cost_the_majority_is_refused() {
     let mut cluster = Cluster::of(3).await;
     let leader = cluster.leader(None).await;
