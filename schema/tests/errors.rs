@@ -60,6 +60,16 @@ fn documents_that_are_not_graphql() {
 }
 
 #[test]
+fn who_writes_before_anything_is_declared_is_told_what_to_do() {
+    run(async {
+        let server = Server::open("").await;
+        let error = server.error("mutation { createTask(data: { title: \"a\" }) { task { id } } }", json!({})).await;
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("vivarium schema apply"), "{message}");
+    });
+}
+
+#[test]
 fn filters_that_say_nothing_are_refused() {
     run(async {
         let server = shop::open().await;

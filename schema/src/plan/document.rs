@@ -15,6 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 const RECURSION_MAX: usize = 128;
 /// Plans of one document, one for each combination of its `@skip` and `@include` variables that was met.
 const VARIANTS_MAX: usize = 64;
+/// What helps where the schema has no collection.
+const NOTHING_DECLARED: &str =
+    " No collection is declared yet: write a schema and apply it with `vivarium schema apply FILE`.";
 
 /// One operation of a valid document.
 pub(crate) struct Prepared {
@@ -49,9 +52,14 @@ impl Prepared {
                 failures(Code::GraphqlParseFailed, &error.errors)
             }
         })?;
-        let document = ast
-            .to_executable_validate(schema)
-            .map_err(|invalid| failures(Code::GraphqlValidationFailed, &invalid.errors))?;
+        let document = ast.to_executable_validate(schema).map_err(|invalid| {
+            let mut failures = failures(Code::GraphqlValidationFailed, &invalid.errors);
+            // Whoever writes first and declares later would hear of a root type only.
+            if let (None, Some(first)) = (&schema.schema_definition.mutation, failures.first_mut()) {
+                first.message.push_str(NOTHING_DECLARED);
+            }
+            failures
+        })?;
         let operation = document
             .operations
             .get(operation_name.filter(|name| !name.is_empty()))
