@@ -11,9 +11,11 @@ check: ## Everything that CI runs: format, lint, test, sim, deny
 format: ## Format the code
 	cargo fmt --all
 
-lint: ## Formatting and clippy, warnings denied
+lint: ## Formatting and clippy, warnings denied, also of what only simulations compile
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTFLAGS="--cfg madsim" CARGO_TARGET_DIR=$${SIM_TARGET_DIR:-target-sim} cargo clippy --locked --all-targets \
+		-p vivarium-simtests -p vivarium-schema -p vivarium-consensus -p vivarium-storage -- -D warnings
 
 test: ## All Rust tests
 	cargo test --workspace --locked

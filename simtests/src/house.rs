@@ -207,7 +207,7 @@ impl Opening {
                 queue_bytes_max: QUEUE_BYTES_MAX,
             },
             runtime,
-            cluster: address.map(|listen| ClusterOptions::new(listen)),
+            cluster: address.map(ClusterOptions::new),
         }
     }
 }

@@ -12,12 +12,16 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 use vivarium_storage::runtime::set_network;
 
+/// The transports that run now, by machine.
+type Running = Arc<Mutex<BTreeMap<u64, (Transport, Arc<Recorder>)>>>;
+/// What was heard in all lives of all machines.
+type Recorders = Arc<Mutex<Vec<(u64, Arc<Recorder>)>>>;
+
 /// Machines with one transport each, which start with them.
 struct Machines {
     ids: BTreeMap<u64, NodeId>,
-    running: Arc<Mutex<BTreeMap<u64, (Transport, Arc<Recorder>)>>>,
-    /// Of all lives of all machines.
-    recorders: Arc<Mutex<Vec<(u64, Arc<Recorder>)>>>,
+    running: Running,
+    recorders: Recorders,
 }
 
 fn address(node: u64) -> String {
@@ -26,8 +30,7 @@ fn address(node: u64) -> String {
 
 impl Machines {
     fn start(nodes: std::ops::RangeInclusive<u64>) -> Machines {
-        let running: Arc<Mutex<BTreeMap<u64, (Transport, Arc<Recorder>)>>> = Arc::default();
-        let recorders: Arc<Mutex<Vec<(u64, Arc<Recorder>)>>> = Arc::default();
+        let (running, recorders) = (Running::default(), Recorders::default());
         let peers: BTreeMap<u64, String> = nodes.clone().map(|node| (node, address(node))).collect();
         let ids = nodes.map(|node| {
             let (running, recorders, peers) = (running.clone(), recorders.clone(), peers.clone());
@@ -221,11 +224,9 @@ async fn endure(machines: &Machines, chance: &Runtime) -> BTreeMap<u64, std::res
             0..6 => machines.cut(node, other),
             6..9 => (1..=3).for_each(|from| (1..=3).for_each(|to| machines.heal(from, to))),
             9 => machines.kill(node),
-            10..15 => {
-                if !machines.running.lock().unwrap().contains_key(&node) {
-                    Handle::current().kill(machines.ids[&node]);
-                    Handle::current().restart(machines.ids[&node]);
-                }
+            10..15 if !machines.running.lock().unwrap().contains_key(&node) => {
+                Handle::current().kill(machines.ids[&node]);
+                Handle::current().restart(machines.ids[&node]);
             }
             _ => {}
         }
