@@ -105,6 +105,21 @@ fn a_sum_that_its_type_does_not_hold_is_an_error_at_its_place() {
 }
 
 #[test]
+fn a_sum_that_its_type_does_not_hold_fails_the_mutation_that_asks_for_it() {
+    run(async {
+        let server = open().await;
+        let mutation = "mutation { s: updateSale(by: { number: 3 }, data: { note: \"new\" }) {
+            query { sales { aggregate { big { sum } } } } } }";
+        let answer = server.ask(mutation, json!({})).await;
+        assert_eq!(answer["data"], json!(null), "{answer:#}");
+        let path = json!(["s", "query", "sales", "aggregate", "big", "sum"]);
+        assert_eq!(answer["errors"][0]["path"], path, "{answer:#}");
+        let after = server.data("{ sale(by: { number: 3 }) { note } }", json!({})).await;
+        assert_eq!(after["sale"]["note"], "m");
+    });
+}
+
+#[test]
 fn groups_have_keys_an_order_and_pages() {
     run(async {
         let server = open().await;

@@ -86,7 +86,8 @@ impl Attempt<'_> {
                 (Root::Typename(name), _) => writing.raw(name),
                 _ => writing.null(),
             };
-            if written.is_err() {
+            // Also where only what is read beside the write has no value: any error takes everything back.
+            if written.is_err() || !writing.answer.failures.is_empty() {
                 let failures = std::mem::take(&mut writing.answer.failures);
                 let failure = failures.into_iter().next();
                 let failure = failure.unwrap_or_else(|| Failure::new(Code::InternalServerError, "a payload is null"));
