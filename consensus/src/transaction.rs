@@ -71,6 +71,7 @@ pub struct Transaction {
     writes: Overlay,
     footprint: Footprint,
     recording: bool,
+    batches: u64,
 }
 
 impl Transaction {
@@ -86,7 +87,13 @@ impl Transaction {
             writes: Overlay::default(),
             footprint: Footprint::default(),
             recording: true,
+            batches: 0,
         }
+    }
+
+    /// How many batches it has read: what an operation costs whatever their width, told when its plan is analyzed.
+    pub fn batches(&self) -> u64 {
+        self.batches
     }
 
     /// The version that it reads.
@@ -128,6 +135,7 @@ impl Transaction {
     /// `VersionGone`, `Storage`, `Reopened` (run again).
     pub async fn get_many(&mut self, space: Space, keys: &[Key]) -> Result<Vec<Option<Cell>>> {
         self.node.progress.check_reads()?;
+        self.batches += 1;
         if self.recording {
             keys.iter().for_each(|key| self.footprint.key(space, key));
         }
@@ -149,6 +157,7 @@ impl Transaction {
     /// As [`Transaction::get_many`].
     pub async fn scan_many(&mut self, space: Space, scans: &[Scan]) -> Result<Vec<Vec<(Bytes, Cell)>>> {
         self.node.progress.check_reads()?;
+        self.batches += 1;
         let all = if self.writes.is_untouched(space) {
             self.snapshot.scan_many(space, scans, self.version).map_err(|error| self.refused(error))?
         } else {
@@ -174,6 +183,7 @@ impl Transaction {
         visit: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Option<Bytes>> {
         self.node.progress.check_reads()?;
+        self.batches += 1;
         let last = if self.writes.is_untouched(space) {
             self.snapshot.visit_keys(space, scan, self.version, visit).map_err(|error| self.refused(error))?
         } else {

@@ -18,6 +18,8 @@ const REOPENING_MS: u64 = 500;
 pub(super) struct Extensions {
     pub(super) cost: Option<u64>,
     pub(super) warnings: Vec<String>,
+    /// What `x-explain` asked for.
+    pub(super) plan: Option<Value>,
 }
 
 /// An answer to a request that was not executed.
@@ -92,7 +94,8 @@ fn patched(data: &[u8], patches: &[(usize, Patch)], version: Version) -> Vec<u8>
 }
 
 fn write_extensions(extensions: &Extensions, version: Option<Version>, out: &mut Vec<u8>) {
-    if extensions.cost.is_none() && extensions.warnings.is_empty() && version.is_none() {
+    let plain = extensions.warnings.is_empty() && extensions.plan.is_none();
+    if extensions.cost.is_none() && plain && version.is_none() {
         return;
     }
     out.extend_from_slice(b",\"extensions\":{");
@@ -113,6 +116,12 @@ fn write_extensions(extensions: &Extensions, version: Option<Version>, out: &mut
         out.extend_from_slice(comma);
         out.extend_from_slice(b"\"warnings\":");
         out.extend_from_slice(json!(extensions.warnings).to_string().as_bytes());
+        comma = b",";
+    }
+    if let Some(plan) = &extensions.plan {
+        out.extend_from_slice(comma);
+        out.extend_from_slice(b"\"plan\":");
+        out.extend_from_slice(plan.to_string().as_bytes());
     }
     out.push(b'}');
 }

@@ -24,7 +24,7 @@ use vivarium_storage::engine::catalog_key;
 use vivarium_storage::{DatabaseId, Error as StorageError, Space, Version, runtime};
 
 pub use declare::{Applied, ApplyOptions, Change, Safety, SchemaVersion, apply, resume};
-pub use request::{Request, Response, Session};
+pub use request::{Explain, Request, Response, Session};
 pub use verify::{IndexInfo, VerifyReport, verify};
 
 /// A database served by a node. Cheap to clone.

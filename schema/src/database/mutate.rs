@@ -8,6 +8,7 @@ use crate::catalog::{Catalog, Collection};
 use crate::execute::mutation::{Attempt, BoundWrite};
 use crate::execute::{Answer, Patch};
 use crate::filter::Filter;
+use crate::plan::Statistics;
 use crate::plan::bind::{Binder, bad_input};
 use crate::plan::template::Template;
 use crate::plan::tree::{Action, Root, WritePlan};
@@ -188,6 +189,9 @@ impl<'a> Mutation<'a> {
 
     async fn attempt(&self, mut transaction: Transaction) -> Result<Response, Abort> {
         let (database, ready) = (self.database, &self.ready);
+        if let Some(analysis) = &ready.bound.analysis {
+            analysis.clear();
+        }
         let introspection = Vec::new();
         let limits = &database.inner.limits;
         let mut writing = new_writing(&ready.bound, transaction.version(), &introspection, limits);
@@ -212,7 +216,7 @@ impl<'a> Mutation<'a> {
             }
             return Err(abort);
         }
-        let extensions = ready.extensions();
+        let extensions = ready.extensions(self.request);
         let options = CommitOptions {
             idempotency: self.key.clone(),
             answer: match &self.key {
@@ -266,7 +270,7 @@ fn replayed(request: &Request, outcome: &Outcome) -> Result<Response, Abort> {
     patches.extend(remembered.times.into_iter().map(place(Patch::Time)));
     patches.sort_unstable_by_key(|(at, _)| *at);
     let answer = Answer { data: remembered.data, patches, failures: Vec::new() };
-    let extensions = Extensions { cost: Some(remembered.cost), warnings: remembered.warnings };
+    let extensions = Extensions { cost: Some(remembered.cost), warnings: remembered.warnings, plan: None };
     Ok(answer::executed(request, answer, &extensions, outcome.version, true))
 }
 
@@ -319,7 +323,8 @@ fn bind(database: &Database, ready: &Ready, plan: &WritePlan) -> Result<BoundWri
     let collection = catalog.collection(plan.collection).expect("a plan is used with its own catalog");
     let variables = &ready.variables;
     let limits = &database.inner.limits;
-    let binder = Binder { catalog, database: database.id(), limits, variables };
+    let statistics = &Statistics::of(database.node());
+    let binder = Binder { catalog, database: database.id(), limits, variables, statistics };
     let value = |template: &Option<Template>| template.as_ref().and_then(|template| template.bind(variables));
     let data = match (plan.action, value(&plan.data)) {
         (Action::CreateMany, Some(Input::List(list))) => {

@@ -3,15 +3,16 @@
 use super::Database;
 use super::answer::{self, DATA, Extensions};
 use super::mutate::{self, Ended};
-use super::request::{Request, Response};
+use super::request::{Explain, Request, Response};
 use super::serving::Serving;
 use crate::catalog::Scalar;
 use crate::execute::{Answer, Reader, Writing, read_roots};
+use crate::plan::analysis::Analysis;
 use crate::plan::bind::{Binder, Bound};
 use crate::plan::document::Prepared;
 use crate::plan::explain::Explained;
 use crate::plan::variables::Variables;
-use crate::plan::{Limits, Plan};
+use crate::plan::{Limits, Plan, Statistics};
 use crate::{Abort, Code, Failure, Input, scalar};
 use apollo_compiler::introspection;
 use apollo_compiler::response::JsonMap;
@@ -49,13 +50,22 @@ impl Ready {
         }
         let variables = Variables::coerce(schema, &operation.variables, request.variables.as_deref())?;
         let plan = prepared.plan(schema, &serving.catalog, limits, &variables)?;
-        let binder = Binder { catalog: &serving.catalog, database: database.id(), limits, variables: &variables };
-        let bound = binder.bind(&plan)?;
+        let statistics = &Statistics::of(database.node());
+        let (catalog, variables_given) = (&serving.catalog, &variables);
+        let binder = Binder { catalog, database: database.id(), limits, variables: variables_given, statistics };
+        let mut bound = binder.bind(&plan)?;
+        bound.analysis = (request.explain == Some(Explain::Analyze)).then(Analysis::default);
         Ok(Ready { serving, prepared, plan, variables, bound })
     }
 
-    pub(super) fn extensions(&self) -> Extensions {
-        Extensions { cost: Some(self.bound.cost), warnings: self.bound.warnings.clone() }
+    /// What goes beside the data, as far as it is known by now.
+    pub(super) fn extensions(&self, request: &Request) -> Extensions {
+        let plan = request.explain.map(|_| self.explained().tree().json());
+        Extensions { cost: Some(self.bound.cost), warnings: self.bound.warnings.clone(), plan }
+    }
+
+    fn explained(&self) -> Explained<'_> {
+        Explained { plan: &self.plan, bound: &self.bound, catalog: &self.serving.catalog }
     }
 
     /// What `__schema` and `__type` answer, by response key.
@@ -92,8 +102,7 @@ pub(super) async fn execute(database: &Database, request: &Request) -> Response 
 pub(super) async fn explain(database: &Database, request: &Request) -> Result<String, Response> {
     let deadline = deadline(&database.inner.limits, request);
     let (ready, _) = begin(database, request, deadline).await?;
-    let Ready { plan, bound, serving, .. } = &ready;
-    Ok(Explained { plan, bound, catalog: &serving.catalog }.to_string())
+    Ok(ready.explained().to_string())
 }
 
 async fn run(database: &Database, request: &Request) -> Response {
@@ -105,6 +114,12 @@ async fn run(database: &Database, request: &Request) -> Response {
             // What the schema does not allow any more may have been done when it did.
             Err(refused) => return mutate::remembered(database, request, deadline).await.unwrap_or(refused),
         };
+        if request.explain == Some(Explain::Plan) {
+            let data = [DATA, b"null"].concat();
+            let (version, extensions) = (transaction.version(), ready.extensions(request));
+            let answer = Answer { data, ..Answer::default() };
+            return answer::executed(request, answer, &extensions, version, ready.plan.mutation);
+        }
         if !ready.plan.mutation {
             match read(database, request, &ready, transaction, deadline).await {
                 Ok(response) => return response,
@@ -257,7 +272,7 @@ async fn read(
         writing.answer.data.truncate(DATA.len());
         writing.answer.data.extend_from_slice(b"null");
     }
-    Ok(answer::executed(request, writing.answer, &ready.extensions(), version, false))
+    Ok(answer::executed(request, writing.answer, &ready.extensions(request), version, false))
 }
 
 /// An empty answer of the size that most have.

@@ -25,6 +25,17 @@ pub struct Request {
     pub request_id: String,
     /// Names the version in `extensions.version` too, for clients that see no headers.
     pub want_version: bool,
+    /// `x-explain`: puts the plan into `extensions.plan`.
+    pub explain: Option<Explain>,
+}
+
+/// What is told of the plan of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explain {
+    /// What would be done and what that is thought to cost. Nothing runs, and `data` is null.
+    Plan,
+    /// What was done beside the answer, with the rows that each step came to and the time that it took.
+    Analyze,
 }
 
 /// Who asks. Stage 1: everything is open on loopback.

@@ -1,17 +1,23 @@
 //! Pages of records: the one at the root, or one for each parent.
 
 use super::Reader;
+use super::gather::Reached;
+use super::merge::{merge, needs_of, part_of};
 use super::reader::BATCH;
 use super::sort::SortKeys;
 use super::stream::{Ordered, Stream};
 use crate::filter::Record;
-use crate::plan::access::{Access, Choice, Element};
+use crate::plan::access::{Access, Bound, Choice, Element};
 use crate::plan::bind::BoundList;
+use crate::plan::order::Order;
+use crate::plan::paging::Paging;
+use crate::plan::ranges::spans;
 use crate::plan::tree::Needs;
 use crate::{Abort, fetch};
 use vivarium_storage::engine::Scan;
+use vivarium_storage::key::{self, Direction};
 use vivarium_storage::runtime::mutant;
-use vivarium_storage::{DocumentId, KeyRange, Space, key};
+use vivarium_storage::{DocumentId, KeyRange, Space};
 
 /// Entries under one parent that are read to count them, before the rest is counted without being kept.
 const TOTAL: usize = 1_000;
@@ -55,13 +61,13 @@ impl Reader<'_> {
         if needs == Needs::default() {
             return Ok(Pages { pages: vec![Page::default()], ..Pages::default() });
         }
-        let choice = &list.choice;
-        let streams = choice.ordered && !matches!(choice.access, Access::Ids(_));
-        let (mut records, mut page) = if streams && !(needs.total && choice.residual.is_some()) {
-            self.ordered_page(list, choice, needs).await?
+        let (choice, began) = (&list.choice, self.began());
+        let (mut records, mut page) = if choice.streams() && !(needs.total && choice.residual.is_some()) {
+            self.streamed_page(&list.order, &list.paging, choice, needs).await?
         } else {
             self.sorted_page(list, needs).await?
         };
+        self.came_to(choice, 0, began);
         page.count = records.len();
         if !needs.records {
             records.clear();
@@ -70,26 +76,64 @@ impl Reader<'_> {
         Ok(Pages { records, keys, pages: vec![page] })
     }
 
-    /// A page of rows that come in order: read from where it begins, and no further than it goes.
-    async fn ordered_page(
+    /// A page of rows that come in one sorted stream or in several.
+    async fn streamed_page(
         &mut self,
-        list: &BoundList,
+        order: &Order,
+        paging: &Paging,
         choice: &Choice,
         needs: Needs,
     ) -> Result<(Vec<Record>, Page), Abort> {
-        let paging = &list.paging;
-        let elements = match &choice.access {
-            Access::Index { elements, .. } => self.resolved(elements).await?,
-            _ => Vec::new(),
-        };
-        let Some(ordered) = Ordered::of(self.database, choice, &elements, None) else {
+        let (part, wanted) = (part_of(paging), needs_of(needs));
+        let mut parts = Vec::new();
+        match &choice.access {
+            Access::Union { parts: choices, .. } => {
+                for choice in choices {
+                    let (records, page) = Box::pin(self.streamed_page(order, &part, choice, wanted)).await?;
+                    parts.push(self.sorted(order, records, page).await?);
+                }
+            }
+            Access::Index { elements, .. } => {
+                let elements = self.resolved(elements).await?;
+                let streams = streams(elements);
+                if let [elements] = streams.as_slice() {
+                    return self.ordered_page(order, paging, choice, elements, needs).await;
+                }
+                for elements in streams {
+                    let (records, page) = self.ordered_page(order, &part, choice, &elements, wanted).await?;
+                    parts.push(self.sorted(order, records, page).await?);
+                }
+            }
+            _ => return self.ordered_page(order, paging, choice, &[], needs).await,
+        }
+        let merged = merge(parts, true, (paging.backward, paging.offset, paging.count));
+        Ok((merged.rows.into_iter().map(|(_, _, record)| record).collect(), merged.page))
+    }
+
+    /// A part of a list with the keys that it is merged by.
+    async fn sorted(&mut self, order: &Order, records: Vec<Record>, page: Page) -> Result<Pages, Abort> {
+        let keys = self.sort_keys(order, &records).await?;
+        Ok(Pages { records, keys, pages: vec![page] })
+    }
+
+    /// A page of rows that come in order: read from where it begins, and no further than it goes. `elements`: those of
+    /// the access, each with one value as far as the order is not theirs.
+    async fn ordered_page(
+        &mut self,
+        order: &Order,
+        paging: &Paging,
+        choice: &Choice,
+        elements: &[Element],
+        needs: Needs,
+    ) -> Result<(Vec<Record>, Page), Abort> {
+        let Some(ordered) = Ordered::of(self.database, choice, elements, None) else {
             return Ok((Vec::new(), Page::default()));
         };
-        let fixed = self.fixed_keys(choice, &elements, &list.order);
+        let fixed = self.fixed_keys(choice, elements, order);
         let mut places = [None, None];
         for (place, cursor) in places.iter_mut().zip([&paging.after, &paging.before]) {
             if let Some(cursor) = cursor {
-                *place = Some(self.place(&ordered, choice, &fixed, &list.order, &cursor.position).await?);
+                *place = Some(self.place(&ordered, choice, &fixed, order, &cursor.position).await?);
             }
         }
         let [after, before] = places;
@@ -152,6 +196,7 @@ impl Reader<'_> {
         let Some(filter) = &choice.residual else {
             let skipped = stream.skip(self, offset).await?;
             let mut rows = stream.next(self, count + usize::from(more_wanted)).await?;
+            self.came_to(choice, rows.len(), None);
             let more = rows.len() > count;
             rows.truncate(count);
             let records = stream.records(self, choice.collection, rows).await?;
@@ -169,6 +214,7 @@ impl Reader<'_> {
         }
         loop {
             let rows = stream.next(self, batch).await?;
+            self.came_to(choice, rows.len(), None);
             if rows.is_empty() {
                 return Ok(Part { records, skipped, more: false });
             }
@@ -207,6 +253,7 @@ impl Reader<'_> {
             let mut stream = Stream::new(Space::Document, range, false);
             loop {
                 let rows = stream.next(self, BATCH).await?;
+                self.came_to(choice, rows.len(), None);
                 if rows.is_empty() {
                     break;
                 }
@@ -217,17 +264,31 @@ impl Reader<'_> {
             }
         } else {
             let most = choice.otherwise.as_ref().map_or(usize::MAX, |(most, _)| *most);
-            let ids = match (self.reached(choice, most).await?, &choice.otherwise) {
-                (Some(ids), _) => ids,
-                (None, Some((_, otherwise))) => return self.ordered_page(list, otherwise, needs).await,
+            let reached = match (self.reached(choice, most).await?, &choice.otherwise) {
+                (Some(reached), _) => reached,
+                (None, Some((_, otherwise))) => {
+                    return self.streamed_page(&list.order, &list.paging, otherwise, needs).await;
+                }
                 (None, None) => unreachable!("nothing is more than the most"),
             };
-            for ids in ids.chunks(BATCH) {
+            let Reached { mut ids, followed } = reached;
+            let backward = (list.order.ids == Direction::Descending) != list.paging.backward;
+            if choice.ordered && backward {
+                ids.reverse();
+            }
+            // In the order of their ids no more are fetched than the page takes.
+            let mut batch = if choice.ordered { (2 * (best.wanted() + 1)).clamp(16, BATCH) } else { BATCH };
+            let mut left = ids.as_slice();
+            while let Some((ids, rest)) = left.split_at_checked(batch.min(left.len())).filter(|_| !left.is_empty()) {
+                (left, batch) = (rest, (2 * batch).min(BATCH));
                 self.check_deadline()?;
                 let found = self.records(choice.collection, ids).await?;
-                let records = self.matching(choice.residual.as_ref(), found).await?;
+                let records = self.matching(choice.left(followed), found).await?;
                 let keys = self.sort_keys(&list.order, &records).await?;
                 best.add(records, keys);
+                if choice.ordered && !needs.total && best.within > best.wanted() {
+                    break;
+                }
             }
         }
         Ok(best.page())
@@ -244,6 +305,7 @@ impl Reader<'_> {
             return Ok(Pages { pages: vec![Page::default(); parents.len()], ..Pages::default() });
         }
         self.check_deadline()?;
+        let began = self.began();
         let mut distinct = parents.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
@@ -258,6 +320,7 @@ impl Reader<'_> {
         } else {
             self.picked_pages(list, &elements, &distinct).await?
         };
+        self.came_to(&list.choice, 0, began);
         if needs.cursors {
             pages.keys = self.sort_keys(&list.order, &pages.records).await?;
         }
@@ -300,6 +363,7 @@ impl Reader<'_> {
             let passed = paging.offset.min(rows.len());
             let shown = &rows[passed..rows.len().min(passed + paging.count)];
             let (more, skipped) = (rows.len() > passed + paging.count, passed > 0);
+            self.came_to(choice, rows.len(), None);
             for (key, cell) in shown {
                 ids.push(fetch::entry_id(key, cell)?);
             }
@@ -364,7 +428,7 @@ impl Reader<'_> {
         for parent in parents {
             let ranges = match &choice.access {
                 Access::Index { index, .. } => {
-                    super::stream::spans(key::index(self.database, *index), elements, Some(*parent))
+                    spans(key::index(self.database, *index), elements, Some(*parent))
                 }
                 _ => {
                     Ordered::of(self.database, choice, elements, Some(*parent)).map(|it| it.range).into_iter().collect()
@@ -383,8 +447,31 @@ impl Reader<'_> {
         }
         pairs.sort_unstable();
         pairs.dedup();
+        self.came_to(choice, pairs.len(), None);
         Ok(pairs)
     }
+}
+
+/// The elements of an access for each of the streams that it comes in: one value of each element that has several.
+fn streams(elements: Vec<Element>) -> Vec<Vec<Element>> {
+    let mut streams = vec![Vec::with_capacity(elements.len())];
+    for element in elements {
+        let direction = element.direction;
+        let bounds: Vec<Bound> = match element.bound {
+            Bound::Values(values) => values.into_iter().map(|value| Bound::Values(vec![value])).collect(),
+            bound => vec![bound],
+        };
+        let with = |stream: &Vec<Element>| {
+            let one = |bound: &Bound| {
+                let mut stream = stream.clone();
+                stream.push(Element { direction, bound: bound.clone() });
+                stream
+            };
+            bounds.iter().map(one).collect::<Vec<_>>()
+        };
+        streams = streams.iter().flat_map(with).collect();
+    }
+    streams
 }
 
 /// Entries lead to documents: one that does not is damage, not an answer.

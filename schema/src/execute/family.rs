@@ -3,11 +3,12 @@
 use super::Reader;
 use super::connection::Page;
 use super::level::Child;
+use super::merge::{merge, needs_of};
 use super::sort::SortKeys;
 use crate::Abort;
 use crate::filter::Record;
 use crate::plan::bind::BoundFamily;
-use crate::plan::tree::{FamilyPlan, Needs};
+use crate::plan::tree::FamilyPlan;
 
 /// What was read for a list of a family's records.
 #[derive(Debug, Default)]
@@ -26,34 +27,15 @@ pub(crate) struct FamilyLevel {
 impl Reader<'_> {
     /// The page of a family.
     pub(super) async fn family(&mut self, plan: &FamilyPlan, bound: &BoundFamily) -> Result<FamilyLevel, Abort> {
-        let wanted = plan.needs;
-        let reads = wanted.records || wanted.next || wanted.previous;
-        // All that is merged is needed with its key; whether there is more behind it is told by one record more.
-        let needs = Needs { records: reads, cursors: reads, ..wanted };
-        let mut merged: Vec<(Vec<u8>, usize, Record)> = Vec::new();
-        let mut page = Page::default();
-        for (member, list) in bound.lists.iter().enumerate() {
-            let pages = self.root_page(list, needs).await?;
-            let part = pages.pages.first().copied().unwrap_or_default();
-            page.total += part.total;
-            page.next |= part.next;
-            page.previous |= part.previous;
-            let records = pages.keys.into_iter().zip(pages.records);
-            merged.extend(records.map(|(key, record)| (key, member, record)));
+        let (needs, began) = (needs_of(plan.needs), self.began());
+        let mut parts = Vec::with_capacity(bound.lists.len());
+        for list in &bound.lists {
+            parts.push(self.root_page(list, needs).await?);
         }
-        merged.sort_by(|(one, one_member, _), (other, other_member, _)| (one, one_member).cmp(&(other, other_member)));
-        let skipped = bound.offset.min(merged.len());
-        let shown = if bound.backward {
-            let end = merged.len() - skipped;
-            end - bound.count.min(end)..end
-        } else {
-            skipped..merged.len().min(skipped + bound.count)
-        };
-        page.previous |= shown.start > 0;
-        page.next |= shown.end < merged.len();
-        page.count = shown.len();
+        let merged = merge(parts, false, (bound.backward, bound.offset, bound.count));
+        let page = merged.page;
         let mut level = FamilyLevel { records: vec![Vec::new(); bound.lists.len()], page, ..FamilyLevel::default() };
-        for (key, member, record) in merged.drain(shown) {
+        for (key, member, record) in merged.rows {
             level.order.push((member, level.records[member].len()));
             level.keys.push(key);
             level.records[member].push(record);
@@ -65,6 +47,7 @@ impl Reader<'_> {
             }
             level.views.push(below);
         }
+        self.came_to(plan, level.page.count, began);
         Ok(level)
     }
 }

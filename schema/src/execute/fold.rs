@@ -2,14 +2,16 @@
 //! the records themselves.
 
 use super::Reader;
+use super::gather::Reached;
 use super::groups::{Fold, Row};
 use super::level::Level;
 use super::reader::BATCH;
-use super::stream::{Ordered, Stream, spans, successor};
+use super::stream::{Ordered, Stream, successor};
 use super::tally::Room;
 use crate::Abort;
 use crate::plan::access::{Access, Choice, Element};
 use crate::plan::fold::FoldPlan;
+use crate::plan::ranges::spans;
 use crate::plan::tree::ConnectionPlan;
 use vivarium_storage::engine::Scan;
 use vivarium_storage::key;
@@ -64,16 +66,19 @@ impl Reader<'_> {
         let mut folds: Vec<Vec<Fold<'_>>> = plan.folds.iter().map(of_plan).collect();
         let mut room = Room::new();
         for (plan, folds) in plan.folds.iter().zip(&mut folds) {
-            let bound = bound.fold(plan.slot);
+            let (bound, began) = (bound.fold(plan.slot), self.began());
             if bound.columns.is_some() {
                 self.fold_entries(&bound.choice, distinct.as_deref(), folds, &mut room).await?;
+                self.came_to(&bound.choice, 0, began);
             }
         }
         // What no index covers is folded from the same records, in one pass.
         let uncovered = |plan: &&FoldPlan| bound.fold(plan.slot).columns.is_none();
         if let Some(first) = plan.folds.iter().find(uncovered) {
             let choice = &bound.fold(first.slot).choice;
+            let began = self.began();
             self.fold_records(choice, distinct.as_deref(), &mut folds, &mut room).await?;
+            self.came_to(choice, 0, began);
         }
         let mut levels = Vec::with_capacity(folds.len());
         for (plan, folds) in plan.folds.iter().zip(folds) {
@@ -85,6 +90,7 @@ impl Reader<'_> {
                 let distinct = distinct.as_ref().expect("a nested connection has parents");
                 distinct.binary_search(parent).expect("every parent is there")
             };
+            self.came_to(plan, folded.iter().map(Vec::len).sum(), None);
             let of = parents.map_or_else(|| vec![0], |parents| parents.iter().map(place).collect());
             let relations = self.fold_relations(plan, &folded).await?;
             levels.push(FoldLevel { of, folded, relations });
@@ -106,7 +112,7 @@ impl Reader<'_> {
         };
         let Some(parents) = parents else {
             for range in self.fold_ranges(choice, &elements, None) {
-                self.fold_range(range, &mut folds[0], room).await?;
+                self.fold_range(choice, range, &mut folds[0], room).await?;
             }
             return Ok(());
         };
@@ -122,10 +128,11 @@ impl Reader<'_> {
         }
         let found = self.transaction.scan_many(Space::Index, &scans).await?;
         for ((rows, scan), at) in found.iter().zip(&scans).zip(of) {
+            self.came_to(choice, rows.len(), None);
             rows.iter().try_for_each(|(key, _)| folds[at].entry(key, room))?;
             if let Some((last, _)) = rows.last().filter(|_| rows.len() == scan.limit) {
                 let rest = KeyRange { start: successor(last), end: scan.range.end.clone() };
-                self.fold_range(rest, &mut folds[at], room).await?;
+                self.fold_range(choice, rest, &mut folds[at], room).await?;
             }
         }
         Ok(())
@@ -138,18 +145,26 @@ impl Reader<'_> {
         }
     }
 
-    async fn fold_range(&mut self, range: KeyRange, fold: &mut Fold<'_>, room: &mut Room) -> Result<(), Abort> {
+    async fn fold_range(
+        &mut self,
+        choice: &Choice,
+        range: KeyRange,
+        fold: &mut Fold<'_>,
+        room: &mut Room,
+    ) -> Result<(), Abort> {
         let mut scan = Scan { range, reverse: false, limit: ENTRIES };
         loop {
             self.check_deadline()?;
-            let mut folded = Ok(());
+            let (mut folded, mut rows) = (Ok(()), 0);
             let mut visit = |key: &[u8]| {
+                rows += 1;
                 if folded.is_ok() {
                     folded = fold.entry(key, room);
                 }
             };
             let last = self.transaction.visit_keys(Space::Index, &scan, &mut visit).await?;
             folded?;
+            self.came_to(choice, rows, None);
             let Some(last) = last else { return Ok(()) };
             scan.range.start = successor(&last);
         }
@@ -192,6 +207,7 @@ impl Reader<'_> {
             let mut stream = Stream::new(Space::Document, range, false);
             loop {
                 let rows = stream.next(self, BATCH).await?;
+                self.came_to(choice, rows.len(), None);
                 if rows.is_empty() {
                     return Ok(());
                 }
@@ -201,11 +217,11 @@ impl Reader<'_> {
                 }
             }
         }
-        let ids = self.reached(choice, usize::MAX).await?.unwrap_or_default();
+        let Reached { ids, followed } = self.all_reached(choice).await?;
         for ids in ids.chunks(BATCH) {
             self.check_deadline()?;
             let found = self.records(choice.collection, ids).await?;
-            for record in self.matching(choice.residual.as_ref(), found).await? {
+            for record in self.matching(choice.left(followed), found).await? {
                 add(folds, 0, record.document(), room)?;
             }
         }

@@ -56,7 +56,9 @@ type Reading<'f, T> = Pin<Box<dyn Future<Output = Result<T, Abort>> + Send + 'f>
 impl Reader<'_> {
     /// Reads what lies below records.
     pub(super) async fn level(&mut self, plan: &RecordPlan, records: Vec<Record>) -> Result<Level, Abort> {
+        let began = self.began();
         let children = self.children(plan, &records).await?;
+        self.came_to(plan, records.len(), began);
         Ok(Level { records, children })
     }
 
@@ -101,11 +103,12 @@ impl Reader<'_> {
                 }
                 ChildPlan::Connection(connection) => {
                     let parents: Vec<DocumentId> = records.iter().map(|record| record.id).collect();
-                    let bound = self.bound;
+                    let (bound, began) = (self.bound, self.began());
                     let list = bound.list(connection.slot);
                     let pages = self.child_pages(list, connection.needs, &parents).await?;
                     let mut level = self.views(connection, pages).await?;
                     level.folds = self.child_folds(connection, &parents).await?;
+                    self.came_to(connection, level.records.len(), began);
                     Child::Connection(level)
                 }
             })

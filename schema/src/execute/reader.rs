@@ -2,6 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::filter::{Filter, Record};
+use crate::plan::analysis::Began;
 use crate::plan::bind::Bound;
 use crate::{Abort, fetch};
 use vivarium_consensus::Transaction;
@@ -27,6 +28,19 @@ impl Reader<'_> {
             return Err(vivarium_consensus::Error::DeadlineExceeded.into());
         }
         Ok(())
+    }
+
+    /// When the reading of a part of the plan begins, if that is measured.
+    pub(super) fn began(&self) -> Option<Began> {
+        let now = |_| Began { at: runtime::now(), batches: self.transaction.batches() };
+        self.bound.analysis.as_ref().map(now)
+    }
+
+    /// What a part of the plan came to, if that is measured.
+    pub(super) fn came_to<T>(&self, part: &T, rows: usize, began: Option<Began>) {
+        if let Some(analysis) = &self.bound.analysis {
+            analysis.add(part, rows, began, self.transaction.batches());
+        }
     }
 
     /// The records with these ids that are there, in their order.

@@ -50,9 +50,11 @@ impl Reader<'_> {
                 RootLevel::Get(self.level(record, records).await?)
             }
             Root::List(connection) => {
+                let began = self.began();
                 let pages = self.root_page(bound.list(connection.slot), connection.needs).await?;
                 let mut level = self.views(connection, pages).await?;
                 level.folds = self.root_folds(connection).await?;
+                self.came_to(connection, level.records.len(), began);
                 RootLevel::List(level)
             }
             Root::Family(family) => RootLevel::Family(self.family(family, bound.family(family.slot)).await?),

@@ -1,11 +1,15 @@
 //! Plan and variables together: everything that can be refused before anything is read.
 
 use super::Limits;
-use super::access::{Access, Choice, Wanted};
+use super::access::{Access, Choice};
+use super::analysis::Analysis;
+use super::choice::{Planning, Wanted};
 use super::fold::FoldSlot;
 use super::groups::{BoundFold, GroupBinder, columns, looked_at};
 use super::order::Order;
 use super::paging::Paging;
+use super::statistics::Statistics;
+use super::suggest::suggestion;
 use super::template::Template;
 use super::tree::{ChosenSlot, ListSlot, Needs, Plan, Slot};
 use super::variables::Variables;
@@ -33,6 +37,8 @@ pub(crate) struct Bound {
     pub(crate) cost: u64,
     /// Filters and orders that no index serves.
     pub(crate) warnings: Vec<String>,
+    /// What is read is counted here, when that was asked for.
+    pub(crate) analysis: Option<Analysis>,
 }
 
 /// A slot, filled in.
@@ -71,6 +77,7 @@ pub(crate) struct Binder<'a> {
     pub(crate) database: DatabaseId,
     pub(crate) limits: &'a Limits,
     pub(crate) variables: &'a Variables,
+    pub(crate) statistics: &'a Statistics<'a>,
 }
 
 impl Bound {
@@ -130,7 +137,7 @@ impl Binder<'_> {
     /// # Errors
     /// `BAD_USER_INPUT`, `PAGE_TOO_LARGE`, `INVALID_CURSOR`, `QUERY_TOO_COMPLEX`.
     pub(crate) fn bind(&self, plan: &Plan) -> Result<Bound, Vec<Failure>> {
-        let mut bound = Bound { slots: Vec::with_capacity(plan.slots.len()), cost: 0, warnings: Vec::new() };
+        let mut bound = Bound { slots: Vec::with_capacity(plan.slots.len()), cost: 0, warnings: Vec::new(), analysis: None };
         // Records of each list that its parents have together.
         let mut records: Vec<u64> = Vec::with_capacity(plan.slots.len());
         let mut failures = Vec::new();
@@ -274,10 +281,10 @@ impl Binder<'_> {
             via: slot.via,
             gather_max: self.limits.gather_max,
         };
-        let choice = Choice::of(self.catalog, collection, &wanted);
+        let choice = Choice::of(&self.planning(), collection, &wanted);
         // When nothing but folds is selected, they alone say how they read.
-        if slot.via.is_none() && slot.needs != Needs::default() {
-            self.warn_of_scan(&choice, &slot.name, warnings)?;
+        if slot.needs != Needs::default() {
+            self.warn_of_scans(&choice, Some(&order), &slot.name, warnings)?;
         }
         Ok(BoundList { order, paging, choice })
     }
@@ -304,8 +311,8 @@ impl Binder<'_> {
             via: slot.via,
             gather_max: usize::MAX,
         };
-        let covering = Choice::covering(self.catalog, collection, &wanted, &looked_at(&keys, &measures));
-        let choice = Choice::of(self.catalog, collection, &wanted);
+        let covering = Choice::covering(&self.planning(), collection, &wanted, &looked_at(&keys, &measures));
+        let choice = Choice::of(&self.planning(), collection, &wanted);
         let (choice, columns) = match covering.filter(|covering| covering.cost <= choice.cost) {
             Some(covering) => {
                 let columns = columns(collection, &covering, &keys, &measures);
@@ -315,8 +322,10 @@ impl Binder<'_> {
         };
         if slot.via.is_none() && columns.is_none() && matches!(choice.access, Access::Documents { .. }) {
             let (what, verb) = if choice.residual.is_some() { ("filter", "serves") } else { (slot.noun(), "covers") };
-            self.tell_of_scan(format!("No index {verb} the {what} of"), slot.collection, &slot.name, warnings)?;
+            let why = format!("No index {verb} the {what} of \"{}\": every", slot.name);
+            self.tell_of_scan(&why, &choice, None, warnings)?;
         }
+        self.warn_of_parts(&choice, &slot.name, warnings)?;
         Ok(BoundFold { choice, columns, measures, keys, groups })
     }
 
@@ -346,34 +355,62 @@ impl Binder<'_> {
             via: None,
             gather_max: self.limits.gather_max,
         };
-        let choice = Choice::of(self.catalog, collection, &wanted);
-        self.warn_of_scan(&choice, &slot.name, warnings)?;
+        let choice = Choice::of(&self.planning(), collection, &wanted);
+        self.warn_of_scans(&choice, None, &slot.name, warnings)?;
         Ok(BoundList { order, paging, choice })
     }
 
     /// Tells, or refuses, when every record of a collection is read because no index serves what was asked.
-    fn warn_of_scan(&self, choice: &Choice, name: &str, warnings: &mut Vec<String>) -> Result<(), Failure> {
-        if !choice.scans {
-            return Ok(());
+    fn warn_of_scans(
+        &self,
+        choice: &Choice,
+        order: Option<&Order>,
+        name: &str,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        if choice.scans {
+            let what = if choice.residual.is_some() { "filter" } else { "order" };
+            let why = format!("No index serves the {what} of \"{name}\": every");
+            self.tell_of_scan(&why, choice, order, warnings)?;
         }
-        let what = if choice.residual.is_some() { "filter" } else { "order" };
-        self.tell_of_scan(format!("No index serves the {what} of"), choice.collection, name, warnings)
+        self.warn_of_parts(choice, name, warnings)
+    }
+
+    /// The same for the records of other collections that are selected on the way.
+    fn warn_of_parts(&self, choice: &Choice, name: &str, warnings: &mut Vec<String>) -> Result<(), Failure> {
+        for part in choice.parts() {
+            if part.scans {
+                let why = format!("No index serves a relation's filter within \"{name}\": every");
+                self.tell_of_scan(&why, part, None, warnings)?;
+            }
+            self.warn_of_parts(part, name, warnings)?;
+        }
+        let Some((_, otherwise)) = &choice.otherwise else { return Ok(()) };
+        self.warn_of_parts(otherwise, name, warnings)
     }
 
     fn tell_of_scan(
         &self,
-        why: String,
-        collection: CollectionId,
-        name: &str,
+        why: &str,
+        choice: &Choice,
+        order: Option<&Order>,
         warnings: &mut Vec<String>,
     ) -> Result<(), Failure> {
-        let collection = &self.collection(collection).name;
-        let message = format!("{why} \"{name}\": every {collection} is read.");
+        let collection = self.collection(choice.collection);
+        let mut message = format!("{why} {} is read.", collection.name);
+        let suggested = suggestion(self.catalog, collection, choice, order);
+        if let Some(index) = &suggested {
+            message.push_str(&format!(" It would be served by {index}."));
+        }
         if self.limits.refuse_scans {
-            let message = format!("{message} Declare one with @index, or filter by a field that has one.");
+            if suggested.is_none() {
+                message.push_str(" Declare one with @index, or filter by a field that has one.");
+            }
             return Err(Failure::new(Code::QueryTooComplex, message));
         }
-        warnings.push(message);
+        if !warnings.contains(&message) {
+            warnings.push(message);
+        }
         Ok(())
     }
 
@@ -440,6 +477,10 @@ impl Binder<'_> {
         path: &[PathItem],
     ) -> Result<RecordKey, Failure> {
         RecordKey::read(self.catalog, self.database, collection, input, &Place::Root(path))
+    }
+
+    fn planning(&self) -> Planning<'_> {
+        Planning { catalog: self.catalog, database: self.database, statistics: self.statistics }
     }
 
     fn collection(&self, id: CollectionId) -> &Collection {

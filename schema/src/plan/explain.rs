@@ -1,9 +1,11 @@
-//! EXPLAIN: a bound plan as text for people.
+//! EXPLAIN: a bound plan as a tree of steps, with what it is thought to cost and what it came to.
 
 use super::access::{Access, BackRelation, Bound as ElementBound, Choice, Element};
 use super::bind::{Bound, BoundList};
 use super::fold::FoldPlan;
 use super::order::{Order, OrderLeaf, Step};
+use super::plan_node::{Estimate, PlanNode};
+use super::suggest::suggestion;
 use super::tree::*;
 use crate::catalog::{Catalog, Collection, FieldKind};
 use crate::record_key::RecordKey;
@@ -20,10 +22,7 @@ pub(crate) struct Explained<'a> {
 
 impl Display for Explained<'_> {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(out, "{} cost={}", if self.plan.mutation { "mutation" } else { "query" }, self.bound.cost)?;
-        for root in &self.plan.roots {
-            self.root(out, root, 1)?;
-        }
+        self.tree().lines(out, 0)?;
         for warning in &self.bound.warnings {
             writeln!(out, "warning: {warning}")?;
         }
@@ -32,31 +31,38 @@ impl Display for Explained<'_> {
 }
 
 impl Explained<'_> {
-    fn root(&self, out: &mut Formatter<'_>, root: &Selected<Root>, depth: usize) -> fmt::Result {
-        let key = &root.key;
-        match &root.kind {
-            Root::Typename(_) => Ok(()),
-            Root::Introspection => line(out, depth, format_args!("{key}: introspection")),
-            Root::Get { slot, record } => {
-                let name = &self.collection(record.collection).name;
-                match self.bound.key(*slot) {
-                    RecordKey::Id(_) => line(out, depth, format_args!("{key}: {name} by id, rows=1"))?,
-                    RecordKey::Unique(_) => line(out, depth, format_args!("{key}: {name} by unique key, rows=1"))?,
-                    RecordKey::Nobody => line(out, depth, format_args!("{key}: {name} nothing, rows=0"))?,
-                }
-                self.record(out, record, depth + 1)
-            }
-            Root::List(connection) => self.connection(out, key, connection, depth),
-            Root::Family(family) => self.family(out, key, family, depth),
-            Root::Node { variants, .. } | Root::Nodes { variants, .. } => {
-                line(out, depth, format_args!("{key}: records by id"))?;
-                variants.iter().try_for_each(|variant| self.record(out, variant, depth + 1))
-            }
-            Root::Write(write) => self.write(out, key, write, depth),
-        }
+    /// The whole plan.
+    pub(crate) fn tree(&self) -> PlanNode {
+        let (op, name) = if self.plan.mutation { ("Mutation", "mutation") } else { ("Query", "query") };
+        let children = self.plan.roots.iter().filter_map(|root| self.root(root)).collect();
+        PlanNode { children, ..PlanNode::new(op, format!("{name} cost={}", self.bound.cost)) }
     }
 
-    fn write(&self, out: &mut Formatter<'_>, key: &str, write: &WritePlan, depth: usize) -> fmt::Result {
+    fn root(&self, root: &Selected<Root>) -> Option<PlanNode> {
+        let key = &root.key;
+        Some(match &root.kind {
+            Root::Typename(_) => return None,
+            Root::Introspection => PlanNode::new("Introspection", format!("{key}: introspection")),
+            Root::Get { slot, record } => {
+                let name = &self.collection(record.collection).name;
+                let how = match self.bound.key(*slot) {
+                    RecordKey::Id(_) => "by id, rows=1",
+                    RecordKey::Unique(_) => "by unique key, rows=1",
+                    RecordKey::Nobody => "nothing, rows=0",
+                };
+                self.record("Get", format!("{key}: {name} {how}"), record)
+            }
+            Root::List(connection) => self.connection(key, connection),
+            Root::Family(family) => self.family(key, family),
+            Root::Node { variants, .. } | Root::Nodes { variants, .. } => {
+                let children = variants.iter().flat_map(|variant| self.below(variant)).collect();
+                PlanNode { children, ..PlanNode::new("Get", format!("{key}: records by id")) }
+            }
+            Root::Write(write) => self.write(key, write),
+        })
+    }
+
+    fn write(&self, key: &str, write: &WritePlan) -> PlanNode {
         let action = match write.action {
             Action::Create => "create",
             Action::CreateMany => "create many",
@@ -66,123 +72,127 @@ impl Explained<'_> {
             Action::Delete => "delete",
             Action::DeleteMany => "delete many",
         };
-        line(out, depth, format_args!("{key}: {action} {}", self.collection(write.collection).name))?;
-        if let Some(slot) = write.chosen {
-            self.chosen(out, slot, depth + 1)?;
-        }
+        let detail = format!("{key}: {action} {}", self.collection(write.collection).name);
+        let mut node = PlanNode::new("Write", detail);
+        node.children.extend(write.chosen.map(|slot| self.chosen(slot)));
         for field in &write.payload {
             match &field.kind {
-                PayloadField::Record(record) | PayloadField::Records(record) => self.record(out, record, depth + 1)?,
-                PayloadField::Edge { views, .. } => {
-                    views.iter().try_for_each(|view| self.record(out, view, depth + 1))?;
+                PayloadField::Record(record) | PayloadField::Records(record) => {
+                    node.children.extend(self.below(record));
                 }
-                PayloadField::Query(roots) => roots.iter().try_for_each(|root| self.root(out, root, depth + 1))?,
+                PayloadField::Edge { views, .. } => {
+                    node.children.extend(views.iter().flat_map(|view| self.below(view)));
+                }
+                PayloadField::Query(roots) => node.children.extend(roots.iter().filter_map(|root| self.root(root))),
                 _ => {}
             }
         }
-        Ok(())
+        node
     }
 
-    fn record(&self, out: &mut Formatter<'_>, record: &RecordPlan, depth: usize) -> fmt::Result {
-        self.fields(out, &record.fields, &record.children, depth)
+    /// Records that are read as the detail says, with what is read below them.
+    fn record(&self, op: &'static str, detail: String, record: &RecordPlan) -> PlanNode {
+        let actual = self.bound.analysis.as_ref().and_then(|analysis| analysis.of(record));
+        PlanNode { actual, children: self.below(record), ..PlanNode::new(op, detail) }
     }
 
-    fn fields(
-        &self,
-        out: &mut Formatter<'_>,
-        fields: &[Selected<RecordField>],
-        children: &[ChildPlan],
-        depth: usize,
-    ) -> fmt::Result {
+    fn below(&self, record: &RecordPlan) -> Vec<PlanNode> {
+        let mut nodes = Vec::new();
+        self.fields(&record.fields, &record.children, &mut nodes);
+        nodes
+    }
+
+    fn fields(&self, fields: &[Selected<RecordField>], children: &[ChildPlan], nodes: &mut Vec<PlanNode>) {
         for field in fields {
             let child = match &field.kind {
                 RecordField::ToOne { child, .. }
                 | RecordField::OneToOne { child, .. }
                 | RecordField::Connection { child } => &children[*child],
                 RecordField::Embedded { fields, .. } | RecordField::Elements { fields, .. } => {
-                    self.fields(out, fields, children, depth)?;
+                    self.fields(fields, children, nodes);
                     continue;
                 }
                 _ => continue,
             };
             let key = &field.key;
-            match child {
+            let name = |record: &RecordPlan| &self.collection(record.collection).name;
+            nodes.push(match child {
                 ChildPlan::Reference { record, .. } => {
-                    line(out, depth, format_args!("{key}: {} by reference", self.collection(record.collection).name))?;
-                    self.record(out, record, depth + 1)?;
+                    self.record("References", format!("{key}: {} by reference", name(record)), record)
                 }
                 ChildPlan::OneToOne { record, .. } => {
-                    line(
-                        out,
-                        depth,
-                        format_args!("{key}: {} by unique index", self.collection(record.collection).name),
-                    )?;
-                    self.record(out, record, depth + 1)?;
+                    self.record("References", format!("{key}: {} by unique index", name(record)), record)
                 }
-                ChildPlan::Connection(connection) => self.connection(out, key, connection, depth)?,
-            }
+                ChildPlan::Connection(connection) => self.connection(key, connection),
+            });
         }
-        Ok(())
     }
 
-    fn connection(&self, out: &mut Formatter<'_>, key: &str, connection: &ConnectionPlan, depth: usize) -> fmt::Result {
+    fn connection(&self, key: &str, connection: &ConnectionPlan) -> PlanNode {
         let list = self.bound.list(connection.slot);
         let collection = self.collection(connection.collection);
-        line(out, depth, format_args!("{key}: {} {}", collection.name, self.paging(list)))?;
+        let detail = format!("{key}: {} {}", collection.name, self.paging(list));
+        let mut node = PlanNode::new("Connection", detail);
+        node.actual = self.bound.analysis.as_ref().and_then(|analysis| analysis.of(connection));
         // What is only folded is read as its folds say.
         if connection.needs != Needs::default() {
-            self.choice(out, &list.choice, depth + 1)?;
-            if !list.choice.ordered {
-                line(out, depth + 1, format_args!("sort by {}", self.order(collection, &list.order)))?;
-            }
+            self.list(list, &mut node.children);
         }
-        connection.views.iter().try_for_each(|view| self.record(out, view, depth + 1))?;
-        connection.folds.iter().try_for_each(|fold| self.fold(out, fold, depth + 1))
+        node.children.extend(connection.views.iter().flat_map(|view| self.below(view)));
+        node.children.extend(connection.folds.iter().map(|fold| self.fold(fold)));
+        node
     }
 
-    fn fold(&self, out: &mut Formatter<'_>, fold: &FoldPlan, depth: usize) -> fmt::Result {
+    /// How a list is read, and sorted.
+    fn list(&self, list: &BoundList, nodes: &mut Vec<PlanNode>) {
+        self.choice(&list.choice, Some(&list.order), nodes);
+        if !list.choice.ordered {
+            let order = self.order(self.collection(list.choice.collection), &list.order);
+            nodes.push(PlanNode::new("Sort", format!("sort by {order}")));
+        }
+    }
+
+    fn fold(&self, fold: &FoldPlan) -> PlanNode {
         let bound = self.bound.fold(fold.slot);
         let collection = self.collection(bound.choice.collection);
         let name = |id| collection.field(id).map_or("", |field| field.name.as_str());
-        let mut text = match &bound.groups {
-            None => "aggregate".to_owned(),
+        let (op, mut text) = match &bound.groups {
+            None => ("Aggregate", "aggregate".to_owned()),
             Some(groups) => {
                 let keys: Vec<&str> = bound.keys.iter().map(|key| name(key.field)).collect();
-                format!("groups by {} first {} offset {}", keys.join(", "), groups.first, groups.offset)
+                let text = format!("groups by {} first {} offset {}", keys.join(", "), groups.first, groups.offset);
+                ("Groups", text)
             }
         };
         if bound.columns.is_some() {
             text.push_str(" from entries alone");
         }
-        line(out, depth, format_args!("{text}"))?;
-        self.choice(out, &bound.choice, depth + 1)?;
-        fold.relations.iter().try_for_each(|relation| self.record(out, &relation.record, depth + 1))
+        let mut node = PlanNode::new(op, text);
+        node.actual = self.bound.analysis.as_ref().and_then(|analysis| analysis.of(fold));
+        self.choice(&bound.choice, None, &mut node.children);
+        node.children.extend(fold.relations.iter().flat_map(|relation| self.below(&relation.record)));
+        node
     }
 
-    fn family(&self, out: &mut Formatter<'_>, key: &str, family: &FamilyPlan, depth: usize) -> fmt::Result {
+    fn family(&self, key: &str, family: &FamilyPlan) -> PlanNode {
         let bound = self.bound.family(family.slot);
         let names: Vec<&str> = family.members.iter().map(|id| self.collection(*id).name.as_str()).collect();
         let end = if bound.backward { "last" } else { "first" };
-        line(out, depth, format_args!("{key}: {} merged, {end} {}", names.join(" and "), bound.count))?;
-        for (list, id) in bound.lists.iter().zip(&family.members) {
-            self.choice(out, &list.choice, depth + 1)?;
-            if !list.choice.ordered {
-                let order = self.order(self.collection(*id), &list.order);
-                line(out, depth + 1, format_args!("sort by {order}"))?;
-            }
-        }
-        family.views.iter().flatten().try_for_each(|view| self.record(out, view, depth + 1))
+        let detail = format!("{key}: {} merged, {end} {}", names.join(" and "), bound.count);
+        let mut node = PlanNode::new("Family", detail);
+        node.actual = self.bound.analysis.as_ref().and_then(|analysis| analysis.of(family));
+        bound.lists.iter().for_each(|list| self.list(list, &mut node.children));
+        node.children.extend(family.views.iter().flatten().flat_map(|view| self.below(view)));
+        node
     }
 
     /// The records that a write of several is about.
-    fn chosen(&self, out: &mut Formatter<'_>, slot: usize, depth: usize) -> fmt::Result {
+    fn chosen(&self, slot: usize) -> PlanNode {
         let list = self.bound.list(slot);
-        line(
-            out,
-            depth,
-            format_args!("at most {} {}", list.paging.count - 1, self.collection(list.choice.collection).name),
-        )?;
-        self.choice(out, &list.choice, depth + 1)
+        let name = &self.collection(list.choice.collection).name;
+        let mut node = PlanNode::new("Connection", format!("at most {} {name}", list.paging.count - 1));
+        self.choice(&list.choice, None, &mut node.children);
+        node
     }
 
     fn paging(&self, list: &BoundList) -> String {
@@ -200,23 +210,14 @@ impl Explained<'_> {
         text
     }
 
-    fn choice(&self, out: &mut Formatter<'_>, choice: &Choice, depth: usize) -> fmt::Result {
+    /// How records are reached, and what is done instead when that leads to too many.
+    fn choice(&self, choice: &Choice, order: Option<&Order>, nodes: &mut Vec<PlanNode>) {
         let collection = self.collection(choice.collection);
-        let mut text = match &choice.access {
-            Access::Ids(ids) => format!("{} by {} ids", collection.name, ids.len()),
-            Access::Documents { .. } => format!("scan of all {}", collection.name),
-            Access::Links { .. } => "links of each parent".to_owned(),
-            Access::Back { relation, .. } => match relation {
-                BackRelation::Reference(_) => format!("{} that selected records refer to", collection.name),
-                BackRelation::Links(_) => format!("{} linked to selected records", collection.name),
-            },
-            Access::Index { index, elements, .. } => {
-                let index = collection.index(*index).expect("a choice is used with its own catalog");
-                let bound: Vec<String> = elements.iter().map(element).collect();
-                let kind = if index.unique { "unique index" } else { "index" };
-                format!("{kind} {} on {} [{}]", index.name, collection.name, bound.join(", "))
-            }
-        };
+        let (op, mut text) = self.access(choice);
+        let mut node = PlanNode::new(op, String::new());
+        if let Access::Index { index, .. } = &choice.access {
+            node.index = collection.index(*index).map(|index| index.name.clone());
+        }
         let reverse = match &choice.access {
             Access::Index { reverse, .. } | Access::Links { reverse, .. } | Access::Documents { reverse } => *reverse,
             _ => false,
@@ -224,28 +225,62 @@ impl Explained<'_> {
         if reverse {
             text.push_str(" reversed");
         }
-        if choice.ordered {
-            text.push_str(" in order");
+        match choice.width() {
+            _ if !choice.ordered => {}
+            1 => text.push_str(" in order"),
+            width => text.push_str(&format!(" in order merged from {width} streams")),
         }
         if choice.residual.is_some() {
             text.push_str(" then filter");
         }
-        line(out, depth, format_args!("{text}, rows~{:.0} cost~{:.0}", choice.rows.ceil(), choice.cost.ceil()))?;
+        if choice.scans {
+            let mut warning = format!("every {} is read", collection.name);
+            if let Some(index) = suggestion(self.catalog, collection, choice, order) {
+                warning.push_str(&format!(": {index} would serve it"));
+            }
+            node.warning = Some(warning);
+        }
+        node.detail = text;
+        node.estimate = Some(Estimate { rows: choice.rows, cost: choice.cost });
+        node.actual = self.bound.analysis.as_ref().and_then(|analysis| analysis.of(choice));
+        choice.parts().into_iter().for_each(|part| self.choice(part, None, &mut node.children));
+        nodes.push(node);
         if let Some((most, otherwise)) = &choice.otherwise {
-            line(out, depth, format_args!("beyond {most} entries instead:"))?;
-            self.choice(out, otherwise, depth + 1)?;
+            let mut node = PlanNode::new("Otherwise", format!("beyond {most} entries instead:"));
+            self.choice(otherwise, order, &mut node.children);
+            nodes.push(node);
         }
-        if let Access::Back { from, .. } = &choice.access {
-            self.choice(out, from, depth + 1)?;
-        }
-        if let Access::Index { elements, .. } = &choice.access {
-            for element in elements {
-                if let ElementBound::Selected(from) = &element.bound {
-                    self.choice(out, from, depth + 1)?;
-                }
+    }
+
+    fn access(&self, choice: &Choice) -> (&'static str, String) {
+        let collection = self.collection(choice.collection);
+        let name = &collection.name;
+        match &choice.access {
+            Access::Ids(ids) => ("Get", format!("{name} by {} ids", ids.len())),
+            Access::Documents { .. } => ("Scan", format!("scan of all {name}")),
+            Access::Links { .. } => ("Links", "links of each parent".to_owned()),
+            Access::Back { relation: BackRelation::Reference(_), .. } => {
+                ("SemiJoin", format!("{name} that selected records refer to"))
+            }
+            Access::Back { relation: BackRelation::Links(_), .. } => {
+                ("SemiJoin", format!("{name} linked to selected records"))
+            }
+            Access::Intersection(parts) => {
+                ("Intersection", format!("{name} that {} accesses all lead to", parts.len()))
+            }
+            Access::Union { parts, merged: false } => {
+                ("Union", format!("{name} that one of {} accesses leads to", parts.len()))
+            }
+            Access::Union { parts, merged: true } => {
+                ("Merge", format!("{name} merged from {} accesses", parts.len()))
+            }
+            Access::Index { index, elements, .. } => {
+                let index = collection.index(*index).expect("a choice is used with its own catalog");
+                let bound: Vec<String> = elements.iter().map(element).collect();
+                let kind = if index.unique { "unique index" } else { "index" };
+                ("IndexRange", format!("{kind} {} on {name} [{}]", index.name, bound.join(", ")))
             }
         }
-        Ok(())
     }
 
     fn order(&self, collection: &Collection, order: &Order) -> String {
@@ -323,8 +358,4 @@ fn shown(value: &Value) -> String {
         Value::Uuid(_) => "a record".to_owned(),
         _ => "a value".to_owned(),
     }
-}
-
-fn line(out: &mut Formatter<'_>, depth: usize, text: fmt::Arguments<'_>) -> fmt::Result {
-    writeln!(out, "{:indent$}{text}", "", indent = depth * 2)
 }

@@ -1,7 +1,7 @@
 //! Facts: what a filter says that an index could serve, and whether that is all it says.
 
-use super::access::{Bound, select};
-use crate::catalog::Catalog;
+use super::access::Bound;
+use super::choice::{Planning, select};
 use crate::filter::{
     Condition, Filter, JsonTest, ListTest, Operator, Predicate, Quantifier, RelationKind, Test, TextOperator,
 };
@@ -9,6 +9,7 @@ use crate::write::entries::JSON_CONTAINER;
 use vivarium_storage::{FieldId, Value};
 
 /// A condition that an index can serve.
+#[derive(Clone)]
 pub(super) struct Fact {
     pub(super) path: Vec<FieldId>,
     /// Further into a JSON field.
@@ -30,7 +31,7 @@ pub(super) fn conjuncts(root: &Predicate) -> Vec<&Predicate> {
 }
 
 pub(super) fn facts_of(
-    catalog: &Catalog,
+    planning: &Planning<'_>,
     filter: &Filter,
     predicate: &Predicate,
     conjunct: usize,
@@ -67,14 +68,14 @@ pub(super) fn facts_of(
         }
         Predicate::Embedded { field, predicate } => {
             let before = facts.len();
-            facts_of(catalog, filter, predicate, conjunct, &path(*field), facts);
+            facts_of(planning, filter, predicate, conjunct, &path(*field), facts);
             if facts.len() != before + 1 {
                 facts[before..].iter_mut().for_each(|fact| fact.whole = false);
             }
         }
         Predicate::Elements { field, quantifier: Quantifier::Some, predicate } => {
             let before = facts.len();
-            facts_of(catalog, filter, predicate, conjunct, &path(*field), facts);
+            facts_of(planning, filter, predicate, conjunct, &path(*field), facts);
             let alone = facts.len() == before + 1;
             for fact in &mut facts[before..] {
                 fact.each = true;
@@ -83,7 +84,7 @@ pub(super) fn facts_of(
         }
         Predicate::All(parts) => {
             let before = facts.len();
-            parts.iter().for_each(|part| facts_of(catalog, filter, part, conjunct, within, facts));
+            parts.iter().for_each(|part| facts_of(planning, filter, part, conjunct, within, facts));
             if parts.len() > 1 {
                 facts[before..].iter_mut().for_each(|fact| fact.whole = false);
             }
@@ -97,7 +98,7 @@ pub(super) fn facts_of(
                     Predicate::Id { ids, among: true } => {
                         Bound::Values(ids.iter().map(|id| Value::Uuid(*id)).collect())
                     }
-                    _ => Bound::Selected(Box::new(select(catalog, relation.target, inner))),
+                    _ => Bound::Selected(Box::new(select(planning, relation.target, inner))),
                 },
                 _ => return,
             };

@@ -12,6 +12,9 @@ impl Drawing<'_> {
         let mut indexes = object.indexes.clone();
         let references = object.fields.iter().filter(|field| matches!(field.kind, Kind::Reference { .. }));
         indexes.extend(references.map(|field| vec![field.name.clone()]));
+        if chance.percent(30) {
+            return self.along_two_indexes(object, &indexes, chance);
+        }
         let index = chance.pick(&indexes).clone();
         let fixed = chance.below(index.len() + 1);
         let mut members = Vec::new();
@@ -27,6 +30,50 @@ impl Drawing<'_> {
         chance.shuffle(&mut members);
         let filter = (!members.is_empty()).then(|| united(object, members, chance));
         (filter, self.order_along(object, &index, fixed, chance))
+    }
+
+    /// A filter that two indexes serve, both sides of it or either, mostly two that end alike: sorted by that end.
+    fn along_two_indexes(
+        self,
+        object: &Object,
+        indexes: &[Vec<String>],
+        chance: &mut Chance,
+    ) -> (Option<Where>, Vec<OrderKey>) {
+        let ends = |one: &Vec<String>, other: &Vec<String>| other.len() > 1 && other.last() == one.last() && one != other;
+        let paired = |one: &&Vec<String>| one.len() > 1 && indexes.iter().any(|other| ends(one, other));
+        let pairs: Vec<&Vec<String>> = indexes.iter().filter(paired).collect();
+        let (one, other) = if pairs.is_empty() || chance.percent(40) {
+            (chance.pick(indexes).clone(), chance.pick(indexes).clone())
+        } else {
+            let one = *chance.pick(&pairs);
+            let others: Vec<&Vec<String>> = pairs.iter().filter(|other| ends(one, other)).copied().collect();
+            (one.clone(), (*chance.pick(&others)).clone())
+        };
+        let fixed = |index: &[String]| (index.len() - 1).max(1);
+        let side = |index: &[String], chance: &mut Chance| -> Vec<Member> {
+            let paths = index[..fixed(index)].iter().map(|path| path.split('.').collect::<Vec<&str>>());
+            paths.map(|path| self.at(object, &path, index.len() > 1 || chance.percent(60), chance)).collect()
+        };
+        let (mut members, others) = (side(&one, chance), side(&other, chance));
+        if chance.percent(45) {
+            members.extend(others);
+        } else {
+            let mut branches = vec![united(object, members, chance), united(object, others, chance)];
+            if chance.percent(15) {
+                branches.push(self.filter(object, 0, chance));
+            }
+            members = vec![Member::Or(branches)];
+        }
+        if chance.percent(20) {
+            members.extend(self.filter(object, 1, chance).members);
+        }
+        chance.shuffle(&mut members);
+        let order = if chance.percent(70) {
+            self.order_along(object, &one, fixed(&one), chance)
+        } else {
+            self.order(object, chance)
+        };
+        (Some(united(object, members, chance)), order)
     }
 
     /// Sorted by what follows the fixed elements, mostly all in one direction.

@@ -15,7 +15,11 @@ use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the planner calls its ways to records. An ordinary run meets each.
-pub const PATHS: [&str; 18] = [
+pub const PATHS: [&str; 22] = [
+    "accesses all lead to",
+    "accesses leads to",
+    "merged from 2 accesses",
+    " streams",
     " ids",
     "scan of all",
     "links of each parent",

@@ -14,7 +14,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument;
-use vivarium_schema::{Code, Session};
+use vivarium_schema::{Code, Explain, Session};
 use vivarium_storage::Version;
 
 /// An `Idempotency-Key` is kept with the outcome for a day, so it has a bound.
@@ -85,6 +85,7 @@ async fn decode(front: &Front, request: &mut Request) -> Result<vivarium_schema:
         idempotency_key: idempotency_key(request.headers())?,
         request_id: String::new(),
         want_version: operation.want_version,
+        explain: explain(request.headers())?,
     })
 }
 
@@ -144,6 +145,15 @@ fn prefer_version(headers: &HeaderMap) -> Result<Option<Version>, Refusal> {
             )
         },
     )
+}
+
+fn explain(headers: &HeaderMap) -> Result<Option<Explain>, Refusal> {
+    let Some(value) = headers.get("x-explain") else { return Ok(None) };
+    match value.to_str().map(str::trim) {
+        Ok(word) if word.eq_ignore_ascii_case("plan") => Ok(Some(Explain::Plan)),
+        Ok(word) if word.eq_ignore_ascii_case("analyze") => Ok(Some(Explain::Analyze)),
+        _ => Err(Refusal::new(StatusCode::BAD_REQUEST, Code::BadUserInput, "X-Explain must be plan or analyze.")),
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
