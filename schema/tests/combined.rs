@@ -49,7 +49,12 @@ async fn open(tasks: i64, limits: Limits) -> Server {
     let all: Vec<i64> = (0..tasks).collect();
     for batch in all.chunks(250) {
         let data: Vec<Value> = batch.iter().map(|number| task(*number)).collect();
-        server.data("mutation($data: [TaskCreate!]!) { createTasks(data: $data) { affectedCount } }", json!({ "data": data })).await;
+        server
+            .data(
+                "mutation($data: [TaskCreate!]!) { createTasks(data: $data) { affectedCount } }",
+                json!({ "data": data }),
+            )
+            .await;
     }
     server
 }
@@ -151,7 +156,8 @@ fn records_that_one_of_several_indexes_leads_to_are_found_once() {
         )
         .await;
         // One branch that no index serves: everything is read, and said to be.
-        let query = r#"{ tasks(where: { or: [{ kind: { eq: 3 } }, { number: { ne: 7 }, due: { gt: 99 } }] }) { totalCount } }"#;
+        let query =
+            r#"{ tasks(where: { or: [{ kind: { eq: 3 } }, { number: { ne: 7 }, due: { gt: 99 } }] }) { totalCount } }"#;
         assert!(server.explain(query, json!({})).await.contains("warning: No index serves the filter"));
     });
 }
@@ -160,7 +166,9 @@ fn records_that_one_of_several_indexes_leads_to_are_found_once() {
 async fn walk(server: &Server, list: &str, path: &str) {
     let whole = server.data(&format!("{{ tasks({list}, first: 1000) {{ nodes {{ number }} }} }}"), json!({})).await;
     let whole = numbers(&whole["tasks"]);
-    for (size, cursor, info) in [("first", "after", ("hasNextPage", "endCursor")), ("last", "before", ("hasPreviousPage", "startCursor"))] {
+    for (size, cursor, info) in
+        [("first", "after", ("hasNextPage", "endCursor")), ("last", "before", ("hasPreviousPage", "startCursor"))]
+    {
         let query = format!(
             "query($at: String) {{ tasks({list}, {size}: 4, {cursor}: $at) {{ nodes {{ number }} pageInfo {{ {} {} }} }} }}",
             info.0, info.1
@@ -187,7 +195,9 @@ async fn walk(server: &Server, list: &str, path: &str) {
 fn sorted_streams_are_merged_and_stop_early() {
     run(async {
         let server = open(90, Limits::default()).await;
-        for order in ["[{ due: ASC }]", "[{ due: DESC }]", "[{ due: ASC }, { id: ASC }]", "[{ due: DESC }, { id: DESC }]"] {
+        for order in
+            ["[{ due: ASC }]", "[{ due: DESC }]", "[{ due: ASC }, { id: ASC }]", "[{ due: DESC }, { id: DESC }]"]
+        {
             let values = format!(r#"where: {{ owner: {{ in: ["ada", "cid"] }} }}, orderBy: {order}"#);
             walk(&server, &values, "merged from 2 streams").await;
             let either = format!(
@@ -229,7 +239,12 @@ fn writes_of_several_and_relations_reach_the_same_records() {
         let data: Vec<Value> = (0..60)
             .map(|number| json!({ "text": format!("n{}", number % 4), "task": { "connect": { "number": number } } }))
             .collect();
-        server.data("mutation($data: [NoteCreate!]!) { createNotes(data: $data) { affectedCount } }", json!({ "data": data })).await;
+        server
+            .data(
+                "mutation($data: [NoteCreate!]!) { createNotes(data: $data) { affectedCount } }",
+                json!({ "data": data }),
+            )
+            .await;
         // From notes to tasks and from tasks to notes: through whichever end leads to fewer.
         let query = r#"{
             notes(where: { task: { kind: { eq: 99 }, owner: { eq: "ada" } } }, first: 100) { totalCount }

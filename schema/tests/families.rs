@@ -140,7 +140,7 @@ query cost=2
     sort by createdAt asc, id asc
     author: User by reference
     author: User by reference
-warning: No index serves the order of "authoreds": every Comment is read.
+warning: No index serves the order of "authoreds": every Comment is read. It would be served by @index(fields: ["createdAt"]).
 "#);
         let node = "query($id: ID!) { node(id: $id) { ... on Authored { createdAt } ... on FeedItem { __typename } } }";
         let id =

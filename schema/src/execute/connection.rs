@@ -1,6 +1,7 @@
 //! Pages of records: the one at the root, or one for each parent.
 
 use super::Reader;
+use super::best::Best;
 use super::gather::Reached;
 use super::merge::{merge, needs_of, part_of};
 use super::reader::BATCH;
@@ -21,9 +22,6 @@ use vivarium_storage::{DocumentId, KeyRange, Space};
 
 /// Entries under one parent that are read to count them, before the rest is counted without being kept.
 const TOTAL: usize = 1_000;
-
-/// Records that are kept beside the best before these are selected.
-const SLACK: usize = 64;
 
 /// The pages of one connection: one at the root, else one for each parent.
 #[derive(Debug, Default)]
@@ -427,9 +425,7 @@ impl Reader<'_> {
         let mut scans = Vec::with_capacity(parents.len());
         for parent in parents {
             let ranges = match &choice.access {
-                Access::Index { index, .. } => {
-                    spans(key::index(self.database, *index), elements, Some(*parent))
-                }
+                Access::Index { index, .. } => spans(key::index(self.database, *index), elements, Some(*parent)),
                 _ => {
                     Ordered::of(self.database, choice, elements, Some(*parent)).map(|it| it.range).into_iter().collect()
                 }
@@ -481,90 +477,4 @@ fn whole(found: Vec<Option<Record>>) -> Result<Vec<Record>, Abort> {
         Abort::from(crate::Failure::new(crate::Code::InternalServerError, message))
     };
     found.into_iter().map(|record| record.ok_or_else(dangling)).collect()
-}
-
-/// The best records of many, by their sort keys, and how many there were around them.
-struct Best<'a> {
-    list: &'a BoundList,
-    kept: Vec<(Vec<u8>, Record)>,
-    /// The last of the best so far, when there are enough: what is no better is only counted.
-    bar: Option<Vec<u8>>,
-    /// Of those in the window between the cursors.
-    within: usize,
-    earlier: usize,
-    later: usize,
-}
-
-impl<'a> Best<'a> {
-    fn new(list: &'a BoundList) -> Best<'a> {
-        Best { list, kept: Vec::new(), bar: None, within: 0, earlier: 0, later: 0 }
-    }
-
-    fn wanted(&self) -> usize {
-        self.list.paging.offset + self.list.paging.count
-    }
-
-    fn add(&mut self, records: Vec<Record>, keys: SortKeys) {
-        records.into_iter().zip(keys).for_each(|(record, key)| self.offer(key, || record));
-    }
-
-    /// Counts a record, and keeps it if it may be on the page.
-    fn offer(&mut self, key: Vec<u8>, record: impl FnOnce() -> Record) {
-        let paging = &self.list.paging;
-        if paging.after.as_ref().is_some_and(|after| key <= after.position) {
-            self.earlier += 1;
-            return;
-        }
-        if paging.before.as_ref().is_some_and(|before| key >= before.position) {
-            self.later += 1;
-            return;
-        }
-        self.within += 1;
-        let wanted = self.wanted();
-        let beyond = |bar: &Vec<u8>| if paging.backward { key <= *bar } else { key >= *bar };
-        if wanted == 0 || self.bar.as_ref().is_some_and(beyond) {
-            return;
-        }
-        self.kept.push((key, record()));
-        // Selecting costs as much as it drops: wait until that is half.
-        if self.kept.len() > 2 * wanted + SLACK {
-            self.select(wanted);
-        }
-    }
-
-    /// Keeps the best, in no order.
-    fn select(&mut self, wanted: usize) {
-        if self.kept.len() <= wanted || wanted == 0 {
-            return;
-        }
-        let backward = self.list.paging.backward;
-        let compare = |(one, _): &(Vec<u8>, Record), (other, _): &(Vec<u8>, Record)| {
-            if backward { other.cmp(one) } else { one.cmp(other) }
-        };
-        self.kept.select_nth_unstable_by(wanted - 1, compare);
-        self.kept.truncate(wanted);
-        self.bar = self.kept.last().map(|(key, _)| key.clone());
-    }
-
-    fn page(mut self) -> (Vec<Record>, Page) {
-        let paging = &self.list.paging;
-        self.select(self.wanted());
-        self.kept.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let passed = paging.offset.min(self.kept.len());
-        if paging.backward {
-            self.kept.truncate(self.kept.len() - passed);
-        } else {
-            self.kept.drain(..passed);
-        }
-        let left = self.within - passed - self.kept.len();
-        let (before, behind) = if paging.backward { (left, passed) } else { (passed, left) };
-        let page = Page {
-            start: 0,
-            count: self.kept.len(),
-            next: behind + self.later > 0,
-            previous: before + self.earlier > 0,
-            total: (self.within + self.earlier + self.later) as u64,
-        };
-        (self.kept.into_iter().map(|(_, record)| record).collect(), page)
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Reading comes first, one batch for each node of the plan; then one pass writes what was read.
 
+mod best;
 mod connection;
 mod exact;
 mod family;

@@ -137,7 +137,8 @@ impl Binder<'_> {
     /// # Errors
     /// `BAD_USER_INPUT`, `PAGE_TOO_LARGE`, `INVALID_CURSOR`, `QUERY_TOO_COMPLEX`.
     pub(crate) fn bind(&self, plan: &Plan) -> Result<Bound, Vec<Failure>> {
-        let mut bound = Bound { slots: Vec::with_capacity(plan.slots.len()), cost: 0, warnings: Vec::new(), analysis: None };
+        let mut bound =
+            Bound { slots: Vec::with_capacity(plan.slots.len()), cost: 0, warnings: Vec::new(), analysis: None };
         // Records of each list that its parents have together.
         let mut records: Vec<u64> = Vec::with_capacity(plan.slots.len());
         let mut failures = Vec::new();

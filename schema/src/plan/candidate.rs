@@ -224,8 +224,14 @@ impl<'a> Chooser<'a> {
 
     /// What is known of the first elements of an index; `None` when it does not lead from a parent to its records.
     fn known_of(&self, index: &Index) -> Option<Known> {
-        let mut known =
-            Known { elements: Vec::new(), covered: Vec::new(), used: Vec::new(), rows: RECORDS, before: 0.0, ranges: 1 };
+        let mut known = Known {
+            elements: Vec::new(),
+            covered: Vec::new(),
+            used: Vec::new(),
+            rows: RECORDS,
+            before: 0.0,
+            ranges: 1,
+        };
         for element in &index.elements {
             let Some((bound, fact)) = self.bound(element, known.ranges) else { break };
             match &bound {
@@ -285,7 +291,8 @@ impl<'a> Chooser<'a> {
         let fixed = elements.iter().take_while(|element| element.is_equal()).count();
         let rest = index.elements[fixed..].iter().map(|element| element.direction).collect();
         let ordered = served.is_some();
-        let Served { reverse, keys, streams } = served.unwrap_or(Served { reverse: false, keys: Vec::new(), streams: 1 });
+        let Served { reverse, keys, streams } =
+            served.unwrap_or(Served { reverse: false, keys: Vec::new(), streams: 1 });
         let access = Access::Index { index: index.id, unique: index.unique, elements, rest, keys, reverse };
         Some(Candidate { used, before, ordered, width: streams, ..Candidate::new(access, covered, rows) })
     }

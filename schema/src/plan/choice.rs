@@ -90,7 +90,6 @@ pub(crate) fn select(planning: &Planning<'_>, collection: CollectionId, filter: 
     let collection = planning.catalog.collection(collection).expect("a catalog resolves its own relations");
     let order = Order { keys: Vec::new(), ids: Direction::Ascending, hash: 0 };
     let filter = Some(filter);
-    let wanted =
-        Wanted { filter, order: &order, enough: None, counted: false, via: None, gather_max: usize::MAX };
+    let wanted = Wanted { filter, order: &order, enough: None, counted: false, via: None, gather_max: usize::MAX };
     Choice::of(planning, collection, &wanted)
 }

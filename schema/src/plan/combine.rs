@@ -45,7 +45,7 @@ impl<'a> Chooser<'a> {
         if chosen.len() < 2 {
             return None;
         }
-        let parts = chosen.into_iter().map(|part| self.choice(part.clone())).collect();
+        let parts = chosen.into_iter().map(|part| bare(self.choice(part.clone()), cost::gathering(part))).collect();
         whole.access = Access::Intersection(parts);
         whole.ordered = self.wanted.order.by_id();
         whole.width = 1;
@@ -82,7 +82,7 @@ impl<'a> Chooser<'a> {
         let before = parts.iter().map(|(_, gathering)| gathering).sum();
         let rows = parts.iter().map(|(part, _)| part.rows).sum();
         let whole = parts.iter().all(|(part, _)| part.residual.is_none());
-        let parts = parts.into_iter().map(|(part, _)| part).collect();
+        let parts = parts.into_iter().map(|(part, gathering)| bare(part, gathering)).collect();
         let access = Access::Union { parts, merged: false };
         // Each part leads to what fits its branch and all that holds beside it, or the whole filter is asked again.
         let covered = if whole { (0..self.conjuncts.len()).collect() } else { Vec::new() };
@@ -132,10 +132,7 @@ impl<'a> Branch<'a> {
     fn gathered(&self) -> Option<(Choice, f64)> {
         let price = |candidate: &Candidate| cost::gathering(candidate) + cost::fetching(candidate.rows, false);
         let cheapest = self.candidates.iter().min_by(|one, other| price(one).total_cmp(&price(other)))?;
-        let mut choice = self.chooser.choice(cheapest.clone());
-        let gathering = cost::gathering(cheapest);
-        (choice.ordered, choice.cost) = (false, gathering);
-        Some((choice, gathering))
+        Some((self.chooser.choice(cheapest.clone()), cost::gathering(cheapest)))
     }
 
     /// The cheapest access whose records come in the order that is wanted.
@@ -143,6 +140,11 @@ impl<'a> Branch<'a> {
         let at = cheapest(&self.candidates, Candidate::streams)?;
         Some(self.chooser.choice(self.candidates[at].clone()))
     }
+}
+
+/// A part of which only the ids are asked, in no order: what is left to do is done with the whole.
+fn bare(part: Choice, gathering: f64) -> Choice {
+    Choice { residual: None, ordered: false, cost: gathering, ..part }
 }
 
 /// The predicates of which one has to hold.

@@ -71,7 +71,8 @@ pub(super) fn cost(candidate: &Candidate, left: &Left, enough: Option<usize>, co
     let sorting = if ordered { 0.0 } else { rows * SORT };
     let opening = (wide - 1.0) * STREAM;
     let reading = read * each + counting + sorting;
-    let reading = if let Access::Documents { .. } = candidate.access { reading * SCAN / (1.0 + FETCH) } else { reading };
+    let reading =
+        if let Access::Documents { .. } = candidate.access { reading * SCAN / (1.0 + FETCH) } else { reading };
     before + opening + reading
 }
 

@@ -248,6 +248,8 @@ impl Explained<'_> {
         if let Some((most, otherwise)) = &choice.otherwise {
             let mut node = PlanNode::new("Otherwise", format!("beyond {most} entries instead:"));
             self.choice(otherwise, order, &mut node.children);
+            // It is read no further than a full page takes, because many match.
+            node.children.iter_mut().for_each(|child| child.warning = None);
             nodes.push(node);
         }
     }
@@ -271,9 +273,7 @@ impl Explained<'_> {
             Access::Union { parts, merged: false } => {
                 ("Union", format!("{name} that one of {} accesses leads to", parts.len()))
             }
-            Access::Union { parts, merged: true } => {
-                ("Merge", format!("{name} merged from {} accesses", parts.len()))
-            }
+            Access::Union { parts, merged: true } => ("Merge", format!("{name} merged from {} accesses", parts.len())),
             Access::Index { index, elements, .. } => {
                 let index = collection.index(*index).expect("a choice is used with its own catalog");
                 let bound: Vec<String> = elements.iter().map(element).collect();

@@ -29,7 +29,7 @@ pub(super) fn suggestion(
     let suggest = Suggest { catalog, collection };
     let Some(filter) = &choice.residual else { return suggest.of_order(order?) };
     if let Some(fields) = suggest.of_all(&conjuncts(&filter.root)) {
-        return Some(directive(&fields));
+        return (!suggest.has(&fields)).then(|| directive(&fields));
     }
     // Each branch needs an index of its own.
     let branches = conjuncts(&filter.root).into_iter().find_map(|conjunct| match conjunct {
@@ -71,13 +71,7 @@ impl Suggest<'_> {
     }
 
     /// Adds what an index could do for a condition; `None` where there is nothing.
-    fn uses(
-        &self,
-        fields: &[Field],
-        within: &str,
-        predicate: &Predicate,
-        uses: &mut Vec<(Use, String)>,
-    ) -> Option<()> {
+    fn uses(&self, fields: &[Field], within: &str, predicate: &Predicate, uses: &mut Vec<(Use, String)>) -> Option<()> {
         let named = |id: &FieldId| fields.iter().find(|field| field.id == *id);
         let path = |id: &FieldId| Some(format!("{within}{}", named(id)?.name));
         let use_of = match predicate {

@@ -39,7 +39,8 @@ impl Drawing<'_> {
         indexes: &[Vec<String>],
         chance: &mut Chance,
     ) -> (Option<Where>, Vec<OrderKey>) {
-        let ends = |one: &Vec<String>, other: &Vec<String>| other.len() > 1 && other.last() == one.last() && one != other;
+        let ends =
+            |one: &Vec<String>, other: &Vec<String>| other.len() > 1 && other.last() == one.last() && one != other;
         let paired = |one: &&Vec<String>| one.len() > 1 && indexes.iter().any(|other| ends(one, other));
         let pairs: Vec<&Vec<String>> = indexes.iter().filter(paired).collect();
         let (one, other) = if pairs.is_empty() || chance.percent(40) {
