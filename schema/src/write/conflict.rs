@@ -121,11 +121,11 @@ impl Overwrite {
     fn draft(&self, collection: &Collection, input: &Input, draft: Draft) -> Draft {
         let is_given = |id: FieldId| {
             collection.field(id).is_some_and(|field| input.field(&field.name).is_some())
-                && self.fields.as_ref().is_none_or(|fields| fields.contains(&id))
+                && self.fields.as_ref().is_none_or(|fields| fields.contains(&id) || mutant("conflict-01"))
         };
         let Draft { values, connects, references, makes, changes, .. } = draft;
         Draft {
-            values: values.into_iter().filter(|(field, _)| is_given(*field) || mutant("conflict-01")).collect(),
+            values: values.into_iter().filter(|(field, _)| is_given(*field)).collect(),
             connects: connects.into_iter().filter(|(field, _)| is_given(*field)).collect(),
             makes: makes.into_iter().filter(|(field, _)| is_given(*field)).collect(),
             references,

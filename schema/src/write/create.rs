@@ -182,7 +182,6 @@ fn nest<'c>(
     link: Option<Link>,
     coming: &mut Vec<Coming<'c, '_>>,
 ) -> Result<usize, Failure> {
-    sometimes("a record is created through a relation");
     desk.spend(1, &Place::Root(&nested.path))?;
     let collection = desk.collection(target);
     add(desk, (collection, nested.draft), Standing::Nested(nested.path), link, coming)
@@ -192,6 +191,9 @@ fn nest<'c>(
 async fn write(desk: &mut Desk<'_>, coming: Coming<'_, '_>, moved: bool) -> Result<change::Touched, Abort> {
     let Coming { collection, draft, id, at, link, revision } = coming;
     let place = at.place();
+    if matches!(at, Standing::Nested(_)) {
+        sometimes("a record is created through a relation");
+    }
     if let Some((_, path)) = &draft.id {
         desk.load_documents(collection.id, [id]).await?;
         if desk.document(collection.id, id).is_some() {

@@ -28,7 +28,7 @@ pub(super) fn opening() -> Vec<Operation> {
 /// One step.
 pub(super) fn draw(number: u64, rng: &mut Rng) -> Operation {
     // First there must be something to work on.
-    Operation::of(match if number <= 4 { rng.below(8) } else { rng.below(28) } {
+    Operation::of(match if number <= 4 { rng.below(8) } else { rng.below(33) } {
         0..=4 => vec![Part::Create { of: Table::Book, rows: vec![new_book(rng)] }],
         5 | 6 => vec![Part::Create { of: Table::Chapter, rows: several(rng, new_chapter) }],
         7 | 8 => vec![Part::Create { of: Table::Remark, rows: several(rng, new_remark) }],
@@ -57,7 +57,8 @@ pub(super) fn draw(number: u64, rng: &mut Rng) -> Operation {
             let table = *rng.pick(&[Table::Author, Table::Shelf, Table::Book, Table::Topic]);
             vec![Part::Get { of: table, by: "name".into(), value: Datum::Text(name(table, rng)) }]
         }
-        _ => both_sides(),
+        26 | 27 => both_sides(),
+        _ => vec![Part::Change(writes_through(rng))],
     })
 }
 
@@ -141,6 +142,42 @@ fn relinks(rng: &mut Rng) -> Change {
         relinking.connects = vec![name(others, rng)];
         relinking.disconnects = names(others, 2, rng);
         relinking.disconnects.retain(|name| !relinking.connects.contains(name));
+    }
+    Change { relinkings: vec![relinking], ..Change::of(table, name(table, rng)) }
+}
+
+/// Records are created, changed and deleted through a relation of another. Some names only come to be in this way.
+fn writes_through(rng: &mut Rng) -> Change {
+    let (table, field, others) = *rng.pick(&[
+        (Table::Book, "chapters", Table::Chapter),
+        (Table::Book, "topics", Table::Topic),
+        (Table::Chapter, "remarks", Table::Remark),
+        (Table::Shelf, "books", Table::Book),
+    ]);
+    let mut relinking = Relinking { field: field.into(), ..Relinking::default() };
+    let is_ranked = matches!(others, Table::Chapter | Table::Book);
+    for _ in 0..rng.between(0, 2) {
+        let word = others.words().0;
+        let mut fields = Vec::new();
+        if is_ranked {
+            fields.push(("rank", rank(rng)));
+        }
+        if others == Table::Book {
+            fields.push(("author", reference(Table::Author, rng)));
+        }
+        relinking.creates.push(NewRow::new(format!("{word}{}", rng.below(24)), fields));
+    }
+    relinking.creates.sort_by(|one, other| one.name.cmp(&other.name));
+    relinking.creates.dedup_by(|one, other| one.name == other.name);
+    // Mostly alone: most records are not related to this one, and then nothing of it is done.
+    if is_ranked && (relinking.creates.is_empty() || rng.chance(1, 6)) {
+        relinking.updates = vec![NewRow::new(name(others, rng), [("rank", rank(rng))])];
+    }
+    match rng.below(6) {
+        0 if relinking.updates.is_empty() => relinking.deletes = vec![name(others, rng)],
+        1 if is_ranked => relinking.deletes_all = Some(Filter::test("rank", Operator::Lt(rank(rng)))),
+        2 => relinking.deletes_all = Some(Filter::test("name", Operator::Gte(reference(others, rng)))),
+        _ => {}
     }
     Change { relinkings: vec![relinking], ..Change::of(table, name(table, rng)) }
 }

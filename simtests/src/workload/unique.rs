@@ -2,7 +2,7 @@
 
 use super::rows::filter::{Datum, Filter, Operator, OrderKey};
 use super::rows::table::Table;
-use super::rows::{Change, NewRow, Operation, Part, Query};
+use super::rows::{Change, Meeting, NewRow, Operation, Part, Query};
 use crate::rng::Rng;
 
 /// Persons by name.
@@ -15,7 +15,7 @@ const SEATS: u64 = 3;
 
 /// One step.
 pub(super) fn draw(rng: &mut Rng) -> Operation {
-    Operation::of(match rng.below(16) {
+    Operation::of(match rng.below(22) {
         0..=4 => vec![Part::Create { of: Table::Person, rows: vec![new_person(rng)] }],
         5 => {
             let mut rows: Vec<NewRow> = (0..rng.between(2, 3)).map(|_| new_person(rng)).collect();
@@ -29,7 +29,9 @@ pub(super) fn draw(rng: &mut Rng) -> Operation {
         12 | 13 => vec![get(rng)],
         // What somebody else has, looked for before it is taken.
         14 => vec![get(rng), Part::Change(change(rng)), get(rng)],
-        _ => vec![Part::List(everybody(rng))],
+        15 => vec![Part::List(everybody(rng))],
+        16..=19 => vec![meets(rng)],
+        _ => vec![upserts(rng)],
     })
 }
 
@@ -61,6 +63,34 @@ fn value(field: &str, rng: &mut Rng) -> Datum {
 fn new_person(rng: &mut Rng) -> NewRow {
     let fields: Vec<_> = ["mail", "number", "room", "seat"].map(|field| (field, value(field, rng))).into();
     NewRow::new(person(rng), fields)
+}
+
+/// Persons who may be there already, by their name, their mail or their number.
+fn meets(rng: &mut Rng) -> Part {
+    let by = *rng.pick(&["name", "mail", "mail", "number"]);
+    let fields: &[&str] = match by {
+        "name" => &["mail", "number"],
+        "mail" => &["number", "room", "seat"],
+        _ => &["mail"],
+    };
+    let overwrites = rng.chance(2, 3).then(|| fields.iter().map(|field| (*field).to_owned()).collect());
+    let filter = (overwrites.is_some() && rng.chance(1, 2)).then(|| {
+        let room = Datum::Int(rng.below(ROOMS) as i64);
+        Filter::test("room", Operator::Eq(room))
+    });
+    let rows = (0..rng.between(1, 3)).map(|_| new_person(rng)).collect();
+    Part::Meet { of: Table::Person, rows, meeting: Meeting { by: by.into(), overwrites, filter } }
+}
+
+fn upserts(rng: &mut Rng) -> Part {
+    let mut row = new_person(rng);
+    let by = *rng.pick(&["name", "mail"]);
+    if by == "mail" {
+        row.fields.insert(by.into(), mail(rng));
+    }
+    let field = if by == "mail" { "seat" } else { "mail" };
+    let fields = [(field.to_owned(), value(field, rng))].into();
+    Part::Upsert { of: Table::Person, by: by.into(), row, fields }
 }
 
 fn change(rng: &mut Rng) -> Change {

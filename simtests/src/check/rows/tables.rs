@@ -5,7 +5,7 @@ use super::predicate;
 use crate::check::model::Refusal;
 use crate::workload::rows::filter::{Datum, Filter, OrderKey, target};
 use crate::workload::rows::table::{Kind, OnDelete, Table};
-use crate::workload::rows::{Below, Change, NewRow, Operation, Part, Query, Relinking, Walk};
+use crate::workload::rows::{Below, Change, Meeting, NewRow, Operation, Part, Query, Relinking, Walk};
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +109,25 @@ impl Tables {
                 let shown: Vec<Value> = rows.iter().map(|row| self.show(*of, &row.name)).collect();
                 Expected::Payload(json!({ many: shown, "affectedCount": rows.len() }))
             }
+            Part::Meet { of, rows, meeting } => {
+                let met = self.meet(*of, rows, meeting, version)?;
+                let (_, many) = of.words();
+                let shown: Vec<Value> = met.iter().map(|(name, _)| self.show(*of, name)).collect();
+                let affected = met.iter().filter(|(_, written)| *written).count();
+                Expected::Payload(json!({ many: shown, "affectedCount": affected }))
+            }
+            Part::Upsert { of, by, row, fields } => {
+                let there = self.having(*of, by, row);
+                let name = there.clone().unwrap_or_else(|| row.name.clone());
+                match &there {
+                    Some(name) => {
+                        self.change(&Change { fields: fields.clone(), ..Change::of(*of, name.as_str()) }, version)?;
+                    }
+                    None => self.create(*of, row, version)?,
+                }
+                let (one, _) = of.words();
+                Expected::Payload(json!({ "created": there.is_none(), one: self.show(*of, &name) }))
+            }
             Part::Change(change) => {
                 self.change(change, version)?;
                 let (one, _) = change.of.words();
@@ -118,7 +137,7 @@ impl Tables {
                 self.row(*of, name).ok_or(MISSING)?;
                 let (one, _) = of.words();
                 let shown = json!({ one: self.show(*of, name) });
-                self.delete(*of, name, version)?;
+                self.delete(*of, std::slice::from_ref(name), version)?;
                 Expected::Payload(shown)
             }
             Part::Get { of, by, value } => {
@@ -140,6 +159,44 @@ impl Tables {
         self.fits(of, &new.name, &row, taken, missing)?;
         self.put(of, &new.name, normal(of, row));
         Ok(())
+    }
+
+    /// The record that has the value of a unique field that a new one would have. Nulls are not equal.
+    fn having(&self, of: Table, by: &str, row: &NewRow) -> Option<String> {
+        if by == "name" {
+            return self.row(of, &row.name).map(|_| row.name.clone());
+        }
+        let value = row.fields.get(by).filter(|value| **value != Datum::Null)?;
+        self.of(of).find(|(_, row)| row.field(by) == value).map(|(name, _)| name.clone())
+    }
+
+    /// Creates records, or does with those that are there what is said. The record of each, and whether it was written.
+    fn meet(
+        &mut self,
+        of: Table,
+        rows: &[NewRow],
+        meeting: &Meeting,
+        version: u64,
+    ) -> Result<Vec<(String, bool)>, Refusal> {
+        let mut met = Vec::new();
+        for row in rows {
+            let Some(name) = self.having(of, &meeting.by, row) else {
+                self.create(of, row, version)?;
+                met.push((row.name.clone(), true));
+                continue;
+            };
+            let lets = |filter: &Filter| predicate::truth(self, of, &name, filter) == Some(true);
+            let overwritten = meeting.overwrites.as_ref().filter(|_| meeting.filter.as_ref().is_none_or(lets));
+            if let Some(fields) = overwritten {
+                // An input of a create says nothing of what is null.
+                let is_given = |value: &Datum| *value != Datum::Null;
+                let given = row.fields.iter().filter(|(field, value)| fields.contains(field) && is_given(value));
+                let fields = given.map(|(field, value)| (field.clone(), value.clone())).collect();
+                self.change(&Change { fields, ..Change::of(of, name.as_str()) }, version)?;
+            }
+            met.push((name, overwritten.is_some()));
+        }
+        Ok(met)
     }
 
     /// Refuses values that others hold, and references to nothing.
@@ -185,7 +242,9 @@ impl Tables {
         }
         let named = |relinking: &Relinking| {
             let sets = relinking.sets.iter().flatten();
-            Datum::Names(relinking.connects.iter().chain(&relinking.disconnects).chain(sets).cloned().collect())
+            let changed = relinking.updates.iter().map(|row| &row.name).chain(&relinking.deletes);
+            let moved = relinking.connects.iter().chain(&relinking.disconnects);
+            Datum::Names(moved.chain(sets).chain(changed).cloned().collect())
         };
         let missing = change.fields.iter().any(|(field, value)| !self.leads_somewhere(of, field, value))
             || change.relinkings.iter().any(|each| !self.leads_somewhere(of, &each.field, &named(each)));
@@ -202,8 +261,37 @@ impl Tables {
         Ok(())
     }
 
-    /// First what goes goes, then what comes comes.
+    /// First what stays is changed and what is deleted goes, then what goes goes, then what comes comes, new ones last.
     fn relink(&mut self, of: Table, name: &str, relinking: &Relinking, version: u64) -> Result<(), Refusal> {
+        let field = &relinking.field;
+        let target = target(of, field);
+        let changed = relinking.updates.iter().map(|row| &row.name).chain(&relinking.deletes);
+        let related = self.related(of, name, field);
+        if changed.into_iter().any(|other| !related.contains(&other.as_str())) {
+            return Err(MISSING);
+        }
+        for row in &relinking.updates {
+            self.change(&Change { fields: row.fields.clone(), ..Change::of(target, row.name.as_str()) }, version)?;
+        }
+        let mut doomed = relinking.deletes.clone();
+        if let Some(filter) = &relinking.deletes_all {
+            let lets = |other: &&str| predicate::truth(self, target, other, filter) == Some(true);
+            doomed.extend(self.related(of, name, field).into_iter().filter(lets).map(str::to_owned));
+        }
+        self.delete(target, &doomed, version)?;
+        self.move_links(of, name, relinking, version)?;
+        for row in &relinking.creates {
+            let mut row = row.clone();
+            if let Kind::Many(_, there) = of.kind(field) {
+                row.fields.insert(there.to_owned(), Datum::Text(name.to_owned()));
+            }
+            self.create(target, &row, version)?;
+            self.link(of, name, field, &row.name, version);
+        }
+        Ok(())
+    }
+
+    fn move_links(&mut self, of: Table, name: &str, relinking: &Relinking, version: u64) -> Result<(), Refusal> {
         let field = &relinking.field;
         let there: Vec<String> = self.related(of, name, field).into_iter().map(str::to_owned).collect();
         let stays = |other: &String| {
@@ -282,8 +370,8 @@ impl Tables {
         }
     }
 
-    fn delete(&mut self, of: Table, name: &str, version: u64) -> Result<(), Refusal> {
-        let mut doomed = BTreeSet::from([(of, name.to_owned())]);
+    fn delete(&mut self, of: Table, names: &[String], version: u64) -> Result<(), Refusal> {
+        let mut doomed: BTreeSet<(Table, String)> = names.iter().map(|name| (of, name.clone())).collect();
         loop {
             let more: Vec<(Table, String)> = self
                 .holders(&doomed)

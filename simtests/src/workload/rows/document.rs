@@ -2,7 +2,7 @@
 
 use super::filter::Datum;
 use super::table::{Kind, Table};
-use super::{Change, GATE, NewRow, Operation, Part, Query, Relinking, Walk};
+use super::{Change, GATE, Meeting, NewRow, Operation, Part, Query, Relinking, Walk};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -53,7 +53,9 @@ impl Operation {
                 draft.body += if std::mem::replace(&mut open, true) { "} } " } else { "" };
             }
             match part {
-                Part::Create { of, rows } => create(&mut draft, place, *of, rows),
+                Part::Create { of, rows } => create(&mut draft, place, *of, rows, None),
+                Part::Meet { of, rows, meeting } => create(&mut draft, place, *of, rows, Some(meeting)),
+                Part::Upsert { of, by, row, fields } => upsert(&mut draft, place, (*of, by), row, fields),
                 Part::Change(it) => change(&mut draft, place, it),
                 Part::Delete { of, name } => delete(&mut draft, place, *of, name),
                 Part::Get { of, by, value } => {
@@ -80,19 +82,52 @@ fn scalar(kind: Kind) -> &'static str {
     }
 }
 
-fn create(draft: &mut Draft, place: usize, of: Table, rows: &[NewRow]) {
-    let input = |row: &NewRow| {
-        let mut input = fields(of, &row.fields, false);
-        input.insert("name".into(), json!(row.name));
-        Value::Object(input)
-    };
-    let data: Vec<Value> = rows.iter().map(input).collect();
+fn create(draft: &mut Draft, place: usize, of: Table, rows: &[NewRow], meeting: Option<&Meeting>) {
+    let data: Vec<Value> = rows.iter().map(|row| new(of, row)).collect();
     let data = draft.variable(format!("d{place}"), &format!("[{}Create!]!", of.type_name()), json!(data));
+    let conflict = meeting.map(|meeting| {
+        let action = if meeting.overwrites.is_some() { "UPDATE" } else { "IGNORE" };
+        let mut conflict = json!({ "key": meeting.by.to_uppercase(), "action": action });
+        if let Some(fields) = &meeting.overwrites {
+            conflict["update"] = fields.iter().map(|field| field.to_uppercase()).collect();
+        }
+        if let Some(filter) = &meeting.filter {
+            conflict["where"] = filter.json(of);
+        }
+        let conflict = draft.variable(format!("m{place}"), &format!("{}Conflict", of.type_name()), conflict);
+        format!(", onConflict: {conflict}")
+    });
+    let conflict = conflict.unwrap_or_default();
     let (_, many) = of.words();
     let _ = write!(
         draft.body,
-        "p{place}: create{}(data: {data}) {{ {many} {{ {} }} affectedCount commit {{ version }} query {{ __typename ",
+        "p{place}: create{}(data: {data}{conflict}) {{ {many} {{ {} }} affectedCount commit {{ version }} query {{ __typename ",
         of.many_name(),
+        of.selection()
+    );
+}
+
+/// The input of a record that is created.
+fn new(of: Table, row: &NewRow) -> Value {
+    let mut input = fields(of, &row.fields, false);
+    input.insert("name".into(), json!(row.name));
+    Value::Object(input)
+}
+
+fn upsert(draft: &mut Draft, place: usize, (of, by): (Table, &str), row: &NewRow, changed: &BTreeMap<String, Datum>) {
+    let kind = of.kind(by);
+    let value =
+        if by == "name" { json!(row.name) } else { row.fields.get(by).map_or(Value::Null, |value| value.json(kind)) };
+    let value = draft.variable(format!("n{place}"), scalar(kind), value);
+    let create = draft.variable(format!("d{place}"), &format!("{}Create!", of.type_name()), new(of, row));
+    let update = Value::Object(fields(of, changed, true));
+    let update = draft.variable(format!("u{place}"), &format!("{}Update", of.type_name()), update);
+    let (one, _) = of.words();
+    let _ = write!(
+        draft.body,
+        "p{place}: upsert{}(by: {{ {by}: {value} }}, create: {create}, update: {update}) \
+         {{ created {one} {{ {} }} commit {{ version }} query {{ __typename ",
+        of.type_name(),
         of.selection()
     );
 }
@@ -103,7 +138,7 @@ fn change(draft: &mut Draft, place: usize, change: &Change) {
     let mut arguments = format!("by: {{ name: {name} }}");
     let mut data = fields(of, &change.fields, true);
     for relinking in &change.relinkings {
-        data.insert(relinking.field.clone(), relinked(relinking));
+        data.insert(relinking.field.clone(), relinked(super::filter::target(of, &relinking.field), relinking));
     }
     if !data.is_empty() {
         let data = draft.variable(format!("d{place}"), &format!("{}Update", of.type_name()), Value::Object(data));
@@ -156,7 +191,7 @@ fn fields(of: Table, fields: &BTreeMap<String, Datum>, update: bool) -> Map<Stri
     fields.iter().map(one).filter(|(_, said)| update || !said.is_null()).collect()
 }
 
-fn relinked(relinking: &Relinking) -> Value {
+fn relinked(target: Table, relinking: &Relinking) -> Value {
     let keys = |names: &[String]| names.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>();
     let mut input = Map::new();
     if !relinking.connects.is_empty() {
@@ -167,6 +202,20 @@ fn relinked(relinking: &Relinking) -> Value {
     }
     if let Some(sets) = &relinking.sets {
         input.insert("set".into(), json!(keys(sets)));
+    }
+    if !relinking.creates.is_empty() {
+        let rows = relinking.creates.iter().map(|row| new(target, row)).collect();
+        input.insert("create".into(), rows);
+    }
+    if !relinking.updates.is_empty() {
+        let update = |row: &NewRow| json!({ "by": { "name": row.name }, "data": fields(target, &row.fields, true) });
+        input.insert("update".into(), relinking.updates.iter().map(update).collect());
+    }
+    if !relinking.deletes.is_empty() {
+        input.insert("delete".into(), json!(keys(&relinking.deletes)));
+    }
+    if let Some(filter) = &relinking.deletes_all {
+        input.insert("deleteMany".into(), filter.json(target));
     }
     Value::Object(input)
 }

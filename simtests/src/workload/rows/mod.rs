@@ -39,7 +39,7 @@ impl NewRow {
 }
 
 /// What becomes of the records that a field leads to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Relinking {
     /// The field.
@@ -53,6 +53,41 @@ pub struct Relinking {
     /// These and no others stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sets: Option<Vec<String>>,
+    /// These are created through it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub creates: Vec<NewRow>,
+    /// These are changed through it: their names, and fields with other values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub updates: Vec<NewRow>,
+    /// These are deleted through it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deletes: Vec<String>,
+    /// Those of its records that this lets through are deleted too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletes_all: Option<Filter>,
+}
+
+/// What a create does with records that have the same value of a unique field already.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Meeting {
+    /// The field.
+    pub by: String,
+    /// The fields that are overwritten; they stay as they are when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overwrites: Option<Vec<String>>,
+    /// Which records are overwritten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+}
+
+impl Relinking {
+    fn form(&self) -> String {
+        let mark = |is_there: bool, mark: &'static str| if is_there { mark } else { "" };
+        let creates = mark(!self.creates.is_empty(), "+");
+        let updates = mark(!self.updates.is_empty(), "~");
+        let deletes = mark(!self.deletes.is_empty() || self.deletes_all.is_some(), "-");
+        format!("{}{creates}{updates}{deletes}", self.field)
+    }
 }
 
 /// A change of one record; what is absent stays.
@@ -132,6 +167,26 @@ pub enum Part {
         /// Which.
         rows: Vec<NewRow>,
     },
+    /// Creates records that are not there, and does something else with those that are.
+    Meet {
+        /// Of which table.
+        of: Table,
+        /// Which.
+        rows: Vec<NewRow>,
+        /// What else.
+        meeting: Meeting,
+    },
+    /// Creates a record, or changes it when it is there.
+    Upsert {
+        /// Of which table.
+        of: Table,
+        /// The unique field that tells whether it is there.
+        by: String,
+        /// What is created.
+        row: NewRow,
+        /// Fields that get another value when it is there.
+        fields: BTreeMap<String, Datum>,
+    },
     /// Changes a record.
     Change(Change),
     /// Deletes a record.
@@ -159,7 +214,7 @@ pub enum Part {
 impl Part {
     /// True when it makes the operation a mutation.
     pub fn writes(&self) -> bool {
-        matches!(self, Part::Create { .. } | Part::Change(_) | Part::Delete { .. })
+        !matches!(self, Part::Get { .. } | Part::List(_) | Part::Walk(_))
     }
 
     /// Its form without its values.
@@ -171,9 +226,14 @@ impl Part {
         let filter = |filter: &Option<Filter>| filter.as_ref().map_or_else(String::new, Filter::form);
         match self {
             Part::Create { of, rows } => format!("create {of:?}{}", if rows.len() > 1 { "s" } else { "" }),
+            Part::Meet { of, meeting, .. } => {
+                let how = if meeting.overwrites.is_some() { "overwrite" } else { "leave" };
+                format!("create {of:?} or {how} by {}{}", meeting.by, meeting.filter.as_ref().map_or("", |_| " if"))
+            }
+            Part::Upsert { of, by, .. } => format!("upsert {of:?} by {by}"),
             Part::Change(change) => {
                 let fields: Vec<&str> = change.fields.keys().map(String::as_str).collect();
-                let links: Vec<&str> = change.relinkings.iter().map(|each| each.field.as_str()).collect();
+                let links: Vec<String> = change.relinkings.iter().map(Relinking::form).collect();
                 let condition = change.condition.as_ref().map_or("", |_| " if");
                 let version = change.version.map_or("", |_| " ifVersion");
                 format!("change {:?} {}{}{condition}{version}", change.of, fields.join("+"), links.join("+"))
