@@ -1,6 +1,6 @@
 # Every command that a contributor needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help check format lint test sim reality bench serve deny
+.PHONY: help check format lint test sim reality bench serve deny playground
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ endif
 
 serve: ## A database in ./vivarium-data on 127.0.0.1:4000
 	cargo run --release -- serve
+
+playground: ## Builds the page into playground/dist, which is committed; needs Node
+	cd playground && npm ci --silent --no-audit --no-fund --ignore-scripts && npm run --silent build
 
 deny: ## Licences, bans and sources of all dependencies
 	cargo deny --offline check bans licenses sources

@@ -236,17 +236,50 @@ fn a_browser_gets_the_page_under_a_strict_policy() {
     let place = Place::new();
     let server = place.serve();
     let browser = [("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
-    for path in ["/", "/graphql"] {
+    let mut policies = std::collections::BTreeSet::new();
+    for path in ["/", "/graphql", "/playground/", "/playground/data/deep/link"] {
         let page = server.request("GET", path, &browser, b"");
-        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")), "{path}");
+        assert_eq!(page.header("cache-control"), Some("no-store"));
         let policy = page.header("content-security-policy").unwrap();
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+        assert!(nonce.len() == 32 && page.text().contains(nonce) && !page.text().contains("__CSP_NONCE__"));
+        assert!(policies.insert(policy.to_owned()), "every response has a nonce of its own");
     }
-    assert_eq!(
-        server.request("GET", "/playground/page.js", &[], b"").header("content-type"),
-        Some("text/javascript; charset=utf-8")
-    );
-    assert_eq!(server.request("GET", "/playground/../Cargo.toml", &[], b"").status, 404);
+    for wrong in ["/playground/../Cargo.toml", "/playground/assets/nope.js", "/playground/nope.map"] {
+        let missing = server.request("GET", wrong, &browser, b"");
+        assert_eq!(
+            (missing.status, missing.header("content-type")),
+            (404, Some("text/plain; charset=utf-8")),
+            "{wrong}"
+        );
+    }
+    assert_eq!(server.request("POST", "/", &[], b"").status, 405);
+}
+
+#[test]
+fn the_files_of_the_page_are_compressed_and_known_by_their_tags() {
+    let place = Place::new();
+    let server = place.serve();
+    let script = "/playground/assets/app.js";
+    let plain = server.request("GET", script, &[], b"");
+    assert_eq!((plain.status, plain.header("content-type")), (200, Some("text/javascript; charset=utf-8")));
+    assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("Accept-Encoding")));
+    let mut tags = vec![plain.header("etag").unwrap().to_owned()];
+    for encoding in ["gzip", "br"] {
+        let packed = server.request("GET", script, &[("accept-encoding", encoding)], b"");
+        assert_eq!(packed.header("content-encoding"), Some(encoding));
+        assert!(packed.body.len() * 2 < plain.body.len(), "{encoding}");
+        let tag = packed.header("etag").unwrap().to_owned();
+        let known = [("accept-encoding", encoding), ("if-none-match", tag.as_str())];
+        let again = server.request("GET", script, &known, b"");
+        assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, Some(tag.as_str())));
+        assert!(!tags.contains(&tag), "an encoding has a tag of its own");
+        tags.push(tag);
+    }
+    assert_eq!(server.request("HEAD", script, &[], b"").body.len(), 0);
+    assert_eq!(server.request("POST", script, &[], b"").status, 405);
 }
 
 #[test]

@@ -96,6 +96,12 @@ impl Front {
         &self.inner.metrics.requests
     }
 
+    /// Differs between all responses, and nobody guesses it.
+    pub(super) fn nonce(&self) -> u128 {
+        let runtime = self.inner.hosted.node().runtime();
+        u128::from(runtime.random()) << 64 | u128::from(runtime.random())
+    }
+
     /// A place among those that run at once; `None` when too many wait for one already.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         if let Ok(permit) = self.inner.turns.try_acquire() {
@@ -126,9 +132,9 @@ impl Front {
             _ if !matches!(*request.method(), Method::GET | Method::HEAD) => only_get(&request),
             "/schema.graphql" => schema::answer(self, &request, &request_id).await,
             "/metrics" => watch::metrics(self),
-            "/" => page::home(),
-            _ => match path.strip_prefix("/playground/").and_then(page::asset) {
-                Some(response) => response,
+            "/" => page::home(self.nonce()),
+            _ => match path.strip_prefix("/playground/") {
+                Some(path) => page::below(path, &request, || self.nonce()).unwrap_or_else(not_found),
                 None => not_found(),
             },
         }

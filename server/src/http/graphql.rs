@@ -29,7 +29,7 @@ pub async fn answer(front: &Front, mut request: Request, request_id: String) -> 
         return not_acceptable().into_response(Media::Json, &request_id);
     };
     if media == Media::Html && request.method() == Method::GET && request.uri().query().is_none() {
-        return super::page::home();
+        return super::page::home(front.nonce());
     }
     let media = if media == Media::Html { Media::Json } else { media };
     match decode(front, &mut request).await {

@@ -53,7 +53,8 @@ fn entity_tag(sdl: &str, version: u32) -> String {
     tag
 }
 
-fn matches_tag(known: &str, tag: &str) -> bool {
+/// Whether `If-None-Match` names the tag.
+pub(super) fn matches_tag(known: &str, tag: &str) -> bool {
     known.trim() == "*" || known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
 }
 

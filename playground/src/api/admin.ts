@@ -1,0 +1,139 @@
+//! The control plane, typed: one function for each thing that a page asks of it.
+
+import { AdminFault, type GraphQLFault, NoAnswer, StrangeAnswer } from './errors';
+
+async function admin<T>(query: string, variables?: Record<string, unknown>): Promise<T> {
+  let response: Response;
+  let raw: string;
+  try {
+    response = await fetch('/admin/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify({ query, variables }),
+    });
+    raw = await response.text();
+  } catch (error) {
+    throw new NoAnswer(error);
+  }
+  let answer: { data?: T; errors?: GraphQLFault[] };
+  try {
+    answer = JSON.parse(raw);
+  } catch {
+    throw new StrangeAnswer(response.status, raw);
+  }
+  if (answer.errors?.length || !answer.data)
+    throw new AdminFault(answer.errors ?? [{ message: 'The answer is empty.' }]);
+  return answer.data;
+}
+
+export interface Health {
+  status: { release: string; node: string; role: string; voters: string[]; learners: string[]; documents: string };
+  schema: { version: number };
+}
+
+/** What the top bar shows. */
+export const health = () =>
+  admin<Health>('{ status { release node role voters learners documents } schema { version } }');
+
+export type Safety = 'SAFE' | 'NEEDS_BACKFILL' | 'BREAKING';
+
+export interface Change {
+  coordinate: string;
+  description: string;
+  safety: Safety;
+}
+
+export interface SchemaFault {
+  message: string;
+  line: number;
+  column: number;
+  rule: string;
+}
+
+export interface DeclaredSchema {
+  sdl: string;
+  version: number;
+}
+
+export interface PastSchema extends DeclaredSchema {
+  appliedMicros: string;
+}
+
+/** The schema that is applied. */
+export const declaredSchema = async () =>
+  (await admin<{ schema: DeclaredSchema }>('{ schema { sdl version } }')).schema;
+
+/** Schemas applied so far, newest first. */
+export const schemaHistory = async () =>
+  (await admin<{ schemaHistory: PastSchema[] }>('{ schemaHistory(limit: 100) { version appliedMicros sdl } }'))
+    .schemaHistory;
+
+export type Difference =
+  | { __typename: 'SchemaDiff'; changes: Change[] }
+  | { __typename: 'InvalidSchema'; errors: SchemaFault[] };
+
+/** What applying a schema would change. */
+export const diffSchema = async (sdl: string) =>
+  (
+    await admin<{ diffSchema: Difference }>(
+      `query ($sdl: String!) { diffSchema(sdl: $sdl) { __typename
+        ... on SchemaDiff { changes { coordinate description safety } }
+        ... on InvalidSchema { errors { message line column rule } } } }`,
+      { sdl },
+    )
+  ).diffSchema;
+
+export type Applied =
+  | { __typename: 'AppliedSchema'; version: number; backfilled: string; changes: Change[] }
+  | { __typename: 'InvalidSchema'; errors: SchemaFault[] }
+  | { __typename: 'RefusedChange'; reason: string }
+  | { __typename: 'VersionMismatch'; expected: number; found: number };
+
+export interface ApplyOptions {
+  dryRun: boolean;
+  force: boolean;
+  expectedVersion: number;
+}
+
+/** Applies a schema, or tries how that would go. */
+export const applySchema = async (sdl: string, options: ApplyOptions) =>
+  (
+    await admin<{ applySchema: Applied }>(
+      `mutation ($sdl: String!, $dryRun: Boolean!, $force: Boolean!, $expectedVersion: Int) {
+        applySchema(sdl: $sdl, dryRun: $dryRun, force: $force, expectedVersion: $expectedVersion) { __typename
+          ... on AppliedSchema { version backfilled changes { coordinate description safety } }
+          ... on InvalidSchema { errors { message line column rule } }
+          ... on RefusedChange { reason }
+          ... on VersionMismatch { expected found } } }`,
+      { sdl, ...options },
+    )
+  ).applySchema;
+
+export interface Index {
+  collection: string;
+  name: string;
+  fields: string[];
+  unique: boolean;
+  ready: boolean;
+  relation: boolean;
+}
+
+/** All indexes, those of relations included. */
+export const indexes = async () =>
+  (await admin<{ indexes: Index[] }>('{ indexes { collection name fields unique ready relation } }')).indexes;
+
+export type Explained =
+  | { __typename: 'Explanation'; plan: string }
+  | { __typename: 'RefusedOperation'; errors: GraphQLFault[] };
+
+/** How an operation would be executed, as text. Nothing runs. */
+export const explain = async (query: string, variables?: unknown, operationName?: string) =>
+  (
+    await admin<{ explain: Explained }>(
+      `query ($query: String!, $variables: JSON, $operationName: String) {
+        explain(query: $query, variables: $variables, operationName: $operationName) { __typename
+          ... on Explanation { plan }
+          ... on RefusedOperation { errors { message locations { line column } } } } }`,
+      { query, variables, operationName },
+    )
+  ).explain;
