@@ -133,15 +133,15 @@ fn plans_tell_what_each_kind_is_read_by() {
             .explain("{ authoreds(orderBy: { createdAt: ASC }, first: 2) { nodes { author { handle } } } }", json!({}))
             .await;
         insta::assert_snapshot!(plan, @r#"
-query cost=2
-  authoreds: Post and Comment merged, first 2
-    index createdAt on Post [] in order, rows~10000 cost~15
-    scan of all Comment, rows~10000 cost~33000
-    sort by createdAt asc, id asc
-    author: User by reference
-    author: User by reference
-warning: No index serves the order of "authoreds": every Comment is read. It would be served by @index(fields: ["createdAt"]).
-"#);
+        query cost=2
+          authoreds: Post and Comment merged, first 2
+            index createdAt on Post [] in order, rows~10000 cost~15
+            scan of all Comment, rows~3 cost~10
+            sort by createdAt asc, id asc
+            author: User by reference
+            author: User by reference
+        warning: No index serves the order of "authoreds": every Comment is read. It would be served by @index(fields: ["createdAt"]).
+        "#);
         let node = "query($id: ID!) { node(id: $id) { ... on Authored { createdAt } ... on FeedItem { __typename } } }";
         let id =
             server.data("{ posts(first: 1, orderBy: { createdAt: ASC }) { nodes { id } } }", json!({})).await["posts"]

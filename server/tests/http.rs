@@ -94,6 +94,13 @@ fn a_version_is_named_and_waited_for_and_a_key_makes_a_retry_the_same() {
     for wrong in ["", &"k".repeat(256)] {
         assert_eq!(server.request("POST", "/graphql", &[JSON, ("idempotency-key", wrong)], query).status, 400);
     }
+    let planned = server.request("POST", "/graphql", &[JSON, ("x-explain", "plan")], query).json();
+    assert_eq!(planned["data"], json!(null));
+    assert_eq!(planned["extensions"]["plan"]["op"], "Query");
+    let analyzed = server.request("POST", "/graphql", &[JSON, ("x-explain", "analyze")], query).json();
+    assert_eq!(analyzed["data"]["notes"]["totalCount"], 1);
+    assert!(analyzed["extensions"]["plan"]["children"][0]["micros"].is_u64(), "{analyzed}");
+    assert_eq!(server.request("POST", "/graphql", &[JSON, ("x-explain", "yes")], query).status, 400);
     let insane = server.request("POST", "/graphql", &[JSON, ("x-request-id", "a b\u{7f}")], query);
     assert_ne!(insane.header("x-request-id"), Some("a b\u{7f}"));
 }

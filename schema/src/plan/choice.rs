@@ -3,11 +3,11 @@
 use super::access::{Access, Choice};
 use super::candidate::{Candidate, Chooser};
 use super::order::Order;
-use super::statistics::Statistics;
+use super::statistics::{Entries, Statistics};
 use super::tree::Via;
 use crate::catalog::{Catalog, Collection};
 use crate::filter::Filter;
-use vivarium_storage::key::Direction;
+use vivarium_storage::key::{self, Direction};
 use vivarium_storage::{CollectionId, DatabaseId, FieldId};
 
 /// What choosing needs to know.
@@ -49,12 +49,25 @@ impl Choice {
             Access::Ids(_) | Access::Links { .. } | Access::Documents { .. } => false,
         };
         let mut choice = chooser.choice(chosen);
+        choice.count(planning);
         if wanted.enough.is_some() && !wanted.counted && wanted.via.is_none() && gathers && !choice.ordered {
             let ordered = cheapest(&candidates, Candidate::streams);
             let otherwise = ordered.map(|at| Box::new(chooser.choice(candidates.swap_remove(at))));
             choice.otherwise = otherwise.map(|otherwise| (wanted.gather_max, otherwise));
         }
         choice
+    }
+
+    /// Replaces the guess of how much a scan reads. What is chosen was chosen as for a collection that has grown.
+    fn count(&mut self, planning: &Planning<'_>) {
+        if self.scans
+            && let Some(Entries::Exactly(records)) =
+                planning.statistics.records(key::documents(planning.database, self.collection))
+        {
+            let records = records as f64;
+            self.cost *= records / self.rows.max(1.0);
+            self.rows = records;
+        }
     }
 
     /// The cheapest index whose entries tell the values of `fields` of all that is wanted, and of nothing else. No

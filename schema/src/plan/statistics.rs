@@ -37,8 +37,17 @@ impl<'n> Statistics<'n> {
         Statistics { node: Some(node), snapshot: OnceCell::new(), left: Cell::new(ENTRIES_MAX) }
     }
 
+    /// How many records a collection has, as far as a look counts.
+    pub(super) fn records(&self, range: KeyRange) -> Option<Entries> {
+        self.count(Space::Document, &[range])
+    }
+
     /// How many entries lie in the ranges; `None` where that is not looked up.
     pub(super) fn entries(&self, ranges: &[KeyRange]) -> Option<Entries> {
+        self.count(Space::Index, ranges)
+    }
+
+    fn count(&self, space: Space, ranges: &[KeyRange]) -> Option<Entries> {
         if ranges.len() > RANGES_MAX || self.left.get() < LOOK_MAX + OPENING * ranges.len() {
             return None;
         }
@@ -48,7 +57,7 @@ impl<'n> Statistics<'n> {
             let limit = LOOK_MAX + 1 - found;
             let scan = Scan { range: range.clone(), reverse: false, limit };
             // What cannot be read is told when it is read for the answer.
-            snapshot.visit_keys(Space::Index, &scan, snapshot.version(), &mut |_| found += 1).ok()?;
+            snapshot.visit_keys(space, &scan, snapshot.version(), &mut |_| found += 1).ok()?;
             if found > LOOK_MAX {
                 break;
             }
