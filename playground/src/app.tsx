@@ -101,6 +101,7 @@ function useShellCommands(showHelp: () => void) {
           go('query');
         },
       })),
+      ...collections.value.map(one => ({ name: one.name, detail: 'records', act: () => go('data', one.name) })),
       { name: SHORTCUTS.help.name, detail: SHORTCUTS.help.key, act: showHelp },
       { name: 'Change the theme', detail: 'command', act: toggleTheme },
     ],

@@ -18,6 +18,7 @@ export const SHORTCUTS = {
   format: { key: 'Shift-Alt-f', name: 'Format', where: 'query' },
   search: { key: '/', name: 'Search the schema', where: 'query' },
   apply: { key: 'Mod-Shift-Enter', name: 'Apply the schema', where: 'schema' },
+  commit: { key: 'Mod-Shift-s', name: 'Commit the changes', where: 'data' },
   complete: { key: 'Ctrl-Space', name: 'Complete', where: 'editor' },
   docs: { key: 'Mod-Click', name: 'Show in the docs', where: 'editor' },
   find: { key: 'Mod-f', name: 'Find in the text', where: 'editor' },

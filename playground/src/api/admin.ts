@@ -121,19 +121,3 @@ export interface Index {
 /** All indexes, those of relations included. */
 export const indexes = async () =>
   (await admin<{ indexes: Index[] }>('{ indexes { collection name fields unique ready relation } }')).indexes;
-
-export type Explained =
-  | { __typename: 'Explanation'; plan: string }
-  | { __typename: 'RefusedOperation'; errors: GraphQLFault[] };
-
-/** How an operation would be executed, as text. Nothing runs. */
-export const explain = async (query: string, variables?: unknown, operationName?: string) =>
-  (
-    await admin<{ explain: Explained }>(
-      `query ($query: String!, $variables: JSON, $operationName: String) {
-        explain(query: $query, variables: $variables, operationName: $operationName) { __typename
-          ... on Explanation { plan }
-          ... on RefusedOperation { errors { message locations { line column } } } } }`,
-      { query, variables, operationName },
-    )
-  ).explain;

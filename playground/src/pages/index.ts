@@ -18,4 +18,5 @@ export const PAGES: Page[] = [
     icon: 'M4 4h5v4H4zM12 12h5v4h-5zM6.5 8v6H12',
     load: () => import('./schema/Schema'),
   },
+  { id: 'data', name: 'Data', icon: 'M3 4h14v12H3zM3 8h14M3 12h14M8 4v12', load: () => import('./data/Data') },
 ];

@@ -56,8 +56,7 @@ describe('query', { skip }, () => {
     const { page } = watched;
     await write(page, 'Operation', '{ customers(first: 3) { nodes { ema');
     await page.keyboard.press('Control+Space');
-    await page.locator('.cm-tooltip-autocomplete li', { hasText: 'email' }).waitFor();
-    await page.keyboard.press('Enter');
+    await page.locator('.cm-tooltip-autocomplete li', { hasText: 'email' }).first().click();
     assert.match(await textOf(page, 'Operation'), /email/);
     await write(page, 'Operation', '{ customers(first: 3) { nodes { emial } } }');
     await page.locator('.cm-lintRange-error', { hasText: 'emial' }).waitFor();

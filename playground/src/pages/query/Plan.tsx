@@ -78,21 +78,7 @@ export function PlanView({ outcome, writes, explain }: Props) {
           </table>
         </div>
       )}
-      {plan?.text && <PlanText text={plan.text} />}
     </div>
-  );
-}
-
-function PlanText({ text }: { text: string }) {
-  return (
-    <pre class="pad">
-      {text.split('\n').map((line, at) => (
-        <span key={at} class={line.startsWith('warning:') ? 'warn' : ''}>
-          {line.startsWith('warning:') ? `⚠ ${line.slice(9)}` : line}
-          {'\n'}
-        </span>
-      ))}
-    </pre>
   );
 }
 

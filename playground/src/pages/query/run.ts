@@ -1,7 +1,6 @@
 //! Running an operation: one at a time, cancellable, recorded. What came of it belongs to its tab.
 
 import { signal } from '@preact/signals';
-import { explain as askForPlan } from '../../api/admin';
 import { type GraphQLFault, isCancelled, messageOf } from '../../api/errors';
 import { execute, type PlanNode, type Reply } from '../../api/http';
 import { record } from '../../state/history';
@@ -11,8 +10,6 @@ import { type Meant, operationAt } from './operation';
 
 export interface Plan {
   nodes?: PlanNode | PlanNode[];
-  /** A plan for people, when the server gives no other. */
-  text?: string;
   measured: boolean;
   faults?: GraphQLFault[];
 }
@@ -115,21 +112,9 @@ export async function explain(cursor: number, measured: boolean): Promise<void> 
   if (problem) return keep(tab.id, { problem });
   await alone(tab, async signal => {
     const before = outcomes.value.get(tab.id);
-    // The control plane explains and never runs: a mutation is not sent before somebody wants it done.
-    if (meant.kind === 'mutation' && !measured) return { reply: before?.reply, plan: await textPlan(tab, meant) };
     const reply = await send(tab, meant, { signal, explain: measured ? 'analyze' : 'plan' });
-    const nodes = reply.body.extensions?.plan;
-    const faults = reply.body.errors;
-    const shown = measured || faults ? reply : before?.reply;
-    if (nodes || faults) return { reply: shown, plan: { nodes, measured, faults } };
-    return { reply: shown, plan: await textPlan(tab, meant) };
+    const plan = { nodes: reply.body.extensions?.plan, measured, faults: reply.body.errors };
+    // An estimate runs nothing, so what was answered before still stands.
+    return { reply: measured || plan.faults ? reply : before?.reply, plan };
   });
-}
-
-async function textPlan(tab: Tab, meant: Meant): Promise<Plan> {
-  const variables = tab.variables.trim() ? JSON.parse(tab.variables) : undefined;
-  const explained = await askForPlan(tab.query, variables, meant.name);
-  return explained.__typename === 'Explanation'
-    ? { text: explained.plan, measured: false }
-    : { faults: explained.errors, measured: false };
 }

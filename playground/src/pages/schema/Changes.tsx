@@ -17,7 +17,8 @@ const MARKS: Record<Safety, { name: string; class: string }> = {
 export async function applyAndTell(force: boolean): Promise<void> {
   const first = applied.value?.version === 0;
   if (!(await apply({ dryRun: false, force }))) return;
-  toast(`Version ${applied.value?.version} is applied.`, { name: 'Query it', act: () => go('query') });
+  const next = first ? { name: 'Add records', act: () => go('data') } : { name: 'Query it', act: () => go('query') };
+  toast(`Version ${applied.value?.version} is applied.`, next);
   if (first)
     outcome.value = { good: true, text: 'The API is ready: every collection has queries, filters and mutations now.' };
 }
@@ -71,7 +72,8 @@ export function Changes({ onFault }: { onFault(line: number, column: number): vo
           disabled={blocked}
           onClick={() => void applyAndTell(force)}
         >
-          Apply v{(applied.value?.version ?? 0) + 1} <kbd class="optional">{shown(SHORTCUTS.apply.key)}</kbd>
+          Apply v{(applied.value?.version ?? 0) + 1}{' '}
+          {!breaking && <kbd class="optional">{shown(SHORTCUTS.apply.key)}</kbd>}
         </button>
       </div>
     </>

@@ -2,8 +2,8 @@
 
 import type { Collection, Field } from '../../collection';
 
-const BOX = { width: 168, height: 30 };
-const GAP = { x: 150, y: 44 };
+const BOX = { width: 148, height: 30 };
+const GAP = { x: 104, y: 44 };
 const MARGIN = 16;
 
 interface Edge {
