@@ -5,6 +5,7 @@
 mod command;
 mod draw;
 mod gate;
+mod marks;
 mod matrix;
 mod process;
 mod shrink;

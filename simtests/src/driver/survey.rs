@@ -2,11 +2,11 @@
 
 use super::command::{Check, Determinism, Mutants, PlanOf, Regress, Replay, Run};
 use super::process::Extras;
-use super::{draw, matrix, process, say, say_failure};
+use super::{draw, marks, matrix, process, say, say_failure};
 use crate::check::oracles;
 use crate::history::History;
 use crate::mutants::{self, Mutant};
-use crate::plan::{Plan, Profile, Wish};
+use crate::plan::{Plan, Wish};
 use crate::verdict::{Met, Report, Verdict};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -123,17 +123,7 @@ pub fn marks(run: &Run) -> Result<bool, String> {
     for (name, count) in &sum.marks {
         say(&format!("{count:>10}  {name}"));
     }
-    let mut known = include_str!("../../marks.txt").lines().collect::<Vec<_>>();
-    if run.choice.profile == Profile::Recover {
-        // Its question is another one.
-        known = include_str!("../../marks_of_recovery.txt").lines().collect();
-    } else if run.choice.profile.has_clusters() {
-        known.extend(include_str!("../../marks_of_clusters.txt").lines());
-    }
-    if matches!(run.choice.profile, Profile::Swarm | Profile::Membership) {
-        known.extend(include_str!("../../marks_of_members.txt").lines());
-    }
-    known.retain(|line| !line.starts_with('#'));
+    let known = marks::demanded(run.choice.profile, run.seeds);
     let missed: Vec<_> = known.iter().filter(|name| !sum.marks.contains_key(**name)).collect();
     for name in &missed {
         say(&format!("     never  {name}"));
