@@ -14,7 +14,7 @@ export interface PlanRow {
 /** The rows of a plan, roots first. */
 export function rowsOf(plan: PlanNode | PlanNode[] | undefined): PlanRow[] {
   const roots = plan === undefined ? [] : Array.isArray(plan) ? plan : [plan];
-  const total = roots.reduce((sum, root) => sum + (root.micros ?? 0), 0);
+  const total = roots.reduce((sum, root) => sum + timeOf(root), 0);
   const rows: PlanRow[] = [];
   const walk = (node: PlanNode, depth: number) => {
     const share = node.micros === null || node.micros === undefined || total === 0 ? undefined : node.micros / total;
@@ -24,5 +24,9 @@ export function rowsOf(plan: PlanNode | PlanNode[] | undefined): PlanRow[] {
   for (const root of roots) walk(root, 0);
   return rows;
 }
+
+/** The time of a step; one that was not measured itself took what its parts did. */
+const timeOf = (node: PlanNode): number =>
+  node.micros ?? (node.children ?? []).reduce((sum, child) => sum + timeOf(child), 0);
 
 const isScan = (node: PlanNode) => Boolean(node.warning) || /^(full ?)?scan$/i.test(node.op);

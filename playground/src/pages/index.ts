@@ -19,4 +19,10 @@ export const PAGES: Page[] = [
     load: () => import('./schema/Schema'),
   },
   { id: 'data', name: 'Data', icon: 'M3 4h14v12H3zM3 8h14M3 12h14M8 4v12', load: () => import('./data/Data') },
+  {
+    id: 'indexes',
+    name: 'Indexes',
+    icon: 'M4 5h12M4 9h8M4 13h10M4 17h5',
+    load: () => import('./indexes/Indexes'),
+  },
 ];

@@ -11,7 +11,7 @@ import { mutationOf } from '../../src/pages/data/edits';
 import { guessMapping, toInput } from '../../src/pages/data/importing';
 import { filterBack, filterFault, firstFieldOf, pageQuery, selectionOf } from '../../src/pages/data/read';
 import { ruleOf } from '../../src/pages/data/rules';
-import { withIndex } from '../../src/pages/data/suggest-index';
+import { missingIndex, withDirective, withIndex } from '../../src/pages/data/suggest-index';
 
 const schema = buildSchema(sdl);
 const collections = collectionsOf(schema);
@@ -69,6 +69,16 @@ test('an index is written at its field', () => {
     'n: Int! @default(value: 1) @index\n',
   );
   expect(withIndex(declared, 'Customer', 'email')).toBeUndefined();
+});
+
+test('the index that a plan asks for is written at its type', () => {
+  const warning = 'every Customer is read: @index(fields: ["loyaltyPoints"]) would serve it';
+  const missing = missingIndex(warning, 'scan of all Customer');
+  expect(missing).toEqual({ type: 'Customer', directive: '@index(fields: ["loyaltyPoints"])' });
+  const text = withDirective(declared, 'Customer', '@index(fields: ["loyaltyPoints"])') ?? '';
+  expect(text).toContain('@index(fields: ["country", "createdAt"]) @index(fields: ["loyaltyPoints"]) {');
+  expect(withDirective(text, 'Customer', '@index(fields: ["loyaltyPoints"])')).toBeUndefined();
+  expect(missingIndex('every Product is read', '')).toBeUndefined();
 });
 
 test('CSV is read as RFC 4180 says, and written so that it is read back', () => {

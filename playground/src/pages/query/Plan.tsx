@@ -1,7 +1,7 @@
 //! A plan: steps, what they expect and found, their share of the time. A scan is said loudly.
 
 import { warningsOf } from '../../api/http';
-import { rowsOf } from '../../plan';
+import { type PlanRow, rowsOf } from '../../plan';
 import type { Outcome } from './run';
 
 interface Props {
@@ -32,52 +32,57 @@ export function PlanView({ outcome, writes, explain }: Props) {
           <b class="warn">⚠</b> {warning}
         </p>
       ))}
-      {rows.length > 0 && (
-        <div class="plan">
-          <table class="grid" aria-label="Plan">
-            <thead>
-              <tr>
-                <th scope="col">step</th>
-                <th scope="col">detail</th>
-                <th scope="col" class="number">
-                  est.
-                </th>
-                <th scope="col" class="number">
-                  rows
-                </th>
-                <th scope="col" class="number">
-                  ms
-                </th>
-                <th scope="col">share</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map(({ node, depth, share, scans }, at) => (
-                <tr key={at}>
-                  <td class="mono step">
-                    {'  '.repeat(depth)}
-                    {scans && <b class="warn">⚠ </b>}
-                    {node.op}
-                  </td>
-                  <td class="mono wrap">
-                    {node.warning && <b class="warn">{node.warning} </b>}
-                    {node.detail}
-                    {node.index && <span class="muted"> · index {node.index}</span>}
-                  </td>
-                  <td class="number">{count(node.estimatedRows)}</td>
-                  <td class="number">{count(node.actualRows)}</td>
-                  <td class="number">
-                    {node.micros === null || node.micros === undefined ? '' : (node.micros / 1000).toFixed(2)}
-                  </td>
-                  <td>
-                    {share !== undefined && <meter min={0} max={1} value={share} aria-label={`share of ${node.op}`} />}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      {rows.length > 0 && <PlanTable rows={rows} />}
+    </div>
+  );
+}
+
+/** The steps of a plan, indented below what they are part of. */
+export function PlanTable({ rows }: { rows: readonly PlanRow[] }) {
+  return (
+    <div class="plan">
+      <table class="grid" aria-label="Plan">
+        <thead>
+          <tr>
+            <th scope="col">step</th>
+            <th scope="col">detail</th>
+            <th scope="col" class="number">
+              est.
+            </th>
+            <th scope="col" class="number">
+              rows
+            </th>
+            <th scope="col" class="number">
+              ms
+            </th>
+            <th scope="col">share</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ node, depth, share, scans }, at) => (
+            <tr key={at}>
+              <td class="mono step">
+                {'  '.repeat(depth)}
+                {scans && <b class="warn">⚠ </b>}
+                {node.op}
+              </td>
+              <td class="mono wrap">
+                {node.warning && <b class="warn">{node.warning} </b>}
+                {node.detail}
+                {node.index && !node.detail.includes(node.index) && <span class="muted"> · index {node.index}</span>}
+              </td>
+              <td class="number">{count(node.estimatedRows)}</td>
+              <td class="number">{count(node.actualRows)}</td>
+              <td class="number">
+                {node.micros === null || node.micros === undefined ? '' : (node.micros / 1000).toFixed(2)}
+              </td>
+              <td>
+                {share !== undefined && <meter min={0} max={1} value={share} aria-label={`share of ${node.op}`} />}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </div>
   );
 }
