@@ -300,20 +300,18 @@ impl Tables {
 
 impl Rows {
     fn read(&self, guard: fjall::Guard) -> Result<(Bytes, Bytes)> {
-        let (key, value) = guard.into_inner().map_err(|error| {
-            let error = translate(error, &self.dir);
-            self.damage.note(&error);
-            error
-        })?;
+        let (key, value) = guard.into_inner().map_err(|error| self.translate(error))?;
         Ok((key.into(), value.into()))
     }
-}
-
-impl Rows {
     /// The key of the next row. Its value is not touched.
     pub fn next_key(&mut self) -> Option<Result<Bytes>> {
         let key = self.rows.next()?.key();
-        Some(key.map(Bytes::from).map_err(|error| translate(error, &self.dir)))
+        Some(key.map(Bytes::from).map_err(|error| self.translate(error)))
+    }
+    fn translate(&self, error: fjall::Error) -> Error {
+        let error = translate(error, &self.dir);
+        self.damage.note(&error);
+        error
     }
 }
 

@@ -120,6 +120,8 @@ fn describe(key: Option<&Bytes>) -> String {
 mod tests {
     use super::super::tests::{applied, files, open};
     use crate::disk::scratch;
+    use crate::engine::Scan;
+    use crate::{KeyRange, Space};
     use std::path::PathBuf;
 
     #[test]
@@ -146,6 +148,11 @@ mod tests {
             // Damage is either met while opening or told by reading everything.
             match crate::Store::open(&dir.path().join("store"), super::super::tests::options()) {
                 Ok(store) => {
+                    let range = KeyRange { start: [].into(), end: [255].into() };
+                    let all = Scan { range, reverse: false, limit: usize::MAX };
+                    let version = store.position().version;
+                    let keys = store.snapshot().visit_keys(Space::Index, &all, version, &mut |_| {});
+                    assert_eq!(store.damage().is_some(), keys.is_err(), "so does reading nothing but keys");
                     let is_whole = store.snapshot().verify().is_whole();
                     assert_eq!(store.damage().is_some(), !is_whole, "what one read finds all know");
                     found += u32::from(!is_whole);
