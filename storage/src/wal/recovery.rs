@@ -24,9 +24,11 @@ pub(super) struct Opened {
     pub log: u64,
     /// Where the next batch goes.
     pub offset: u64,
+    /// The number of the next batch, what it stands for, and what it is chained to.
     pub sequence: u64,
+    pub stands_for: u64,
     pub chain: u32,
-    /// The last batch, when nothing proves that it was ever synced.
+    /// The last batch, when it has records and nothing proves that it was ever synced.
     pub unproven: Option<Unproven>,
 }
 
@@ -67,6 +69,7 @@ fn create(dir: &Path, options: &WalOptions, runtime: &Runtime) -> Result<Opened>
         log: header.log,
         offset: BLOCK as u64,
         sequence: 1,
+        stands_for: 1,
         chain: 0,
         unproven: None,
     })
@@ -262,7 +265,13 @@ impl<'a> Reader<'a> {
         }
         // A batch in an earlier segment was synced before the next segment was begun, unless that was to repeat it.
         let proven = self.offset == BLOCK && !self.repeating;
-        let unproven = self.last.take().filter(|last| !proven && !last.items.is_empty());
+        let last = self.last.take().filter(|_| !proven);
+        // A seal that was read back may never have reached the disk either. It has no records to write again: whatever
+        // comes next stands for it.
+        let (stands_for, chain) = match &last {
+            Some(seal) if seal.items.is_empty() => (seal.stands_for, seal.previous),
+            _ => (self.next, self.chain),
+        };
         Ok(Opened {
             groups: self.groups,
             durable: self.durable,
@@ -270,8 +279,9 @@ impl<'a> Reader<'a> {
             log: self.log.expect("there is a segment"),
             offset: self.offset as u64,
             sequence: self.next,
-            chain: self.chain,
-            unproven,
+            stands_for,
+            chain,
+            unproven: last.filter(|last| !last.items.is_empty()),
         })
     }
 }

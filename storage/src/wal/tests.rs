@@ -392,6 +392,35 @@ fn a_batch_whose_sync_was_not_proven_survives_in_its_repetition() {
 }
 
 #[test]
+fn a_seal_that_never_reached_the_disk_is_replaced_by_what_comes_next() {
+    // In the second, what comes next does not fit into the segment any more.
+    for blocks in [1, 5] {
+        let dir = scratch();
+        let wal = open(dir.path(), 32 << 10).unwrap();
+        append(&wal, vec![entry(1, 1)]).unwrap();
+        wal.close();
+        // The page cache shows the seal of the first process to the second, though its sync failed.
+        let wal = open(dir.path(), 32 << 10).unwrap();
+        let large = Record::Entry { term: 1, index: 2, payload: vec![7; blocks * 4096] };
+        append(&wal, vec![large]).unwrap();
+        append(&wal, vec![entry(1, 3)]).unwrap();
+        let image = copy(dir.path());
+        let path = segment(image.path(), 1);
+        for damage in [0, 0xa5] {
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[8192..12288].fill(damage);
+            std::fs::write(&path, &bytes).unwrap();
+            for round in 0..3 {
+                let wal = open(image.path(), 32 << 10).unwrap();
+                assert_eq!(wal.recovered(GROUP).last, (3, 1), "{blocks} blocks, damage {damage:x}, round {round}");
+                assert_eq!(wal.entries(GROUP, 1..4, 1 << 20).unwrap().len(), 3);
+                wal.close();
+            }
+        }
+    }
+}
+
+#[test]
 fn segments_roll_and_a_missing_one_is_noticed() {
     let dir = scratch();
     let wal = open(dir.path(), 16 << 10).unwrap();

@@ -35,7 +35,9 @@ pub(super) struct Writer {
     number: u32,
     bytes: u64,
     offset: u64,
+    /// The number of the next batch, what it stands for, and what it is chained to.
     sequence: u64,
+    stands_for: u64,
     chain: u32,
     /// The last batch has records, and nothing behind it shows that it was synced.
     unproven: bool,
@@ -66,6 +68,7 @@ impl Writer {
             bytes: *bytes,
             offset: opened.offset,
             sequence: opened.sequence,
+            stands_for: opened.stands_for,
             chain: opened.chain,
             unproven: false,
             #[cfg(not(madsim))]
@@ -138,7 +141,7 @@ impl Writer {
     pub fn seal(&mut self) {
         let fits = self.offset + BLOCK as u64 <= self.bytes;
         if self.unproven && fits && self.shared.stopped().is_none() {
-            let draft = Draft { items: &[], stands_for: self.sequence, previous: self.chain };
+            let draft = Draft { items: &[], stands_for: self.stands_for, previous: self.chain };
             if let Err(error) = self.write(&draft) {
                 self.shared.stop(&error);
             }
@@ -146,7 +149,7 @@ impl Writer {
         drop(self.take_ahead());
     }
     fn commit(&mut self, items: &[Item]) -> Result<()> {
-        let draft = Draft { items, stands_for: self.sequence, previous: self.chain };
+        let draft = Draft { items, stands_for: self.stands_for, previous: self.chain };
         let places = self.write(&draft)?;
         self.shared.place(items, &places);
         Ok(())
@@ -174,6 +177,7 @@ impl Writer {
         let places = spots.into_iter().map(place).collect();
         self.offset += span;
         self.sequence += 1;
+        self.stands_for = self.sequence;
         self.chain = chain;
         self.unproven = !draft.items.is_empty();
         for item in draft.items {

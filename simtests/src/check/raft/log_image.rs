@@ -49,7 +49,7 @@ pub struct Vow {
 pub struct Batch {
     /// Its number; a new log begins with 1.
     pub number: u64,
-    /// The batch that it repeats, or its own number.
+    /// The batch that it repeats, the seal that it replaces, or its own number.
     pub stands_for: u64,
     /// Bytes that it takes.
     pub span: usize,
@@ -160,7 +160,10 @@ impl Log {
             *self = Log::default();
         }
         let goes_on = batch.stands_for > self.through;
-        self.through = self.through.max(batch.stands_for);
+        // A batch without records is a seal: the one behind it stands for it.
+        if !batch.records.is_empty() {
+            self.through = self.through.max(batch.stands_for);
+        }
         goes_on
     }
 
@@ -246,6 +249,12 @@ mod tests {
             (2, &[Record::Truncate(2), entry(2, 2)]),
         ]);
         assert_eq!((log.last(), log.term_of(2), log.holds(1, 1), log.holds(2, 1)), (2, Some(2), true, false));
+    }
+
+    #[test]
+    fn what_stands_for_a_seal_counts() {
+        let log = log(&[(1, &[entry(1, 1)]), (2, &[]), (2, &[entry(2, 1)]), (2, &[entry(2, 1)]), (4, &[entry(3, 1)])]);
+        assert_eq!((log.last(), log.through()), (3, 4));
     }
 
     #[test]
