@@ -99,7 +99,7 @@ impl Front {
     /// Differs between all responses, and nobody guesses it.
     pub(super) fn nonce(&self) -> u128 {
         let runtime = self.inner.hosted.node().runtime();
-        u128::from(runtime.random()) << 64 | u128::from(runtime.random())
+        (u128::from(runtime.random()) << 64) | u128::from(runtime.random())
     }
 
     /// A place among those that run at once; `None` when too many wait for one already.
