@@ -53,7 +53,7 @@ fn file(path: &str, asset: Asset, request: &Request) -> Response {
     let encoding = Encoding::choose(asset, request.headers());
     let encoded = encoded(path, asset, encoding);
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let is_known = known.is_some_and(|known| super::schema::matches_tag(known, &encoded.tag));
+    let is_known = known.is_some_and(|known| super::schema::matches_tag(known, encoded.tag));
     let mut response = if is_known {
         Response::builder().status(StatusCode::NOT_MODIFIED).finish()
     } else {
@@ -64,7 +64,7 @@ fn file(path: &str, asset: Asset, request: &Request) -> Response {
     if let Some(name) = encoding.name() {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
     }
-    headers.insert(header::ETAG, HeaderValue::from_str(&encoded.tag).expect("a tag is hexadecimal"));
+    headers.insert(header::ETAG, HeaderValue::from_str(encoded.tag).expect("a tag is hexadecimal"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     response
