@@ -16,9 +16,7 @@ describe('data', { skip }, () => {
   let server;
   before(async () => {
     server = await new Server(SHOP).start();
-    await server.data('mutation ($data: [CustomerCreate!]!) { createCustomers(data: $data) { affectedCount } }', {
-      data: CUSTOMERS,
-    });
+    await server.createCustomers(CUSTOMERS);
     chrome = await browser();
   });
   after(async () => {

@@ -15,9 +15,7 @@ describe('query', { skip }, () => {
   let server;
   before(async () => {
     server = await new Server(SHOP).start();
-    await server.data('mutation ($data: [CustomerCreate!]!) { createCustomers(data: $data) { affectedCount } }', {
-      data: CUSTOMERS,
-    });
+    await server.createCustomers(CUSTOMERS);
     chrome = await browser();
   });
   after(async () => {

@@ -61,6 +61,12 @@ export class Server {
     return answer.data;
   }
 
+  /** Fills the shop. */
+  createCustomers(customers) {
+    const text = 'mutation ($data: [CustomerCreate!]!) { createCustomers(data: $data) { affectedCount } }';
+    return this.data(text, { data: customers });
+  }
+
   async remove() {
     await this.stop();
     rmSync(this.folder, { recursive: true, force: true });
