@@ -81,30 +81,29 @@ export const remove = (name: StoreName, id: string): Promise<void> =>
     () => void shelf(name).delete(id),
   );
 
-/** Writes `record` only over what `allowed` says yes to, in one transaction. Answers whether it was written. */
-export const putIf = <T extends Stored>(
+/** Writes what `next` makes of the present record, in one transaction; nothing where it makes nothing. Answers that. */
+export const update = <T extends Stored>(
   name: StoreName,
-  record: T,
-  allowed: (present: T | undefined) => boolean,
-): Promise<boolean> =>
+  id: string,
+  next: (present: T | undefined) => T | undefined,
+): Promise<T | undefined> =>
   orMemory(
     async () => {
-      let written = false;
+      let written: T | undefined;
       await within(name, 'readwrite', store => {
-        const present = store.get(record.id) as IDBRequest<T | undefined>;
+        const present = store.get(id) as IDBRequest<T | undefined>;
         present.onsuccess = () => {
-          written = allowed(present.result);
-          if (written) store.put(record);
+          written = next(present.result);
+          if (written) store.put(written);
         };
         return undefined;
       });
       return written;
     },
     () => {
-      const present = shelf(name).get(record.id) as T | undefined;
-      if (!allowed(present)) return false;
-      shelf(name).set(record.id, record);
-      return true;
+      const written = next(shelf(name).get(id) as T | undefined);
+      if (written) shelf(name).set(id, written);
+      return written;
     },
   );
 

@@ -170,6 +170,19 @@ describe('query', { skip }, () => {
     await context.close();
   });
 
+  test('what is typed is there after a reload at once', async () => {
+    const watched = await ready();
+    const { page, context } = watched;
+    for (const name of ['Once', 'Twice', 'Thrice']) {
+      await write(page, 'Operation', `query ${name} { customers(first: 1) { nodes { id } } }`);
+      await page.reload();
+      await shows(page, 'Operation', name);
+    }
+    assert.equal(await page.getByRole('tablist', { name: 'Open operations' }).getByRole('tab').count(), 1);
+    await watched.clean();
+    await context.close();
+  });
+
   test('a link carries the operation in its fragment, opens a tab of its own, and the server never sees it', async () => {
     const watched = await ready();
     const { page } = watched;

@@ -54,6 +54,8 @@ describe('schema', { skip }, () => {
     await write(page, 'Schema', `${sdl}\ntype Broken @collection {\n  id: ID!\n  x: Nope\n}\n`);
     await page.locator('.errors li').first().waitFor();
     await page.locator('.cm-content[aria-label="Schema"] .cm-lintRange-error').first().waitFor();
+    await page.reload();
+    await page.locator('.cm-content[aria-label="Schema"] .cm-lintRange-error').first().waitFor();
     assert.ok(await page.getByRole('button', { name: 'Dry run' }).isDisabled());
 
     await write(page, 'Schema', sdl.replace('composer: String\n', 'composer: String @index\n  bpm: Int\n'));
@@ -88,6 +90,8 @@ describe('schema', { skip }, () => {
     await shows(page, 'Schema', 'Artist');
     const sdl = await textOf(page, 'Schema');
     await write(page, 'Schema', `${sdl}\n${NOTE}`);
+    await page.reload();
+    await shows(page, 'Schema', 'Note');
     await page.getByText('✓ safe').first().waitFor();
     const other = `mutation ($sdl: String!) { applySchema(sdl: $sdl) { __typename } }`;
     await fetch(`${server.url}/admin/graphql`, {

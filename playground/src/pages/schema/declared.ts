@@ -11,6 +11,7 @@ import {
   type SchemaFault,
 } from '../../api/admin';
 import { messageOf } from '../../api/errors';
+import { leave, left, settle, whenLeaving } from '../../state/leaving';
 import { look } from '../../state/server';
 import { all, put, remove, type Stored } from '../../state/store';
 
@@ -69,6 +70,8 @@ export async function loadSchema(): Promise<void> {
     const found = await declaredSchema();
     applied.value = found;
     trouble.value = '';
+    for (const draft of left<Draft>('drafts')) await keep(draft);
+    if (unkept) await keep(draftOf(text.value));
     const draft = (await all<Draft>('drafts')).find(one => one.id === DRAFT);
     base.value = draft?.base ?? found.version;
     replaceText(draft?.sdl ?? (found.version === 0 ? FIRST_SCHEMA : found.sdl));
@@ -91,25 +94,43 @@ export async function followApplied(version: number): Promise<void> {
 }
 
 function replaceText(sdl: string): void {
+  clearTimeout(soon);
+  unkept = false;
   text.value = sdl;
   textReplaced.value += 1;
   void compare();
 }
 
 const COMPARE_AFTER_MS = 350;
-let pending: ReturnType<typeof setTimeout> | undefined;
+let soon: ReturnType<typeof setTimeout> | undefined;
+/** Whether the text is typed and not kept yet. */
+let unkept = false;
 
 /** Takes over what was typed; compares and keeps it soon. */
 export function type(sdl: string): void {
   text.value = sdl;
   outcome.value = undefined;
-  clearTimeout(pending);
-  pending = setTimeout(() => {
+  unkept = true;
+  clearTimeout(soon);
+  soon = setTimeout(() => {
     void compare();
-    if (isChanged()) void put<Draft>('drafts', { id: DRAFT, sdl, base: base.value });
-    else void remove('drafts', DRAFT);
+    void keep(draftOf(sdl));
   }, COMPARE_AFTER_MS);
 }
+
+const draftOf = (sdl: string): Draft => ({ id: DRAFT, sdl, base: base.value });
+
+/** Keeps a draft; one that says what is applied is none. */
+async function keep(draft: Draft): Promise<void> {
+  if (draft.sdl === applied.value?.sdl) await remove('drafts', draft.id);
+  else await put('drafts', draft);
+  if (text.value === draft.sdl) unkept = false;
+  settle('drafts', draft.id);
+}
+
+whenLeaving(() => {
+  if (unkept) leave('drafts', draftOf(text.value));
+});
 
 let asked = 0;
 
@@ -138,7 +159,7 @@ export async function discard(): Promise<void> {
 /** Puts a text in the editor, for instance one of the history. */
 export async function propose(sdl: string): Promise<void> {
   replaceText(sdl);
-  await put<Draft>('drafts', { id: DRAFT, sdl, base: base.value });
+  await keep(draftOf(sdl));
 }
 
 /** Applies the text, or tries how that would go. `force` makes breaking changes too. */
@@ -193,7 +214,7 @@ export async function rebase(): Promise<void> {
   try {
     applied.value = await declaredSchema();
     base.value = applied.value.version;
-    await put<Draft>('drafts', { id: DRAFT, sdl: text.value, base: base.value });
+    await keep(draftOf(text.value));
     outcome.value = undefined;
     await compare();
   } catch (error) {
