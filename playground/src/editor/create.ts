@@ -47,6 +47,13 @@ export interface EditorOptions {
 // CodeMirror adds a style element: the policy lets it through by this nonce.
 const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce;
 
+/** What is wrong at a place: line and column from 1. */
+export interface Fault {
+  line: number;
+  column: number;
+  message: string;
+}
+
 const setFaults = StateEffect.define<readonly Diagnostic[]>();
 
 /** What the server found wrong, until the text changes. */
@@ -132,7 +139,7 @@ export function replaceDocument(view: EditorView, doc: string): void {
 }
 
 /** Underlines what the server found wrong, where it found it. */
-export function showFaults(view: EditorView, found: { line: number; column: number; message: string }[]): void {
+export function showFaults(view: EditorView, found: readonly Fault[]): void {
   const { doc } = view.state;
   const diagnostics = found.map(({ line, column, message }): Diagnostic => {
     const row = doc.line(Math.min(Math.max(line, 1), doc.lines));

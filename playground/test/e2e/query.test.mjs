@@ -183,6 +183,24 @@ describe('query', { skip }, () => {
     await context.close();
   });
 
+  test('what belongs to the editor works in every tab, also in one that came after another', async () => {
+    const watched = await ready();
+    const { page, context } = watched;
+    for (let tab = 1; tab <= 3; tab += 1) {
+      await page.getByRole('button', { name: 'New tab' }).click();
+      await write(page, 'Operation', '{customers{totalCount}}');
+      await page.getByRole('button', { name: 'Format' }).click();
+      await page.waitForFunction(
+        () => document.querySelectorAll('.cm-content[aria-label="Operation"] .cm-line').length > 3,
+      );
+      await write(page, 'Operation', '{ customers { nope } }');
+      await page.keyboard.press('Control+Enter');
+      await page.locator('.cm-content[aria-label="Operation"] .cm-lintRange-error').first().waitFor();
+    }
+    await watched.clean('Failed to load resource');
+    await context.close();
+  });
+
   test('a link carries the operation in its fragment, opens a tab of its own, and the server never sees it', async () => {
     const watched = await ready();
     const { page } = watched;

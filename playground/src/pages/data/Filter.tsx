@@ -4,9 +4,10 @@ import { type CompletionContext, type CompletionResult, completionStatus } from 
 import { EditorState, type Extension } from '@codemirror/state';
 import type { GraphQLSchema } from 'graphql';
 import { useRef } from 'preact/hooks';
+import type { EditorView } from '../../editor/create';
 import { graphqlText } from '../../editor/graphql';
 import { suggestionsAt } from '../../editor/suggest';
-import { Editor, type EditorView } from '../../ui/Editor';
+import { Editor } from '../../ui/Editor';
 
 interface Props {
   schema: GraphQLSchema;

@@ -3,7 +3,7 @@
 import type { EditorState } from '@codemirror/state';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { GraphQLFault } from '../../api/errors';
-import { type EditorView, showFaults } from '../../editor/create';
+import type { Fault } from '../../editor/create';
 import { operationLanguage, useSchema } from '../../editor/graphql';
 import { useVariables, variablesLanguage, variablesOf } from '../../editor/variables';
 import { SHORTCUTS, shown } from '../../shortcuts';
@@ -21,7 +21,7 @@ import {
   tabs,
   titleOf,
 } from '../../state/tabs';
-import { Editor } from '../../ui/Editor';
+import { Editor, type EditorRef, useEditor } from '../../ui/Editor';
 import { Splitter } from '../../ui/Split';
 import { Tabs } from '../../ui/Tabs';
 import { toast } from '../../ui/Toast';
@@ -48,7 +48,7 @@ interface Props {
   faults: GraphQLFault[];
   writes: boolean;
   onCursor(head: number): void;
-  onView(view: EditorView | undefined): void;
+  view: EditorRef;
   onDocs(type?: string, field?: string): void;
 }
 
@@ -129,20 +129,16 @@ function Bar({ tab, actions, writes }: Props & { tab: Tab }) {
   );
 }
 
-function OperationEditor({ tab, actions, faults, onCursor, onView, onDocs }: Props & { tab: Tab }) {
-  const view = useRef<EditorView | undefined>(undefined);
+function OperationEditor({ tab, actions, faults, onCursor, view, onDocs }: Props & { tab: Tab }) {
   const latest = useRef(actions);
   latest.current = actions;
   useEffect(() => {
     if (view.current && schema.value) useSchema(view.current, schema.value);
   }, [schema.value]);
-  useEffect(() => {
-    if (!view.current) return;
-    const places = faults.flatMap(fault =>
-      (fault.locations ?? []).map(place => ({ ...place, message: fault.message })),
-    );
-    showFaults(view.current, places);
-  }, [faults]);
+  const places = useMemo<Fault[]>(
+    () => faults.flatMap(fault => (fault.locations ?? []).map(place => ({ ...place, message: fault.message }))),
+    [faults],
+  );
   const key = (name: 'run' | 'format' | 'save', binding: string) => ({
     key: binding,
     run: () => {
@@ -170,10 +166,10 @@ function OperationEditor({ tab, actions, faults, onCursor, onView, onDocs }: Pro
       ]}
       onChange={query => edit({ query })}
       onCursor={onCursor}
-      onView={created => {
-        if (!created && view.current) states.set(tab.id, view.current.state);
-        view.current = created;
-        onView(created);
+      view={view}
+      faults={places}
+      onGone={gone => {
+        if (tabs.value.some(one => one.id === tab.id)) states.set(tab.id, gone.state);
       }}
     />
   );
@@ -222,7 +218,7 @@ interface VariablesProps {
 }
 
 function VariablesEditor({ tab, wanted, run }: VariablesProps) {
-  const view = useRef<EditorView | undefined>(undefined);
+  const view = useEditor();
   const latest = useRef(run);
   latest.current = run;
   // While the operation does not parse, what was known of its variables stays.
@@ -244,9 +240,7 @@ function VariablesEditor({ tab, wanted, run }: VariablesProps) {
         },
       ]}
       onChange={variables => edit({ variables })}
-      onView={created => {
-        view.current = created;
-      }}
+      view={view}
     />
   );
 }

@@ -15,7 +15,7 @@ import { keepsNothing } from '../../state/store';
 import { activeId, activeTab, edit, loadTabs, openTab, replaced, selectTab, tabs, titleOf } from '../../state/tabs';
 import { useCommands } from '../../ui/commands';
 import { Dialog } from '../../ui/Dialog';
-import type { EditorView } from '../../ui/Editor';
+import { useEditor } from '../../ui/Editor';
 import { Split } from '../../ui/Split';
 import { named, Tabs } from '../../ui/Tabs';
 import { toast } from '../../ui/Toast';
@@ -32,7 +32,7 @@ const NO_FAULTS: never[] = [];
 let loaded = false;
 
 export default function Query() {
-  const editor = useRef<EditorView | undefined>(undefined);
+  const editor = useEditor();
   const cursor = useRef(0);
   const [meant, setMeant] = useState('');
   const [view, setView] = useState('Result');
@@ -86,10 +86,7 @@ export default function Query() {
               cursor.current = head;
               look();
             }}
-            onView={created => {
-              editor.current = created;
-              cursor.current = created?.state.selection.main.head ?? 0;
-            }}
+            view={editor}
             onDocs={(type, field) => {
               setSide('Docs');
               if (type) setDocs({ type: type.replace(/[[\]!]/g, ''), field });

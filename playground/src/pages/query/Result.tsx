@@ -1,12 +1,12 @@
 //! What came of an operation: as JSON, as a table, as its plan. Errors lead to their place.
 
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { GraphQLFault } from '../../api/errors';
 import { type Reply, warningsOf } from '../../api/http';
 import { replaceDocument, reveal } from '../../editor/create';
 import { resultLanguage } from '../../editor/result';
 import { indent, placeOf } from '../../json';
-import { Editor, type EditorView } from '../../ui/Editor';
+import { Editor, useEditor } from '../../ui/Editor';
 import { columnsOf, Grid } from '../../ui/Grid';
 import { named, Tabs } from '../../ui/Tabs';
 import { toast } from '../../ui/Toast';
@@ -29,7 +29,7 @@ interface Props {
 }
 
 export function Result({ outcome, writes, view, onView, explain, onPlace }: Props) {
-  const editor = useRef<EditorView | undefined>(undefined);
+  const editor = useEditor();
   const reply = outcome?.reply;
   const tooLarge = (reply?.bytes ?? 0) > SHOWN_BYTES_MAX;
   const text = useMemo(() => (reply && !tooLarge ? indent(reply.raw, ['extensions']) : ''), [reply]);
@@ -61,15 +61,7 @@ export function Result({ outcome, writes, view, onView, explain, onPlace }: Prop
       )}
       {view === 'Result' && (
         <div class="grow">
-          <Editor
-            label="Result"
-            doc={text}
-            language={resultLanguage()}
-            readOnly
-            onView={created => {
-              editor.current = created;
-            }}
-          />
+          <Editor label="Result" doc={text} language={resultLanguage()} readOnly view={editor} />
         </div>
       )}
       {view === 'Table' && <Table data={tooLarge ? undefined : reply?.body.data} />}

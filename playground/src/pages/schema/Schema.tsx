@@ -1,15 +1,15 @@
 //! The Schema page: collections at the left, the text in the middle, what it would change at the right.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { PastSchema } from '../../api/admin';
 import { compareWith } from '../../editor/compare';
-import { offsetOf, replaceDocument, reveal, showFaults } from '../../editor/create';
+import { type EditorView, offsetOf, replaceDocument, reveal } from '../../editor/create';
 import { format } from '../../editor/graphql';
 import { sdlLanguage } from '../../editor/sdl';
 import { isKey, SHORTCUTS } from '../../shortcuts';
 import { collections, health } from '../../state/server';
 import { useCommands } from '../../ui/commands';
-import { Editor, type EditorView } from '../../ui/Editor';
+import { Editor, type EditorRef, useEditor } from '../../ui/Editor';
 import { Split } from '../../ui/Split';
 import { named, Tabs } from '../../ui/Tabs';
 import { toast } from '../../ui/Toast';
@@ -31,7 +31,7 @@ import { Graph, relationsOf } from './Graph';
 import { Versions } from './Versions';
 
 export default function Schema() {
-  const editor = useRef<EditorView | undefined>(undefined);
+  const editor = useEditor();
   const [view, setView] = useState('Schema');
   const [side, setSide] = useState('Changes');
   const [pane, setPane] = useState('Text');
@@ -41,18 +41,12 @@ export default function Schema() {
   useEffect(() => {
     if (version !== undefined) void followApplied(version);
   }, [version]);
-  useEffect(() => {
-    if (editor.current) showFaults(editor.current, faults.value);
-  }, [faults.value, view]);
   useKeys();
 
   const show = (name: string) => {
     setChosen(name);
     const at = new RegExp(`^\\s*(type|enum|interface|union)\\s+${name}\\b`, 'm').exec(text.value)?.index;
     if (view === 'Schema' && at !== undefined && editor.current) reveal(editor.current, at);
-  };
-  const keep = (created: EditorView | undefined) => {
-    editor.current = created;
   };
   const showPlace = (line: number, column: number) => {
     setPane('Text');
@@ -94,7 +88,7 @@ export default function Schema() {
           </div>
           <div class="grow column">
             {!applied.value && <p class="pad muted">{trouble.value || 'Loading'}</p>}
-            {applied.value && view === 'Schema' && <Text key={textReplaced.value} onView={keep} />}
+            {applied.value && view === 'Schema' && <Text key={textReplaced.value} view={editor} />}
             {applied.value && view === 'Compare' && (
               <Editor
                 key={`${textReplaced.value} ${applied.value.version}`}
@@ -137,7 +131,7 @@ export default function Schema() {
   );
 }
 
-function Text({ onView }: { onView(view: EditorView | undefined): void }) {
+function Text({ view }: { view: EditorRef }) {
   return (
     <Editor
       label="Schema"
@@ -145,7 +139,8 @@ function Text({ onView }: { onView(view: EditorView | undefined): void }) {
       language={sdlLanguage()}
       keys={[{ key: SHORTCUTS.apply.key, run: runApply }]}
       onChange={type}
-      onView={onView}
+      view={view}
+      faults={faults.value}
     />
   );
 }
