@@ -11,6 +11,7 @@ import { isKey, isWriting, SHORTCUTS, shown } from './shortcuts';
 import { collections, health, trouble, watchServer } from './state/server';
 import { theme, toggleTheme } from './state/settings';
 import { openTab } from './state/tabs';
+import { atOnce } from './ui/atOnce';
 import { useCommands } from './ui/commands';
 import { Toasts } from './ui/Toast';
 
@@ -25,7 +26,7 @@ export function App() {
   }, [page]);
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
-      if (isKey(event, SHORTCUTS.palette.key)) setOver('palette');
+      if (isKey(event, SHORTCUTS.palette.key)) atOnce(() => setOver('palette'));
       else if (isKey(event, SHORTCUTS.help.key) && !isWriting(event.target)) setOver('help');
       else return;
       event.preventDefault();

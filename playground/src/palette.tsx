@@ -1,7 +1,8 @@
 //! One place to go to anything and do anything: type, arrows, Enter.
 
+import type { TargetedKeyboardEvent } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
-import { commands } from './ui/commands';
+import { type Command, commands } from './ui/commands';
 import { Dialog } from './ui/Dialog';
 
 const SHOWN_MAX = 50;
@@ -23,30 +24,31 @@ export function distance(text: string, wanted: string): number | undefined {
   return cost;
 }
 
+/** The commands that `text` means, the nearest first. */
+const matching = (text: string): Command[] =>
+  [...commands.value.values()]
+    .flat()
+    .map(command => ({ command, cost: distance(command.name, text) }))
+    .filter((one): one is { command: Command; cost: number } => one.cost !== undefined)
+    .sort((a, b) => (text ? a.cost - b.cost : 0))
+    .slice(0, SHOWN_MAX)
+    .map(one => one.command);
+
 export function Palette({ onClose }: { onClose(): void }) {
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
-  const found = useMemo(
-    () =>
-      [...commands.value.values()]
-        .flat()
-        .map(command => ({ command, cost: distance(command.name, text) }))
-        .filter((one): one is { command: (typeof one)['command']; cost: number } => one.cost !== undefined)
-        .sort((a, b) => (text ? a.cost - b.cost : 0))
-        .slice(0, SHOWN_MAX)
-        .map(one => one.command),
-    [text, commands.value],
-  );
-  const act = (index: number) => {
-    const command = found[index];
+  const found = useMemo(() => matching(text), [text, commands.value]);
+  const act = (command: Command | undefined) => {
     if (!command) return;
     onClose();
     command.act();
   };
-  const onKeyDown = (event: KeyboardEvent) => {
+  /** What Enter means: what was typed may not be shown yet. */
+  const chosen = (typed: string) => (typed === text ? found[at] : matching(typed)[0]);
+  const onKeyDown = (event: TargetedKeyboardEvent<HTMLInputElement>) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && found.length > 0) setAt((at + step + found.length) % found.length);
-    else if (event.key === 'Enter') act(at);
+    else if (event.key === 'Enter') act(chosen(event.currentTarget.value));
     else return;
     event.preventDefault();
   };
@@ -77,7 +79,7 @@ export function Palette({ onClose }: { onClose(): void }) {
             role="option"
             aria-selected={index === at}
             onPointerMove={() => setAt(index)}
-            onClick={() => act(index)}
+            onClick={() => act(command)}
           >
             <span>{command.name}</span>
             <span class="muted">{command.detail}</span>

@@ -1,16 +1,25 @@
 //! A dialog over the page: the browser keeps the focus within it, Escape closes it, and the focus goes back.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+
+/** Where the focus was before the first of the dialogs that are open. */
+let before: Element | null = null;
+
+function giveFocusBack(): void {
+  if (document.querySelector('dialog[open]')) return;
+  if (before instanceof HTMLElement) before.focus();
+  before = null;
+}
 
 export function Dialog(props: { label: string; onClose(): void; children: ComponentChildren }) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const before = document.activeElement;
+  // Before anything is painted: the next key belongs to the dialog.
+  useLayoutEffect(() => {
+    before ??= document.activeElement;
     element.current?.showModal();
-    return () => {
-      if (before instanceof HTMLElement) before.focus();
-    };
+    // Until it is gone from the page, the browser lets nothing outside have the focus.
+    return () => queueMicrotask(giveFocusBack);
   }, []);
   return (
     <dialog

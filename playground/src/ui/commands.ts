@@ -17,6 +17,7 @@ export function useCommands(owner: string, offered: readonly Command[], inputs: 
   useEffect(() => {
     commands.value = new Map(commands.value).set(owner, offered);
     return () => {
+      if (commands.value.get(owner) !== offered) return;
       const left = new Map(commands.value);
       left.delete(owner);
       commands.value = left;
