@@ -16,6 +16,7 @@ export const SHORTCUTS = {
   cancel: { key: 'Mod-.', name: 'Cancel', where: 'query' },
   save: { key: 'Mod-s', name: 'Save', where: 'query' },
   format: { key: 'Shift-Alt-f', name: 'Format', where: 'query' },
+  fill: { key: 'Shift-Alt-Enter', name: 'Fill all fields', where: 'query' },
   search: { key: '/', name: 'Search the schema', where: 'query' },
   apply: { key: 'Mod-Shift-Enter', name: 'Apply the schema', where: 'schema' },
   commit: { key: 'Mod-Shift-s', name: 'Commit the changes', where: 'data' },

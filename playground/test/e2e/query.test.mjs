@@ -65,6 +65,41 @@ describe('query', { skip }, () => {
     await watched.context.close();
   });
 
+  test('all fields of a type are filled in by a key, a command and a completion, and taken back in one step', async () => {
+    const watched = await ready();
+    const { page } = watched;
+    const fields = page.locator('.cm-content[aria-label="Operation"] .cm-line', { hasText: /^\s+(id|slug|title)$/ });
+    const filled = () =>
+      page.waitForFunction(
+        () => document.querySelectorAll('.cm-content[aria-label="Operation"] .cm-line').length === 7,
+      );
+    const empty = async text => {
+      await write(page, 'Operation', text);
+      for (let left = text.length - text.indexOf('}'); left > 0; left--) await page.keyboard.press('ArrowLeft');
+    };
+    await empty('{ categories { } }');
+    await page.keyboard.press('Shift+Alt+Enter');
+    await filled();
+    assert.equal(await fields.count(), 3);
+    await shot(page, 'query-filled-dark');
+    await page.keyboard.press('Shift+Alt+Enter');
+    await page.getByText('There is nothing to fill at the cursor').waitFor();
+    await page.keyboard.press('Control+z');
+    assert.equal(await textOf(page, 'Operation'), '{ categories { } }');
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('Fill all');
+    await page.keyboard.press('Enter');
+    await filled();
+    await empty('{ categories { } }');
+    await page.keyboard.press('Control+Space');
+    await page.locator('.cm-tooltip-autocomplete li', { hasText: 'all fields' }).click();
+    await filled();
+    await page.keyboard.press('Control+Enter');
+    await shows(page, 'Result', '"nodes"');
+    await watched.clean();
+    await watched.context.close();
+  });
+
   test('an error of the server is underlined at its place, listed, and leads there', async () => {
     const watched = await ready();
     const { page } = watched;

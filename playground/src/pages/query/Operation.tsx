@@ -39,6 +39,7 @@ const OPTIONS = ['Variables', 'Headers', 'curl'];
 export interface Actions {
   run(): void;
   format(): void;
+  fill(): void;
   save(): void;
   share(): void;
 }
@@ -139,8 +140,8 @@ function OperationEditor({ tab, actions, faults, onCursor, view, onDocs }: Props
     () => faults.flatMap(fault => (fault.locations ?? []).map(place => ({ ...place, message: fault.message }))),
     [faults],
   );
-  const key = (name: 'run' | 'format' | 'save', binding: string) => ({
-    key: binding,
+  const key = (name: 'run' | 'format' | 'fill' | 'save') => ({
+    key: SHORTCUTS[name].key,
     run: () => {
       latest.current[name]();
       return true;
@@ -153,9 +154,10 @@ function OperationEditor({ tab, actions, faults, onCursor, view, onDocs }: Props
       state={states.get(tab.id)}
       language={operationLanguage({ schema: schema.value, onDocs })}
       keys={[
-        key('run', SHORTCUTS.run.key),
-        key('format', SHORTCUTS.format.key),
-        key('save', SHORTCUTS.save.key),
+        key('run'),
+        key('format'),
+        key('fill'),
+        key('save'),
         {
           key: SHORTCUTS.cancel.key,
           run: () => {

@@ -4,12 +4,12 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { messageOf } from '../../api/errors';
 import { sampleOf } from '../../collection';
 import { offsetOf, replaceDocument, reveal } from '../../editor/create';
-import { format } from '../../editor/graphql';
+import { fill, format } from '../../editor/graphql';
 import { href, replace, route } from '../../router';
 import { isKey, isWriting, SHORTCUTS } from '../../shortcuts';
 import { loadHistory } from '../../state/history';
 import { loadSaved, save, saved } from '../../state/saved';
-import { collections, isEmpty } from '../../state/server';
+import { collections, isEmpty, schema } from '../../state/server';
 import { contentOf, fragmentOf, LINK_CHARACTERS_MAX } from '../../state/share';
 import { keepsNothing } from '../../state/store';
 import { activeId, activeTab, edit, loadTabs, openTab, replaced, selectTab, tabs, titleOf } from '../../state/tabs';
@@ -59,6 +59,14 @@ export default function Query() {
       } catch (error) {
         toast(`The operation cannot be formatted: ${messageOf(error)}`);
       }
+    },
+    fill: () => {
+      if (!editor.current || fill(editor.current)) return;
+      toast(
+        schema.value
+          ? 'There is nothing to fill at the cursor: it fills the braces that it stands in.'
+          : 'The schema is not read yet: try again in a moment.',
+      );
     },
     save: () => tab && setNaming(saved.value.find(one => one.id === tab.saved)?.name ?? titleOf(tab.query)),
     share: () => void share(),
@@ -203,6 +211,7 @@ function useKeys(actions: Actions, showDocs: () => void) {
       else if (isKey(event, SHORTCUTS.cancel.key)) cancel();
       else if (isKey(event, SHORTCUTS.save.key)) latest.current.save();
       else if (isKey(event, SHORTCUTS.format.key)) latest.current.format();
+      else if (isKey(event, SHORTCUTS.fill.key)) latest.current.fill();
       else if (isKey(event, SHORTCUTS.search.key) && !isWriting(event.target)) {
         showDocs();
         setTimeout(() => document.getElementById('docs-search')?.focus());
@@ -222,6 +231,7 @@ function useQueryCommands(actions: Actions) {
     [
       { name: 'Run the operation', detail: SHORTCUTS.run.key, act: () => latest.current.run() },
       { name: 'Format the operation', detail: SHORTCUTS.format.key, act: () => latest.current.format() },
+      { name: SHORTCUTS.fill.name, detail: SHORTCUTS.fill.key, act: () => latest.current.fill() },
       { name: 'Save the operation', detail: SHORTCUTS.save.key, act: () => latest.current.save() },
       { name: 'Copy a link to the operation', detail: 'command', act: () => latest.current.share() },
       { name: 'New tab', detail: 'command', act: () => void openTab({ query: '', variables: '' }) },
