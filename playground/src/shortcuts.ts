@@ -20,6 +20,7 @@ export const SHORTCUTS = {
   search: { key: '/', name: 'Search the schema', where: 'query' },
   apply: { key: 'Mod-Shift-Enter', name: 'Apply the schema', where: 'schema' },
   commit: { key: 'Mod-Shift-s', name: 'Commit the changes', where: 'data' },
+  cell: { key: 'Enter, F2', name: 'Change the cell', where: 'data' },
   complete: { key: 'Ctrl-Space', name: 'Complete', where: 'editor' },
   docs: { key: 'Mod-Click', name: 'Show in the docs', where: 'editor' },
   find: { key: 'Mod-f', name: 'Find in the text', where: 'editor' },

@@ -1,6 +1,7 @@
 //! A table of any rows. Rows have one height, and only those in sight are drawn, so ten thousand cost as much as fifty.
+//! Where its cells can be opened it is a grid: one cell is reached by Tab, the others by arrows.
 
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, TargetedEvent, TargetedKeyboardEvent } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 // biome-ignore lint/suspicious/noExplicitAny: a row is what an operation selects.
@@ -11,8 +12,11 @@ export interface Column {
   /** What stands in its head instead of its name. */
   head?: ComponentChildren;
   number?: boolean;
+  /** What stands in its cells. Where these can be opened, Tab passes what leads on from them: Enter on the cell follows it. */
   cell?(row: Row, at: number): ComponentChildren;
   class?: string;
+  /** Said of its cells where they can be opened: these cannot be written. */
+  readOnly?: boolean;
   sorted?: 'ascending' | 'descending';
 }
 
@@ -26,13 +30,16 @@ interface Props {
   columns: readonly Column[];
   /** Called when the end comes into sight. */
   onEnd?(): void;
+  /** Called when a cell is to be opened, by Enter, F2 or a double click; Enter follows what leads on from a cell. */
+  onOpen?(row: Row, column: Column, cell: HTMLTableCellElement): void;
   rowClass?(row: Row, at: number): string;
 }
 
-export function Grid({ label, rows, columns, onEnd, rowClass }: Props) {
+export function Grid({ label, rows, columns, onEnd, onOpen, rowClass }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [seen, setSeen] = useState({ top: 0, height: 600 });
   const asked = useRef(0);
+  const { stop, handlers } = useCells(rows, columns, onOpen);
 
   const look = () => {
     const element = box.current;
@@ -53,9 +60,11 @@ export function Grid({ label, rows, columns, onEnd, rowClass }: Props) {
 
   const first = Math.max(0, Math.floor(seen.top / ROW_PIXELS) - ROWS_AROUND);
   const end = Math.min(rows.length, Math.ceil((seen.top + seen.height) / ROW_PIXELS) + ROWS_AROUND);
+  // Tab finds a cell also when the one that it left is not drawn any more.
+  const stopRow = stop.row >= first && stop.row < end ? stop.row : Math.ceil(seen.top / ROW_PIXELS);
   return (
     <div ref={box} class="grow gridbox" role="region" aria-label={label} tabIndex={0} onScroll={look}>
-      <table class="grid" aria-label={label} aria-rowcount={rows.length + 1}>
+      <table class="grid" aria-label={label} aria-rowcount={rows.length + 1} {...(onOpen && handlers)}>
         <thead>
           <tr>
             {columns.map(column => (
@@ -71,8 +80,16 @@ export function Grid({ label, rows, columns, onEnd, rowClass }: Props) {
             const at = first + offset;
             return (
               <tr key={at} aria-rowindex={at + 2} class={rowClass?.(row, at)}>
-                {columns.map(column => (
-                  <td key={column.name} class={`${column.number ? 'number' : ''} ${column.class ?? ''}`}>
+                {columns.map((column, place) => (
+                  <td
+                    key={column.name}
+                    class={`${column.number ? 'number' : ''} ${column.class ?? ''}`}
+                    {...(onOpen && {
+                      role: 'gridcell' as const,
+                      'aria-readonly': column.readOnly ? ('true' as const) : undefined,
+                      tabIndex: at === stopRow && place === stop.column ? 0 : -1,
+                    })}
+                  >
                     {column.cell ? column.cell(row, at) : <Value value={row[column.name]} />}
                   </td>
                 ))}
@@ -85,6 +102,69 @@ export function Grid({ label, rows, columns, onEnd, rowClass }: Props) {
     </div>
   );
 }
+
+/** What walks through cells and opens them, and the cell that Tab leads to. */
+function useCells(rows: Props['rows'], columns: Props['columns'], onOpen: Props['onOpen']) {
+  const [stop, setStop] = useState({ row: 0, column: 0 });
+  const open = (cell: HTMLTableCellElement) => {
+    const place = placeOf(cell);
+    const row = rows[place.row];
+    const column = columns[place.column];
+    if (row && column) onOpen?.(row, column, cell);
+  };
+  const onKeyDown = (event: TargetedKeyboardEvent<HTMLElement>) => {
+    const target = event.target as Element;
+    const cell = target.closest('td');
+    if (!cell || target.closest('.cell') || event.ctrlKey || event.metaKey || event.altKey) return;
+    // What leads on takes Enter itself when it has the focus.
+    if (event.key === 'Enter' && target !== cell) return;
+    const leads = event.key === 'Enter' ? cell.querySelector<HTMLElement>('a, button') : null;
+    const next = neighbour(cell, event.key);
+    // A key that is held down does a thing once; arrows go on.
+    if (event.repeat && !next) return;
+    if (leads) leads.click();
+    else if (event.key === 'Enter' || event.key === 'F2') open(cell);
+    else if (next instanceof HTMLElement) next.focus();
+    else return;
+    event.preventDefault();
+  };
+  const onDblClick = (event: TargetedEvent<HTMLElement>) => {
+    const target = event.target as Element;
+    const cell = target.closest('td');
+    if (cell && !target.closest('a, button, .cell')) open(cell);
+  };
+  const onFocusIn = (event: TargetedEvent<HTMLElement>) => {
+    const cell = (event.target as Element).closest('td');
+    if (cell) setStop(placeOf(cell));
+  };
+  return { stop, handlers: { role: 'grid' as const, onKeyDown, onDblClick, onFocusIn } };
+}
+
+/** The cell that a key leads to. */
+function neighbour(cell: HTMLTableCellElement, key: string): Element | null | undefined {
+  const row = cell.parentElement as HTMLTableRowElement;
+  const within = (other: Element | null) => (other as HTMLTableRowElement | null)?.cells[cell.cellIndex];
+  switch (key) {
+    case 'ArrowLeft':
+      return cell.previousElementSibling;
+    case 'ArrowRight':
+      return cell.nextElementSibling;
+    case 'ArrowUp':
+      return within(row.previousElementSibling);
+    case 'ArrowDown':
+      return within(row.nextElementSibling);
+    case 'Home':
+      return row.firstElementChild;
+    case 'End':
+      return row.lastElementChild;
+  }
+}
+
+/** Where a cell stands among all rows, drawn or not. */
+const placeOf = (cell: HTMLTableCellElement) => ({
+  row: Number(cell.parentElement?.getAttribute('aria-rowindex')) - 2,
+  column: cell.cellIndex,
+});
 
 function Spacer({ rows, columns }: { rows: number; columns: number }) {
   return (

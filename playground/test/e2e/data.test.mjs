@@ -138,6 +138,77 @@ describe('data', { skip }, () => {
     await watched.context.close();
   });
 
+  test('a field is changed in its cell, by keyboard or mouse; what is refused stays there with the reason', async () => {
+    const watched = await show({
+      hash: `#/data/Customer?where=${encodeURIComponent('{ email: { eq: "c4@example.com" } }')}`,
+    });
+    const { page } = watched;
+    const stored = async () =>
+      (await server.data('{ customer(by: { email: "c4@example.com" }) { name status loyaltyPoints } }')).customer;
+    const cell = text => page.getByRole('gridcell', { name: text, exact: true });
+    const focused = text => page.waitForFunction(wanted => document.activeElement?.textContent === wanted, text);
+    const input = page.locator('.cell input');
+    const alert = page.locator('.cell').getByRole('alert');
+
+    await page.getByRole('button', { name: 'count all' }).focus();
+    await page.keyboard.press('Shift+Tab');
+    assert.equal(await page.locator('td:focus').count(), 1, 'Tab finds the cells');
+    for (let column = 0; column < 3; column++) await page.keyboard.press('ArrowRight');
+    await focused('Customer 004');
+    await page.keyboard.press('F2');
+    await page.keyboard.type('Ada');
+    await page.keyboard.press('Enter');
+    await focused('Ada');
+    assert.equal((await stored()).name, 'Ada');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('Never');
+    await page.keyboard.press('Escape');
+    await focused('Ada');
+
+    await cell('4').dblclick();
+    await page.keyboard.type('many');
+    await page.keyboard.press('Enter');
+    await alert.getByText('loyaltyPoints must be a number').waitFor();
+    await input.fill('-1');
+    await page.keyboard.press('Enter');
+    await alert.getByText('Points cannot be spent twice').waitFor();
+    await watched.accessible('a cell that is refused');
+    await page.keyboard.press('Escape');
+    await focused('4');
+
+    await cell('ACTIVE').dblclick();
+    await page.locator('.cell select').selectOption('BLOCKED');
+    await page.keyboard.press('Enter');
+    await focused('BLOCKED');
+
+    await cell('Ada').dblclick();
+    await page.keyboard.type('Mine');
+    await server.data(
+      'mutation { updateCustomer(by: { email: "c4@example.com" }, data: { name: "Theirs" }) { commit { version } } }',
+    );
+    await page.keyboard.press('Enter');
+    await alert.getByText('name is Theirs now').waitFor();
+    assert.equal(await input.inputValue(), 'Mine');
+    assert.equal((await stored()).name, 'Theirs');
+    await shot(page, 'data-cell-dark');
+    await page.keyboard.press('Enter');
+    await focused('Mine');
+    assert.deepEqual(await stored(), { name: 'Mine', status: 'BLOCKED', loyaltyPoints: 4 });
+
+    await page.keyboard.press('Home');
+    const atId = page.locator('td:focus');
+    assert.equal(await atId.getAttribute('aria-readonly'), 'true');
+    await page.keyboard.press('F2');
+    await page.getByText('id cannot be changed').waitFor();
+    await watched.accessible('cells');
+    await page.keyboard.press('Enter');
+    await page.getByLabel('name String').waitFor();
+    await watched.clean();
+    await watched.context.close();
+  });
+
   test('a file is imported after a look at what it becomes; what is wrong with it is named', async () => {
     const watched = await show();
     const { page } = watched;

@@ -44,6 +44,14 @@ test('edits become one mutation that its schema takes', () => {
   });
 });
 
+test('an update can answer the whole record, as the grid reads it', () => {
+  for (const one of collections.filter(each => each.writes.update)) {
+    const answer = `${one.payload} { ${selectionOf(schema, one, collections)} }`;
+    const edit = { kind: 'update', collection: one, id: 'a', version: '1', before: {}, data: {} } as const;
+    expect(validate(schema, parse(mutationOf([edit], answer).query))).toEqual([]);
+  }
+});
+
 test('a filter is read, and a wrong one is explained', () => {
   expect(filterFault('')).toBeUndefined();
   expect(filterFault('{ a: { eq: 1 } }')).toBeUndefined();

@@ -11,7 +11,9 @@ import { type Column, Grid, type Row, Value } from '../../ui/Grid';
 import { Split } from '../../ui/Split';
 import { toast } from '../../ui/Toast';
 import { again, browse, found, more, reading, served, trouble, type View, waiting } from './browse';
+import { CellInput, changeCell } from './Cell';
 import { DeleteDialog } from './Delete';
+import { draft, fixed, isOpen } from './draft';
 import { Export } from './Export';
 import { edits } from './edits';
 import { Filter } from './Filter';
@@ -93,6 +95,7 @@ export default function Data() {
             rows={rows}
             columns={columnsOf(collection, indexes, view, to, choose)}
             onEnd={more}
+            onOpen={(row, column, cell) => changeCell(collection, column.name, row, cell)}
             rowClass={one =>
               [one.id === row?.id && 'chosen', edits.value.some(edit => edit.id === one.id) && 'edited']
                 .filter(Boolean)
@@ -308,19 +311,22 @@ function columnsOf(
       sorted,
       number: NUMBERS.has(field.type) && !field.list,
       class: field.name === 'id' ? 'mono' : undefined,
-      cell: row =>
-        at === 0 ? (
-          <RowButton row={row} choose={choose} />
+      readOnly: fixed(collection, field.name) !== undefined,
+      cell: row => {
+        if (at === 0) return <RowButton row={row} choose={choose} />;
+        return draft.value && isOpen(collection, field.name, row) ? (
+          <CellInput open={draft.value} />
         ) : (
           <RelationOrValue collection={collection} field={field} row={row} />
-        ),
+        );
+      },
     };
   });
 }
 
 function RowButton({ row, choose }: { row: Row; choose(row: Row): void }) {
   return (
-    <button type="button" class="link mono" onClick={() => choose(row)}>
+    <button type="button" class="link mono" tabIndex={-1} onClick={() => choose(row)}>
       {String(row.id).slice(-10)}
     </button>
   );
@@ -344,7 +350,7 @@ function RelationOrValue({
         : target && filterBack(target, collection.name, row.id);
     if (target && filter) {
       return (
-        <a class="reference" href={href('data', field.type, { where: filter })}>
+        <a class="reference" tabIndex={-1} href={href('data', field.type, { where: filter })}>
           <Value value={value} />
         </a>
       );

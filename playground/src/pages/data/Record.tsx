@@ -11,7 +11,7 @@ import { named, Tabs } from '../../ui/Tabs';
 import { toast } from '../../ui/Toast';
 import { edits, put } from './edits';
 import { filterBack } from './read';
-import { isJson, read, write } from './values';
+import { choicesOf, isJson, read, write } from './values';
 
 interface Props {
   collection: Collection;
@@ -153,7 +153,7 @@ function FieldInput({ input, cell, isNew, nullable, onChange }: FieldInputProps)
   const hint = isNew ? (input.required ? 'required' : 'default') : 'null';
   const set = (text: string) => onChange({ text, empty: false });
   const shared = { id, class: 'grow mono', value: cell.text, placeholder: hint };
-  const values = input.type === 'Boolean' ? ['true', 'false'] : input.values;
+  const choices = choicesOf(input);
   return (
     <div class="form-row">
       <label htmlFor={id}>
@@ -163,7 +163,7 @@ function FieldInput({ input, cell, isNew, nullable, onChange }: FieldInputProps)
           {input.required ? '!' : ''}
         </small>
       </label>
-      {values.length > 0 && !input.list ? (
+      {choices.length > 0 ? (
         <select
           id={id}
           class="grow"
@@ -173,7 +173,7 @@ function FieldInput({ input, cell, isNew, nullable, onChange }: FieldInputProps)
           }
         >
           <option value="">{hint}</option>
-          {values.map(value => (
+          {choices.map(value => (
             <option key={value} value={value}>
               {value}
             </option>

@@ -84,11 +84,11 @@ export function readPlan(plan: Extensions['plan']): { warning?: string; index?: 
 async function next(mine: number): Promise<void> {
   if (!current) return;
   const { query, collection } = current;
-  const before = found.value;
+  const { cursor } = found.value;
   reading.value = true;
   try {
     const reply = await execute(
-      { query, variables: JSON.stringify({ after: before.cursor ?? null }) },
+      { query, variables: JSON.stringify({ after: cursor ?? null }) },
       { signal: controller?.signal },
     );
     if (mine !== turn) return;
@@ -96,14 +96,15 @@ async function next(mine: number): Promise<void> {
     const fault = reply.body.errors?.[0];
     if (!page) {
       trouble.value = fault?.message ?? 'The answer is empty.';
-      found.value = { ...before, more: false };
+      found.value = { ...found.value, more: false };
       return;
     }
     const warning = warningsOf(reply.body.extensions)[0];
     if (warning) served.value = { ...served.value, warning };
     found.value = {
       of: collection.name,
-      rows: [...before.rows, ...page.nodes],
+      // A row of before may have been renewed meanwhile.
+      rows: [...found.value.rows, ...page.nodes],
       cursor: page.pageInfo.endCursor ?? undefined,
       more: page.pageInfo.hasNextPage,
       version: reply.version,
@@ -111,7 +112,7 @@ async function next(mine: number): Promise<void> {
   } catch (error) {
     if (mine === turn && !isCancelled(error)) {
       trouble.value = messageOf(error);
-      found.value = { ...before, more: false };
+      found.value = { ...found.value, more: false };
     }
   } finally {
     if (mine === turn) reading.value = false;
@@ -121,6 +122,12 @@ async function next(mine: number): Promise<void> {
 /** Reads the next page, if there is one. */
 export function more(): void {
   if (found.value.more && !reading.value && found.value.cursor) void next(turn);
+}
+
+/** Shows a record as it is now, where it stands. */
+export function renew(of: string, row: Row): void {
+  if (found.value.of !== of) return;
+  found.value = { ...found.value, rows: found.value.rows.map(one => (one.id === row.id ? row : one)) };
 }
 
 /** Reads the view anew. */

@@ -21,8 +21,13 @@ export type Edit = Of &
 export const EDITS_MAX = 20;
 
 export const edits = signal<readonly Edit[]>([]);
-/** The edit that the server refused, by its place, and why. */
-export const refused = signal<{ at?: number; code?: string; message: string } | undefined>(undefined);
+/** Why the server refused edits, and the place of the one that it is about. */
+export interface Refusal {
+  at?: number;
+  code?: string;
+  message: string;
+}
+export const refused = signal<Refusal | undefined>(undefined);
 
 /** Takes over an edit; one of the same record is replaced. Answers whether there was room. */
 export function put(edit: Edit): boolean {
@@ -44,8 +49,10 @@ export interface Mutation {
   variables: Record<string, unknown>;
 }
 
-/** The edits as one mutation, whatever collections they are of. */
-export function mutationOf(list: readonly Edit[]): Mutation {
+const COMMIT = 'commit { version }';
+
+/** The edits as one mutation, whatever collections they are of. `answer` is what it selects of those that write. */
+export function mutationOf(list: readonly Edit[], answer = COMMIT): Mutation {
   const declared: string[] = [];
   const fields: string[] = [];
   const variables: Record<string, unknown> = {};
@@ -58,7 +65,7 @@ export function mutationOf(list: readonly Edit[]): Mutation {
     const { writes, name } = edit.collection;
     if (edit.kind === 'create') {
       fields.push(
-        `e${at}: ${writes.create}(data: ${variable(`data${at}`, `${name}Create!`, edit.data)}) { commit { version } }`,
+        `e${at}: ${writes.create}(data: ${variable(`data${at}`, `${name}Create!`, edit.data)}) { ${answer} }`,
       );
       return;
     }
@@ -66,27 +73,36 @@ export function mutationOf(list: readonly Edit[]): Mutation {
     if (edit.kind === 'delete') fields.push(`e${at}: ${writes.delete}(${by}) { deletedId }`);
     else
       fields.push(
-        `e${at}: ${writes.update}(${by}, data: ${variable(`data${at}`, `${name}Update`, edit.data)}) { commit { version } }`,
+        `e${at}: ${writes.update}(${by}, data: ${variable(`data${at}`, `${name}Update`, edit.data)}) { ${answer} }`,
       );
   });
   return { query: `mutation Edit(${declared.join(', ')}) {\n  ${fields.join('\n  ')}\n}`, variables };
 }
 
+/** Sends edits as one transaction. Answers its data, or why the server refused it: then nothing was written. */
+export async function send(
+  list: readonly Edit[],
+  answer?: string,
+  // biome-ignore lint/suspicious/noExplicitAny: the shape of data is the answer's.
+): Promise<{ data?: any; refusal?: Refusal }> {
+  const { query, variables } = mutationOf(list, answer);
+  const { body } = await execute({ query, variables: JSON.stringify(variables) });
+  const fault = body.errors?.[0];
+  if (!fault) return { data: body.data };
+  const place = /^e(\d+)$/.exec(String(fault.path?.[0] ?? ''))?.[1];
+  return {
+    refusal: {
+      at: place === undefined ? undefined : Number(place),
+      code: fault.extensions?.code,
+      message: fault.message,
+    },
+  };
+}
+
 /** Commits all edits. Those that were refused stay, with the reason. */
 export async function commit(): Promise<boolean> {
-  const list = edits.value;
-  const { query, variables } = mutationOf(list);
-  const reply = await execute({ query, variables: JSON.stringify(variables) });
-  const fault = reply.body.errors?.[0];
-  if (!fault) {
-    drop();
-    return true;
-  }
-  const place = /^e(\d+)$/.exec(String(fault.path?.[0] ?? ''))?.[1];
-  refused.value = {
-    at: place === undefined ? undefined : Number(place),
-    code: fault.extensions?.code,
-    message: fault.message,
-  };
-  return false;
+  const { refusal } = await send(edits.value);
+  if (refusal) refused.value = refusal;
+  else drop();
+  return refusal === undefined;
 }

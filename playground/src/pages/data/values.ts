@@ -14,6 +14,16 @@ export function write(value: unknown): string {
 export const isJson = (input: Input): boolean =>
   input.list || input.kind === 'value' || input.kind === 'relation' || input.type === 'JSON';
 
+/** The only values that a field can have, where they can be listed. */
+export function choicesOf(input: Input): string[] {
+  if (input.list) return [];
+  return input.type === 'Boolean' ? ['true', 'false'] : input.values;
+}
+
+/** The value of a text, where no text stands for null if there can be one. Fails with a sentence. */
+export const readOrNull = (input: Input, text: string, isNullable: boolean): unknown =>
+  isNullable && text === '' ? null : read(input, text);
+
 /** The value of a text. Fails with a sentence. */
 export function read(input: Input, text: string): unknown {
   if (isJson(input)) {
