@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use vivarium_storage::Store;
-use vivarium_storage::runtime::sometimes;
+use vivarium_storage::runtime::{mutant, sometimes};
 
 /// What gives a node's store up.
 pub(crate) struct Healing {
@@ -59,6 +59,9 @@ impl Healing {
 /// # Errors
 /// Those of noting it down.
 pub(crate) fn condemn(store: &Path, book: &Book, damage: &str) -> Result<bool> {
+    if mutant("disk-10") {
+        return Ok(false);
+    }
     if book.others()?.is_empty() {
         tracing::error!(damage, "the store is damaged, and no other node can replace it: restore a backup");
         return Ok(false);

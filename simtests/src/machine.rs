@@ -356,7 +356,7 @@ impl Machine {
         } else {
             self.met.rots += 1;
             let bytes = self.disk.at(&what).and_then(|ino| self.disk.bytes(ino));
-            self.rotten_table = bytes.filter(|_| damage == Damage::Table).map(|bytes| RottenTable { bytes, ino: None });
+            self.rotten_table = bytes.filter(|_| damage.sleeps()).map(|bytes| RottenTable { bytes, ino: None });
         }
     }
 

@@ -245,7 +245,7 @@ impl Seat {
     pub fn rot(&mut self, down: Duration, damage: Damage) {
         if self.machine.drive().is_some_and(|drive| !drive.is_cut()) {
             self.rots = Some(damage);
-            self.repair_at = (damage == Damage::Table).then(|| now() + down * REPAIRED_AFTER);
+            self.repair_at = damage.sleeps().then(|| now() + down * REPAIRED_AFTER);
             self.strike(Strike { power: None, down }, 0);
         }
     }

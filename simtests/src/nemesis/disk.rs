@@ -25,7 +25,7 @@ pub fn draw(nodes: u64, rng: &mut Rng) -> Mischief {
 /// A disk that loses what was durable on it.
 fn draw_rot(nodes: u64, rng: &mut Rng) -> Mischief {
     let node = rng.between(1, nodes);
-    use Damage::{ListOfTables, Log, NoLog, NoLogAndStore, Table};
-    let damage = *rng.pick(&[ListOfTables, Table, Table, Table, Log, Log, NoLog, NoLogAndStore]);
+    use Damage::{ListOfTables, Log, NoLog, NoLogAndStore, Rows, Table};
+    let damage = *rng.pick(&[ListOfTables, Table, Rows, Rows, Log, Log, NoLog, NoLogAndStore]);
     Mischief::Rot { node, damage }
 }

@@ -12,6 +12,8 @@ use std::ops::Range;
 
 /// Bytes that rot together: no more than a block of a table.
 const PAGE: usize = 4096;
+/// Where rows end in a table, at least: in so many parts of it what opening reads fills the last ones.
+const FRONT: usize = 4;
 /// The bytes of a segment's header that say something.
 const SEGMENT_HEADER: usize = 64;
 
@@ -22,8 +24,10 @@ pub enum Damage {
     /// A bit of what lists the tables of the store.
     #[default]
     ListOfTables,
-    /// A bit in each page of the tables that lie together, found when those are read.
+    /// A bit in each page of the tables that lie together. Small ones are found when the store is opened.
     Table,
+    /// A bit in each page of the front of the tables that lie together, where their rows are: found when those are read.
+    Rows,
     /// A bit of the log, before its last batch.
     Log,
     /// The log is gone.
@@ -36,10 +40,15 @@ impl Damage {
     /// What became of what was damaged.
     pub fn word(self) -> &'static str {
         match self {
-            Damage::ListOfTables | Damage::Table | Damage::Log => "rots",
+            Damage::ListOfTables | Damage::Table | Damage::Rows | Damage::Log => "rots",
             Damage::NoLog => "is gone",
             Damage::NoLogAndStore => "are gone",
         }
+    }
+
+    /// True when a node may open, and go on until somebody reads what is damaged.
+    pub fn sleeps(self) -> bool {
+        matches!(self, Damage::Table | Damage::Rows)
     }
 
     /// True when the node cannot know any more what it promised.
@@ -67,7 +76,8 @@ impl Image {
     pub fn damage(&mut self, damage: Damage, rng: &mut Rng) -> Option<String> {
         match damage {
             Damage::ListOfTables => self.rot(is_list_of_tables, rng),
-            Damage::Table => self.rot_tables(rng),
+            Damage::Table => self.rot_tables(1, rng),
+            Damage::Rows => self.rot_tables(FRONT, rng),
             Damage::Log => {
                 let (path, range) = pick(&self.proven(), rng)?;
                 self.flip(&path, range, rng);
@@ -112,15 +122,15 @@ impl Image {
         content.write(at, &[byte ^ (1 << rng.below(8))]);
     }
 
-    /// Flips a bit in each page of all tables that lie in one folder: the path of one of them.
-    fn rot_tables(&mut self, rng: &mut Rng) -> Option<String> {
+    /// Flips a bit in each page of the first `part`th of all tables that lie in one folder: the path of one of them.
+    fn rot_tables(&mut self, part: usize, rng: &mut Rng) -> Option<String> {
         let mut paths = Vec::new();
         list(&self.root, "", &mut paths);
         paths.retain(|path| is_table(path));
         let found = pick(&paths, rng)?;
         let (folder, _) = found.rsplit_once('/')?;
         for path in paths.iter().filter(|path| path.rsplit_once('/').is_some_and(|(other, _)| other == folder)) {
-            let length = find(&mut self.root, path)?.bytes().len();
+            let length = find(&mut self.root, path)?.bytes().len().div_ceil(part);
             for page in (0..length).step_by(PAGE) {
                 self.flip(path, page..length.min(page + PAGE), rng);
             }
