@@ -4,7 +4,9 @@
 
 use super::evaluate;
 use crate::catalog::{Collection, Field, Index, IndexElement};
+use vivarium_consensus::Transaction;
 use vivarium_storage::engine::Bytes;
+use vivarium_storage::runtime::mutant;
 use vivarium_storage::{Cell, Document, DocumentBuilder, FieldId, Value};
 
 /// True where a field is worked out when its record is read.
@@ -24,6 +26,10 @@ pub(crate) fn stored<'c>(
     let mut values = Vec::new();
     for field in &collection.fields {
         let Some(computed) = &field.computed else { continue };
+        // A planted bug: what is kept stays as it was when its record changes.
+        if computed.stored && !document.field(field.id).is_null() && mutant("comp-01") {
+            continue;
+        }
         let value = evaluate::value(field, &computed.expression, document).map_err(|fragment| (field, fragment))?;
         let value = if computed.stored { value } else { Value::Null };
         if !is_kept(&document.field(field.id).to_value(), &value) {
@@ -43,6 +49,10 @@ fn is_kept(held: &Value, value: &Value) -> bool {
 
 /// A cell as it is read: with what is worked out then.
 pub(crate) fn seen(collection: &Collection, cell: Cell) -> Cell {
+    // A planted bug: what is worked out when a record is read is not, of what the transaction wrote itself.
+    if cell.version == Transaction::OWN && mutant("comp-02") {
+        return cell;
+    }
     match read(collection, Document::trusted(&cell.value)) {
         Some(bytes) => Cell { version: cell.version, value: Bytes::from(bytes.as_slice()) },
         None => cell,

@@ -15,6 +15,7 @@ use crate::plan::ranges::spans;
 use crate::plan::tree::ConnectionPlan;
 use vivarium_storage::engine::Scan;
 use vivarium_storage::key;
+use vivarium_storage::runtime::sometimes;
 use vivarium_storage::{Document, DocumentId, KeyRange, Space, Value};
 
 /// Entries that are folded between two looks at the clock: about two milliseconds of work.
@@ -75,6 +76,7 @@ impl Reader<'_> {
         // What no index covers is folded from the same records, in one pass.
         let uncovered = |plan: &&FoldPlan| bound.fold(plan.slot).columns.is_none();
         if let Some(first) = plan.folds.iter().find(uncovered) {
+            sometimes("records are read to be added up");
             let choice = &bound.fold(first.slot).choice;
             let began = self.began();
             self.fold_records(choice, distinct.as_deref(), &mut folds, &mut room).await?;
@@ -110,6 +112,7 @@ impl Reader<'_> {
             Access::Index { elements, .. } => self.resolved(elements).await?,
             _ => Vec::new(),
         };
+        sometimes("an index tells what records add up to");
         let Some(parents) = parents else {
             for range in self.fold_ranges(choice, &elements, None) {
                 self.fold_range(choice, range, &mut folds[0], room).await?;

@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use vivarium_storage::key::{self, Direction};
+use vivarium_storage::runtime::{mutant, sometimes};
 use vivarium_storage::{Document, Value, ValueRef};
 
 /// Bytes that every entry of an index begins with.
@@ -123,9 +124,10 @@ impl<'b> Fold<'b> {
     /// Counts the record whose keys are at hand, in its group.
     fn place(&mut self, room: &mut Room) -> Result<usize, Abort> {
         if self.bound.groups.is_some() && self.groups.get(self.last).is_none_or(|group| *group.key != *self.key) {
+            // A planted bug: a group whose keys come again after those of another one begins anew.
             self.last = match self.places.get(self.key.as_slice()) {
-                Some(place) => *place,
-                None => {
+                Some(place) if !mutant("agg-01") => *place,
+                _ => {
                     room.take_group(self.key.len())?;
                     self.groups.push(self.group());
                     self.places.insert(self.key.as_slice().into(), self.groups.len() - 1);
@@ -198,6 +200,8 @@ impl<'b> Fold<'b> {
             let (Some(measure), found) = (column.measure, element(at)) else { continue };
             let (plan, tally) = (&bound.measures[measure], &mut self.groups[place].tallies[measure]);
             if column.is_null(found) {
+                // A planted bug: where an index tells all, nulls are values.
+                tally.count += u64::from(mutant("agg-02"));
                 continue;
             }
             tally.count += 1;
@@ -308,6 +312,7 @@ fn page(groups: &BoundGroups, mut rows: Vec<Row>) -> Vec<Row> {
         return Vec::new();
     }
     if wanted < rows.len() {
+        sometimes("a page of groups is cut");
         rows.select_nth_unstable_by(wanted - 1, compare);
         rows.truncate(wanted);
     }

@@ -182,7 +182,7 @@ fn check_refusal(
         let refusal = state.clone().run(&call.action, u64::MAX).err();
         refusal.is_some_and(|refusal| codes.iter().all(|code| refusal.0.contains(code)))
     });
-    if right || refused_by_unready_key(history, call, &codes) {
+    if right || refused_meanwhile(history, call, &codes) {
         return Ok(());
     }
     let detail =
@@ -190,19 +190,23 @@ fn check_refusal(
     Err(violation("wrongly-refused", detail))
 }
 
-/// A unique key that is being built already holds for what is written meanwhile, whether it comes to be or not.
-fn refused_by_unready_key(history: &History, call: &Call, codes: &[&str]) -> bool {
+/// A unique key that is being built already holds for what is written meanwhile, whether it comes to be or not. A field
+/// that is computed anew is seen by nobody meanwhile.
+fn refused_meanwhile(history: &History, call: &Call, codes: &[&str]) -> bool {
     let Action::Schema(task) = &call.action else { return false };
-    let builds = |other: &&Call| matches!(other.action.declares(), Some((_, Feature::Unique)));
+    let feature = match codes {
+        ["UNIQUE_VIOLATION"] if schema_model::meets_unready_key(task) => Feature::Unique,
+        ["GRAPHQL_VALIDATION_FAILED"] if schema_model::meets_unready_field(task) => Feature::Triple,
+        _ => return false,
+    };
+    let builds = |other: &&Call| other.action.declares().is_some_and(|(_, declared)| declared == feature);
     let beside = |other: &Call| {
         let begun = call.ended.is_none_or(|ended| other.begun.order < ended.order);
         let same = history.calls.iter().filter(|again| again.key == other.key);
         let ends = same.map(|again| again.ended.map_or(u64::MAX, |ended| ended.order)).max();
         begun && ends.is_none_or(|ends| ends > call.begun.order)
     };
-    codes == ["UNIQUE_VIOLATION"]
-        && schema_model::meets_unready_key(task)
-        && history.calls.iter().filter(builds).any(beside)
+    history.calls.iter().filter(builds).any(beside)
 }
 
 /// At each begin, what it will see is no older than anything that anybody was told before.

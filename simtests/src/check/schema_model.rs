@@ -93,7 +93,7 @@ impl SchemaState {
                 let thing = self.things.remove(name).ok_or(MISSING)?;
                 json!({ "deleteThing": { "thing": { "name": name, "size": thing.size } } })
             }
-            Task::List { least, renamed, extra } => self.list(*least, renamed.is_some(), *extra),
+            Task::List { least, renamed, extra, worth } => self.list(*least, renamed.is_some(), *extra, *worth),
             Task::Find { code } => {
                 let found = self.things.iter().find(|(_, thing)| thing.code == Some(*code));
                 json!({ "thing": found.map_or(Value::Null, |(name, _)| self.show(name)) })
@@ -158,7 +158,7 @@ impl SchemaState {
         json!({ "name": name, "code": thing.code, "size": thing.size })
     }
 
-    fn list(&self, least: i64, title: bool, extra: bool) -> Value {
+    fn list(&self, least: i64, title: bool, extra: bool, worth: bool) -> Value {
         let mut found: Vec<(&String, &Thing)> = self.things.iter().filter(|(_, thing)| thing.size >= least).collect();
         found.sort_by_key(|(name, thing)| (thing.size, *name));
         let node = |(name, thing): (&String, &Thing)| {
@@ -168,6 +168,9 @@ impl SchemaState {
             }
             if extra {
                 node.insert("extra".into(), json!(thing.extra));
+            }
+            if worth {
+                node.insert("worth".into(), json!(self.revision.worth(thing.size).to_string()));
             }
             Value::Object(node)
         };
@@ -192,6 +195,11 @@ fn changed(thing: &Thing, said: &Said) -> Thing {
     thing.size = said.size.unwrap_or(thing.size);
     thing.extra = said.extra.or(thing.extra);
     thing
+}
+
+/// True when a read may be refused for a field that is computed anew, and that nobody sees until that is done.
+pub fn meets_unready_field(task: &Task) -> bool {
+    matches!(task, Task::List { worth: true, .. })
 }
 
 /// True when a write may be refused for a unique key that is being built, and is not there for others yet.
@@ -220,8 +228,9 @@ mod tests {
         state.run(&create("a", extra)).unwrap();
         state.run(&toggle(2)).unwrap();
         state.run(&toggle(3)).unwrap();
-        let list = Task::List { least: 0, renamed: None, extra: true };
-        let expected = json!({ "things": { "nodes": [{ "name": "a", "code": null, "size": 1, "extra": null }] } });
+        let list = Task::List { least: 0, renamed: None, extra: true, worth: true };
+        let node = json!({ "name": "a", "code": null, "size": 1, "extra": null, "worth": "2" });
+        let expected = json!({ "things": { "nodes": [node] } });
         assert_eq!(state.run(&list), Ok(expected));
     }
 

@@ -2,6 +2,7 @@
 //! extreme values under any filter and order, and records that are made only where there is none on the other side.
 
 use super::rows::filter::{Datum, Filter, Operator, OrderKey, Quantifier};
+use super::rows::fold::{Fold, Groups};
 use super::rows::table::{SHADES, Table};
 use super::rows::{Change, GATE, NewRow, Operation, Part, Query, Then};
 use crate::rng::Rng;
@@ -69,7 +70,7 @@ pub(super) fn opening() -> Vec<Operation> {
 /// One step.
 pub(super) fn draw(client: u64, number: u64, rng: &mut Rng) -> Operation {
     // First there must be something to work on.
-    match if number <= 3 { 0 } else { rng.below(20) } {
+    match if number <= 3 { 0 } else { rng.below(25) } {
         0..=2 => {
             let row = |place: u64, rng: &mut Rng| new_sample(format!("s{client}-{number}-{place}"), rng);
             let rows = (0..rng.between(4, 10)).map(|place| row(place, rng)).collect();
@@ -83,7 +84,10 @@ pub(super) fn draw(client: u64, number: u64, rng: &mut Rng) -> Operation {
         13 | 14 => transfer(client, number, rng),
         15 | 16 => Operation::of(vec![Part::List(purses(rng))]),
         17 | 18 => put(client, number, rng),
-        _ => Operation::of(vec![Part::List(pairs(rng))]),
+        19 => Operation::of(vec![Part::List(pairs(rng))]),
+        20 | 21 => Operation::of(vec![Part::Fold(fold(rng))]),
+        22 | 23 => Operation::of(vec![Part::Fold(fold_purses(rng))]),
+        _ => folds_twice(client, number, rng),
     }
 }
 
@@ -137,6 +141,11 @@ fn value(field: &str, rng: &mut Rng) -> Datum {
         "shade" => shade(rng),
         "marks" => marks(rng),
         "name" => Datum::Text(sample(rng)),
+        "rating" => match (score(rng), plain(rng)) {
+            (Datum::Int(score), Datum::Int(plain)) => Datum::Int(score * 2 + plain),
+            _ => unreachable!("both are whole numbers"),
+        },
+        "caption" => Datum::Text(format!("{}/{}", sample(rng), rng.below(3))),
         _ => plain(rng),
     }
 }
@@ -163,7 +172,8 @@ fn change(rng: &mut Rng) -> Change {
 /// A test of one field.
 fn test(rng: &mut Rng) -> Filter {
     const TESTED: [&str; 9] = ["score", "score", "score", "level", "weight", "shade", "marks", "plain", "name"];
-    let field = *rng.pick(&TESTED);
+    const COMPUTED: [&str; 2] = ["rating", "caption"];
+    let field = if rng.chance(1, 6) { *rng.pick(&COMPUTED) } else { *rng.pick(&TESTED) };
     let known = |rng: &mut Rng| match value(field, rng) {
         Datum::Null => Datum::Int(0),
         other => other,
@@ -207,7 +217,8 @@ fn filter(rng: &mut Rng) -> Option<Filter> {
 }
 
 fn order(rng: &mut Rng) -> Vec<OrderKey> {
-    const KEYS: [&str; 8] = ["score", "score", "score", "level", "weight", "shade", "name", "plain"];
+    const KEYS: [&str; 10] =
+        ["score", "score", "score", "level", "weight", "shade", "name", "plain", "rating", "caption"];
     let mut order: Vec<OrderKey> = Vec::new();
     for _ in 0..rng.between(1, 2) {
         let field = (*rng.pick(&KEYS)).to_owned();
@@ -232,15 +243,69 @@ fn query(rng: &mut Rng) -> Query {
 /// Reads, writes and reads the same again, in one operation: what it wrote is seen behind it and not before.
 fn looks_twice(client: u64, number: u64, rng: &mut Rng) -> Operation {
     let query = Part::List(query(rng));
-    let write = match rng.below(3) {
+    let write = write(client, number, rng);
+    Operation::of(vec![query.clone(), write, query])
+}
+
+/// The same with what records add up to.
+fn folds_twice(client: u64, number: u64, rng: &mut Rng) -> Operation {
+    let fold = Part::Fold(fold(rng));
+    let write = write(client, number, rng);
+    Operation::of(vec![fold.clone(), write, fold])
+}
+
+fn write(client: u64, number: u64, rng: &mut Rng) -> Part {
+    match rng.below(3) {
         0 => Part::Change(change(rng)),
         1 => Part::Delete { of: Table::Sample, name: sample(rng) },
         _ => {
             let rows = (0..rng.between(1, 3)).map(|place| new_sample(format!("s{client}-{number}-{place}"), rng));
             Part::Create { of: Table::Sample, rows: rows.collect() }
         }
+    }
+}
+
+/// What samples add up to. Every second time it is such that the entries of an index tell it.
+fn fold(rng: &mut Rng) -> Fold {
+    const FOLDED: [&str; 8] = ["score", "level", "weight", "shade", "plain", "rating", "caption", "score"];
+    const KEYS: [&str; 4] = ["shade", "plain", "level", "score"];
+    let named = |fields: &[&str]| fields.iter().map(|field| (*field).to_owned()).collect::<Vec<_>>();
+    let of = Table::Sample;
+    let (filter, fields, by): (Option<Filter>, Vec<String>, Vec<&str>) = match rng.below(8) {
+        0 => (None, named(&["score"]), vec!["shade"]),
+        1 => (Some(Filter::test("shade", Operator::Eq(shade(rng)))), named(&["level"]), vec!["level"]),
+        2 => {
+            let field = *rng.pick(&["score", "level", "weight", "rating"]);
+            (None, named(&[field]), Vec::new())
+        }
+        3 => (Some(Filter::test("score", Operator::Gte(score(rng)))), named(&["score"]), vec!["score"]),
+        _ => {
+            let mut fields: Vec<&str> = (0..rng.between(1, 3)).map(|_| *rng.pick(&FOLDED)).collect();
+            let mut by: Vec<&str> = (0..rng.between(0, 2)).map(|_| *rng.pick(&KEYS)).collect();
+            fields.sort_unstable();
+            fields.dedup();
+            by.sort_unstable();
+            by.dedup();
+            (filter(rng), named(&fields), by)
+        }
     };
-    Operation::of(vec![query.clone(), write, query])
+    let groups = (!by.is_empty()).then(|| {
+        let all = Groups::by(&by);
+        if rng.chance(1, 2) {
+            return all;
+        }
+        let (least, largest_first) = (rng.below(4), rng.chance(1, 2));
+        Groups { least, largest_first, first: rng.between(1, 3), offset: rng.below(2), ..all }
+    });
+    Fold { of, filter, fields, groups }
+}
+
+/// What all purses hold together, and perhaps those of each shade.
+fn fold_purses(rng: &mut Rng) -> Fold {
+    let fields = vec!["balance".to_owned()];
+    let filter = purses(rng).filter;
+    let groups = rng.chance(1, 2).then(|| Groups::by(&["shade"]));
+    Fold { of: Table::Purse, filter, fields, groups }
 }
 
 fn transfer(client: u64, number: u64, rng: &mut Rng) -> Operation {

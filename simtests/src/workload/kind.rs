@@ -142,7 +142,8 @@ impl Workload {
             Workload::Mixed => Action::CountItems,
             Workload::Append | Workload::Bank | Workload::Register | Workload::Set => Action::Task(Task::ReadMembers),
             Workload::Schema => {
-                Action::Schema(schema_change::Task::List { least: i64::from(i32::MAX), renamed: None, extra: false })
+                let (least, renamed) = (i64::from(i32::MAX), None);
+                Action::Schema(schema_change::Task::List { least, renamed, extra: false, worth: false })
             }
             _ => {
                 let order = vec![OrderKey::up("name")];

@@ -58,7 +58,7 @@ fn all(of: Table) -> Query {
 fn one_page() -> Walk {
     let (cursor, seen, at) = (None, Vec::new(), None);
     let order = vec![OrderKey::up("name")];
-    Walk { of: Table::Leaf, size: ALL, way: Way::Forward, counted: true, order, filter: None, cursor, seen, at }
+    Walk { of: Table::Foliage, size: ALL, way: Way::Forward, counted: true, order, filter: None, cursor, seen, at }
 }
 
 fn tasks(past: &History) -> impl Iterator<Item = &Task> {

@@ -1,34 +1,54 @@
 //! Walks over pages, there and back, while groups of four come, move and go: each group as one transaction.
 //!
-//! The four of a group have one shade and one plain number, and mostly one rank, which is what walks are sorted by.
+//! The four of a group have one shade and one plain number, and mostly one rank, which is what walks are sorted by. Of
+//! every second group two are in another table, and walks go over either table or over both at once.
 
 use super::rows::filter::{Datum, Filter, Operator, OrderKey};
 use super::rows::table::{SHADES, Table};
 use super::rows::{Change, NewRow, Operation, Part, Walk, Way};
 use crate::rng::Rng;
+use std::collections::BTreeMap;
 
 /// Records of a group.
 pub const GROUP: u64 = 4;
+/// What the names of groups begin with that lie in two tables.
+const MIXED: &str = "mix";
 /// Ranks: few, so that whole pages have the same.
 const RANKS: [i64; 5] = [i32::MIN as i64, -1, 0, 1, i32::MAX as i64];
 
 /// One step.
 pub(super) fn draw(client: u64, number: u64, rng: &mut Rng) -> Operation {
     match if number <= 2 { 0 } else { rng.below(12) } {
-        0..=3 => Operation::of(vec![Part::Create { of: Table::Leaf, rows: group(client, number, rng) }]),
+        0..=3 => Operation::of(group(client, number, rng)),
         4 | 5 => move_group(rng),
         6 => {
             let (client, number) = somebody(rng);
-            let delete = |place| Part::Delete { of: Table::Leaf, name: leaf(client, number, place) };
+            let delete = |place| {
+                let (of, name) = leaf(client, number, place);
+                Part::Delete { of, name }
+            };
             Operation::of((0..GROUP).map(delete).collect())
         }
         _ => Operation::of(vec![Part::Walk(walk(rng))]),
     }
 }
 
-/// The name of a record: its group, and its place in it.
-fn leaf(client: u64, number: u64, place: u64) -> String {
-    format!("leaf{client}-{number}-{place}")
+/// The table and the name of a record: its group, and its place in it.
+fn leaf(client: u64, number: u64, place: u64) -> (Table, String) {
+    match (number % 2, place % 2) {
+        (0, 0) => (Table::Leaf, format!("{MIXED}{client}-{number}-{place}")),
+        (0, _) => (Table::Frond, format!("{MIXED}{client}-{number}-{place}")),
+        _ => (Table::Leaf, format!("leaf{client}-{number}-{place}")),
+    }
+}
+
+/// How many records of a group a walk over a table shows.
+pub fn share(of: Table, group: &str) -> u64 {
+    match (of, group.starts_with(MIXED)) {
+        (Table::Leaf | Table::Frond, true) => GROUP / 2,
+        (Table::Frond, false) => 0,
+        _ => GROUP,
+    }
 }
 
 /// The group that a record belongs to.
@@ -52,22 +72,28 @@ fn plain(rng: &mut Rng) -> Datum {
     Datum::Int(rng.below(2) as i64)
 }
 
-fn group(client: u64, number: u64, rng: &mut Rng) -> Vec<NewRow> {
+fn group(client: u64, number: u64, rng: &mut Rng) -> Vec<Part> {
     let (shade, plain, one_rank) = (shade(rng), plain(rng), rank(rng));
     let spread = rng.chance(1, 4);
     let row = |place| {
         let rank = if spread { rank(rng) } else { one_rank.clone() };
         let fields = [("shade", shade.clone()), ("plain", plain.clone()), ("rank", rank)];
-        NewRow::new(leaf(client, number, place), fields)
+        let (of, name) = leaf(client, number, place);
+        (of, NewRow::new(name, fields))
     };
-    (0..GROUP).map(row).collect()
+    let mut tables: BTreeMap<Table, Vec<NewRow>> = BTreeMap::new();
+    (0..GROUP).map(row).for_each(|(of, row)| tables.entry(of).or_default().push(row));
+    tables.into_iter().map(|(of, rows)| Part::Create { of, rows }).collect()
 }
 
 /// All four get another rank, or another shade.
 fn move_group(rng: &mut Rng) -> Operation {
     let (client, number) = somebody(rng);
     let (field, value) = if rng.chance(2, 3) { ("rank", rank(rng)) } else { ("shade", shade(rng)) };
-    let change = |place| Part::Change(Change::of(Table::Leaf, leaf(client, number, place)).with(field, value.clone()));
+    let change = |place| {
+        let (of, name) = leaf(client, number, place);
+        Part::Change(Change::of(of, name).with(field, value.clone()))
+    };
     Operation::of((0..GROUP).map(change).collect())
 }
 
@@ -87,5 +113,6 @@ fn walk(rng: &mut Rng) -> Walk {
     };
     let way = *rng.pick(&[Way::Forward, Way::Forward, Way::ThereAndBack, Way::Backward]);
     let (cursor, seen, at) = (None, Vec::new(), None);
-    Walk { of: Table::Leaf, size: rng.between(1, 6), way, counted: rng.chance(1, 4), order, filter, cursor, seen, at }
+    let of = *rng.pick(&[Table::Leaf, Table::Leaf, Table::Leaf, Table::Frond, Table::Foliage, Table::Greenery]);
+    Walk { of, size: rng.between(1, 6), way, counted: rng.chance(1, 4), order, filter, cursor, seen, at }
 }

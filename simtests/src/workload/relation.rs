@@ -2,6 +2,7 @@
 //! authors are kept by their books, books take their chapters with them, shelves leave theirs behind.
 
 use super::rows::filter::{Datum, Filter, Operator, OrderKey, Quantifier};
+use super::rows::fold::{Fold, Groups};
 use super::rows::table::Table;
 use super::rows::{Below, Change, NewRow, Operation, Part, Query, Relinking};
 use crate::rng::Rng;
@@ -28,7 +29,7 @@ pub(super) fn opening() -> Vec<Operation> {
 /// One step.
 pub(super) fn draw(number: u64, rng: &mut Rng) -> Operation {
     // First there must be something to work on.
-    Operation::of(match if number <= 4 { rng.below(8) } else { rng.below(33) } {
+    Operation::of(match if number <= 4 { rng.below(8) } else { rng.below(34) } {
         0..=4 => vec![Part::Create { of: Table::Book, rows: vec![new_book(rng)] }],
         5 | 6 => vec![Part::Create { of: Table::Chapter, rows: several(rng, new_chapter) }],
         7 | 8 => vec![Part::Create { of: Table::Remark, rows: several(rng, new_remark) }],
@@ -58,6 +59,7 @@ pub(super) fn draw(number: u64, rng: &mut Rng) -> Operation {
             vec![Part::Get { of: table, by: "name".into(), value: Datum::Text(name(table, rng)) }]
         }
         26 | 27 => both_sides(),
+        28 => vec![Part::Fold(fold(rng))],
         _ => vec![Part::Change(writes_through(rng))],
     })
 }
@@ -226,10 +228,18 @@ fn query(rng: &mut Rng) -> Query {
         field: "books".into(),
         first: rng.between(1, 3),
         filter: about_books(rng),
+        folds: rng.chance(1, 2).then(|| vec!["rank".into()]),
     });
     let descending = rng.chance(1, 2);
     let order = vec![OrderKey { field: "name".into(), descending }];
     Query { of, first: rng.between(1, 20), counted: rng.chance(1, 2), order, filter, below }
+}
+
+/// What books or chapters add up to, for each of those that they refer to.
+fn fold(rng: &mut Rng) -> Fold {
+    let (of, by) = *rng.pick(&[(Table::Book, "author"), (Table::Book, "shelf"), (Table::Chapter, "book")]);
+    let filter = (of == Table::Book && rng.chance(1, 2)).then(|| about_books(rng));
+    Fold { of, filter, fields: vec!["rank".into()], groups: Some(Groups::by(&[by])) }
 }
 
 /// Every relation, from both its sides.

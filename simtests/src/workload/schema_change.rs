@@ -36,11 +36,14 @@ pub enum Feature {
     Index,
     /// `code` is unique.
     Unique,
+    /// `worth` is three times `size`, not twice.
+    Triple,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Feature; 5] = [Feature::Extra, Feature::Renamed, Feature::Shop, Feature::Index, Feature::Unique];
+    pub const ALL: [Feature; 6] =
+        [Feature::Extra, Feature::Renamed, Feature::Shop, Feature::Index, Feature::Unique, Feature::Triple];
 
     fn word(self) -> &'static str {
         match self {
@@ -49,6 +52,7 @@ impl Feature {
             Feature::Shop => "shop",
             Feature::Index => "index",
             Feature::Unique => "unique",
+            Feature::Triple => "triple",
         }
     }
 }
@@ -82,6 +86,11 @@ impl Revision {
         title(self.has(Feature::Renamed))
     }
 
+    /// What a thing of a size is worth.
+    pub fn worth(&self, size: i64) -> i64 {
+        size * if self.has(Feature::Triple) { 3 } else { 2 }
+    }
+
     /// The SDL.
     pub fn sdl(&self) -> String {
         let words: Vec<&str> = self.features.iter().map(|feature| feature.word()).collect();
@@ -89,12 +98,14 @@ impl Revision {
         let before = title(!self.has(Feature::Renamed));
         let mut sdl = format!(
             "\"{DECLARED}{}: {}\"\ntype Thing @collection {{\n  id: ID!\n  name: String! @unique\n  \
-             {}: String @rename(from: \"{before}\")\n  code: Int{}\n  size: Int!{}\n",
+             {}: String @rename(from: \"{before}\")\n  code: Int{}\n  size: Int!{}\n  \
+             worth: BigInt @computed(expr: \"size * {}\", stored: true) @index\n",
             self.number,
             words.join(" "),
             self.title(),
             on(Feature::Unique, " @unique"),
             on(Feature::Index, " @index"),
+            self.worth(1),
         );
         sdl += on(Feature::Extra, "  extra: Int\n");
         sdl += "}\n";
@@ -196,6 +207,8 @@ pub enum Task {
         least: i64,
         renamed: Option<bool>,
         extra: bool,
+        #[serde(default)]
+        worth: bool,
     },
     /// Looks a thing up by its code, which is possible while that is unique.
     Find {
@@ -248,12 +261,13 @@ impl Task {
             Task::Delete { .. } => {
                 "mutation($name: String!) { deleteThing(by: { name: $name }) { thing { name size } commit { version } } }"
             }
-            Task::List { renamed, extra, .. } => {
+            Task::List { renamed, extra, worth, .. } => {
                 let mut selection = String::from("name code size");
                 if let Some(renamed) = renamed {
                     let _ = write!(selection, " title: {}", title(*renamed));
                 }
                 selection += if *extra { " extra" } else { "" };
+                selection += if *worth { " worth" } else { "" };
                 return Cow::Owned(format!(
                     "query($least: Int!) {{ things(where: {{ size: {{ gte: $least }} }}, first: 1000, \
                      orderBy: [{{ size: ASC }}, {{ name: ASC }}]) {{ nodes {{ {selection} }} }} }}"
@@ -314,7 +328,7 @@ pub(super) fn draw(client: u64, number: u64, rng: &mut Rng) -> Task {
         8 => Task::Delete { name: thing(rng) },
         9..=11 => {
             let renamed = rng.chance(1, 2).then(|| rng.chance(1, 2));
-            Task::List { least: size(rng), renamed, extra: rng.chance(1, 3) }
+            Task::List { least: size(rng), renamed, extra: rng.chance(1, 3), worth: rng.chance(1, 2) }
         }
         12 => Task::Find { code: rng.below(CODES) as i64 },
         13 => Task::Stock { name: format!("shop{client}-{number}"), stock: rng.below(9) as i64 },
@@ -361,11 +375,11 @@ mod tests {
         }
         assert_eq!(
             revision.sdl(),
-            "\"Declared as 5: extra renamed shop index unique\"\ntype Thing @collection {\n  id: ID!\n  \
+            "\"Declared as 6: extra renamed shop index unique triple\"\ntype Thing @collection {\n  id: ID!\n  \
              name: String! @unique\n  label: String @rename(from: \"title\")\n  code: Int @unique\n  \
-             size: Int! @index\n  extra: Int\n}\n\ntype Shop @collection {\n  id: ID!\n  name: String! @unique\n  \
+             size: Int! @index\n  worth: BigInt @computed(expr: \"size * 3\", stored: true) @index\n  extra: Int\n}\n\ntype Shop @collection {\n  id: ID!\n  name: String! @unique\n  \
              stock: Int!\n}\n"
         );
-        assert_eq!(revision.toggled(6, Feature::Extra).features.len(), 4);
+        assert_eq!(revision.toggled(7, Feature::Extra).features.len(), 5);
     }
 }

@@ -11,6 +11,13 @@ pub enum Expected {
     Payload(Value),
     /// One record or null.
     Record(Value),
+    /// What records add up to, and perhaps groups of them, whose order is known or not.
+    Folded {
+        /// All of it.
+        answer: Value,
+        /// The groups come in this order.
+        is_ordered: bool,
+    },
     /// A page.
     Page(Window),
 }
@@ -62,9 +69,20 @@ impl Expected {
                 equal(&found, expected)
             }
             Expected::Record(expected) => equal(found, expected),
+            Expected::Folded { answer, is_ordered: true } => equal(found, answer),
+            Expected::Folded { answer, is_ordered: false } => equal(&by_key(found), &by_key(answer)),
             Expected::Page(window) => window.check(found),
         }
     }
+}
+
+/// A fold with its groups in an order of their own.
+fn by_key(fold: &Value) -> Value {
+    let mut sorted = fold.clone();
+    if let Some(groups) = sorted.get_mut("groups").and_then(Value::as_array_mut) {
+        groups.sort_by_key(|group| group["key"].to_string());
+    }
+    sorted
 }
 
 fn equal(found: &Value, expected: &Value) -> Result<(), String> {

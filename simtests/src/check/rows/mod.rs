@@ -2,6 +2,7 @@
 
 mod dump;
 mod expected;
+mod fold;
 pub(super) mod oracles;
 mod predicate;
 mod tables;

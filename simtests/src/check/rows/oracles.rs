@@ -7,10 +7,11 @@ use crate::check::oracles::{Ended, Sent};
 use crate::history::{Call, End, History};
 use crate::workload::Action;
 use crate::workload::index::BALANCE;
-use crate::workload::pagination::{GROUP, group_of};
+use crate::workload::pagination::{group_of, share};
 use crate::workload::rows::filter::Datum;
+use crate::workload::rows::fold::Fold;
 use crate::workload::rows::table::{Kind, Table};
-use crate::workload::rows::{Operation, Part, Query, Then, Walk};
+use crate::workload::rows::{Change, Operation, Part, Query, Then, Walk};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(in crate::check) fn witnesses(history: &History, operations: &[Sent<'_, Operation>]) -> Vec<Violation> {
     let all = [
         check_purses(operations),
+        check_folded_purses(operations),
+        check_computed(operations),
         check_pairs(operations),
         check_walks(history, operations),
         check_holders(operations),
@@ -70,6 +73,51 @@ fn check_purses(operations: &[Sent<'_, Operation>]) -> Result<(), Violation> {
         if balances.iter().sum::<i64>() != filled {
             let detail = format!("{} shows purses with {balances:?}; together they hold {filled}", part.form());
             return Err(Violation::new("index", "wrong-sum", detail));
+        }
+    }
+    Ok(())
+}
+
+/// So does what they add up to, all together and by groups.
+fn check_folded_purses(operations: &[Sent<'_, Operation>]) -> Result<(), Violation> {
+    for (_, part, answer) in answered(operations) {
+        let Part::Fold(Fold { of: Table::Purse, groups, .. }) = part else { continue };
+        let held = |fold: &Value| {
+            let balance = fold["balance"]["sum"].as_str().and_then(|sum| sum.parse::<i64>().ok());
+            (fold["count"].as_i64().unwrap_or(0), balance.unwrap_or(0))
+        };
+        let (count, balance) = held(&answer["aggregate"]);
+        let by_group: Vec<(i64, i64)> =
+            answer["groups"].as_array().into_iter().flatten().map(|group| held(&group["aggregate"])).collect();
+        let grouped = by_group.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let is_whole = groups.as_ref().is_none_or(|groups| !groups.are_all() || grouped == (count, balance));
+        if balance != count * BALANCE || !is_whole {
+            let detail =
+                format!("{count} purses add up to {balance}, by groups to {by_group:?}; each began with {BALANCE}");
+            return Err(Violation::new("index", "wrong-sum", detail));
+        }
+    }
+    Ok(())
+}
+
+/// What is computed of a sample is what the same answer shows of it.
+fn check_computed(operations: &[Sent<'_, Operation>]) -> Result<(), Violation> {
+    for (_, part, answer) in answered(operations) {
+        let (one, many) = Table::Sample.words();
+        let shown: Vec<&Value> = match part {
+            Part::List(Query { of: Table::Sample, .. }) => nodes(answer).iter().collect(),
+            Part::Create { of: Table::Sample, .. } => answer[many].as_array().into_iter().flatten().collect(),
+            Part::Change(Change { of: Table::Sample, .. }) => vec![&answer[one]],
+            _ => continue,
+        };
+        for sample in shown {
+            let (Some(name), Some(score)) = (sample["name"].as_str(), sample["score"].as_i64()) else { continue };
+            let plain = sample["plain"].as_i64().unwrap_or(0);
+            let rating = (score * 2 + plain).to_string();
+            if sample["rating"] != rating || sample["caption"] != format!("{name}/{plain}") {
+                let detail = format!("{sample} is not rated {rating}, or is not called {name}/{plain}");
+                return Err(Violation::new("index", "wrong-computed", detail));
+            }
         }
     }
     Ok(())
@@ -133,8 +181,11 @@ fn check_walks(history: &History, operations: &[Sent<'_, Operation>]) -> Result<
         }
         let mut shown: BTreeMap<&str, u64> = BTreeMap::new();
         walked.names.iter().filter_map(|name| group_of(name)).for_each(|group| *shown.entry(group).or_default() += 1);
-        if let Some((group, count)) = shown.iter().find(|(_, count)| **count != GROUP) {
-            let detail = format!("a walk showed {count} records of {group}; there are {GROUP} of it or none");
+        let of = walked.walk.of;
+        if let Some((group, count)) = shown.iter().find(|(group, count)| **count != share(of, group)) {
+            let whole = share(of, group);
+            let detail =
+                format!("a walk over {of:?} showed {count} records of {group}; there are {whole} of it or none");
             return Err(Violation::new("pagination", "torn-group", detail));
         }
         if walked.walk.filter.is_some() {
@@ -153,7 +204,7 @@ fn check_walks(history: &History, operations: &[Sent<'_, Operation>]) -> Result<
                         && other.invoked < first_answered
                         && !matches!(other.ended, Ended::Refused)
                 });
-                if !deleted && !shown.contains_key(group) {
+                if !deleted && share(of, group) > 0 && !shown.contains_key(group) {
                     let detail = format!("{group} had been there before a walk began, and was on none of its pages");
                     return Err(Violation::new("pagination", "lost", detail));
                 }
@@ -166,8 +217,8 @@ fn check_walks(history: &History, operations: &[Sent<'_, Operation>]) -> Result<
 /// The groups that an operation works on.
 fn groups(operation: &Operation) -> BTreeSet<&str> {
     let names = operation.parts.iter().flat_map(|part| match part {
-        Part::Create { of: Table::Leaf, rows } => rows.iter().map(|row| row.name.as_str()).collect(),
-        Part::Delete { of: Table::Leaf, name } => vec![name.as_str()],
+        Part::Create { of: Table::Leaf | Table::Frond, rows } => rows.iter().map(|row| row.name.as_str()).collect(),
+        Part::Delete { of: Table::Leaf | Table::Frond, name } => vec![name.as_str()],
         _ => Vec::new(),
     });
     names.filter_map(group_of).collect()

@@ -3,6 +3,7 @@
 use super::*;
 use crate::check::oracles::operations;
 use crate::workload::Reply;
+use crate::workload::pagination::GROUP;
 use crate::workload::rows::filter::OrderKey;
 use crate::workload::rows::{Change, NewRow, Way};
 use serde_json::json;

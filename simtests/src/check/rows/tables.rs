@@ -1,7 +1,7 @@
 //! All tables as plain maps, and operations done on them, one after the other: no planner, no index, no concurrency.
 
 use super::expected::{Expected, Shown, Window};
-use super::predicate;
+use super::{fold, predicate};
 use crate::check::model::Refusal;
 use crate::workload::rows::filter::{Datum, Filter, OrderKey, target};
 use crate::workload::rows::table::{Kind, OnDelete, Table};
@@ -69,14 +69,15 @@ impl Row {
 }
 
 impl Tables {
-    /// The records of a table.
+    /// The records of a table, or of the members of a family.
     pub fn of(&self, table: Table) -> impl Iterator<Item = (&String, &Row)> {
-        self.rows.get(&table).into_iter().flat_map(|rows| rows.iter()).map(|(name, row)| (name, &**row))
+        let rows = table.members().filter_map(move |table| self.rows.get(&table));
+        rows.flat_map(|rows| rows.iter()).map(|(name, row)| (name, &**row))
     }
 
     /// A record.
     pub fn row(&self, table: Table, name: &str) -> Option<&Row> {
-        self.rows.get(&table)?.get(name).map(|row| &**row)
+        table.members().find_map(|table| self.rows.get(&table)?.get(name)).map(|row| &**row)
     }
 
     fn row_mut(&mut self, table: Table, name: &str) -> Option<&mut Row> {
@@ -148,6 +149,7 @@ impl Tables {
                 Expected::Record(found.map_or(Value::Null, |(name, _)| self.show(*of, name)))
             }
             Part::List(query) => self.list(query),
+            Part::Fold(fold) => self.fold(fold),
             Part::Walk(walk) => self.page(walk),
         })
     }
@@ -157,7 +159,7 @@ impl Tables {
         let taken = of.has_unique_name() && self.row(of, &new.name).is_some();
         let row = Row { fields: new.fields.clone(), version };
         self.fits(of, &new.name, &row, taken, missing)?;
-        self.put(of, &new.name, normal(of, row));
+        self.put(of, &new.name, normal(of, &new.name, row));
         Ok(())
     }
 
@@ -254,7 +256,7 @@ impl Tables {
             next.version = version;
         }
         self.fits(of, name, &next, false, missing)?;
-        self.put(of, name, normal(of, next));
+        self.put(of, name, normal(of, name, next));
         for relinking in &change.relinkings {
             self.relink(of, name, relinking, version)?;
         }
@@ -457,6 +459,10 @@ impl Tables {
             };
             shown.insert(field.name.into(), value);
         }
+        if of.is_family() {
+            let member = of.members().find(|member| self.row(*member, name).is_some());
+            shown.insert("__typename".into(), json!(member.map(Table::type_name)));
+        }
         if of.is_versioned() {
             shown.insert("_meta".into(), json!({ "version": format!("{:016}", row.version) }));
         }
@@ -500,7 +506,13 @@ impl Tables {
         let found: Vec<&str> = self.related(of, name, &below.field).into_iter().filter(lets).collect();
         let size = below.first as usize;
         let nodes: Vec<Value> = found.iter().take(size).map(|name| json!({ "name": name })).collect();
-        json!({ "totalCount": found.len(), "nodes": nodes, "pageInfo": { "hasNextPage": found.len() > size } })
+        let mut shown =
+            json!({ "totalCount": found.len(), "nodes": nodes, "pageInfo": { "hasNextPage": found.len() > size } });
+        if let Some(fields) = &below.folds {
+            let rows: Vec<&Row> = found.iter().filter_map(|name| self.row(table, name)).collect();
+            shown["aggregate"] = fold::aggregate(table, &rows, fields);
+        }
+        shown
     }
 
     fn page(&self, walk: &Walk) -> Expected {
@@ -548,12 +560,18 @@ fn same(table: Table, one: &Row, other: &Row) -> bool {
     stored(one) == stored(other) && (!table.is_versioned() || one.version == other.version)
 }
 
-/// Links in order, each once.
-fn normal(of: Table, mut row: Row) -> Row {
+/// Links in order, each once, and what is computed of the rest.
+fn normal(of: Table, name: &str, mut row: Row) -> Row {
     for field in of.fields().iter().filter(|field| matches!(field.kind, Kind::Links(_))) {
         let links = row.links_mut(field.name);
         links.sort();
         links.dedup();
+    }
+    if of == Table::Sample {
+        let number = |field| if let Datum::Int(number) = row.field(field) { *number } else { 0 };
+        let (score, plain) = (number("score"), number("plain"));
+        row.fields.insert("rating".into(), Datum::Int(score * 2 + plain));
+        row.fields.insert("caption".into(), Datum::Text(format!("{name}/{plain}")));
     }
     row
 }

@@ -1,6 +1,7 @@
 //! The GraphQL of an operation over tables: every value is a variable, so that plans are found again.
 
 use super::filter::Datum;
+use super::fold::{self, Fold, Groups};
 use super::table::{Kind, Table};
 use super::{Change, GATE, Meeting, NewRow, Operation, Part, Query, Relinking, Walk};
 use serde_json::{Map, Value, json};
@@ -65,6 +66,7 @@ impl Operation {
                     let _ = write!(draft.body, "p{place}: {one}(by: {{ {by}: {value} }}) {{ {} }} ", of.selection());
                 }
                 Part::List(query) => list(&mut draft, place, query),
+                Part::Fold(fold) => folded(&mut draft, place, fold),
                 Part::Walk(walk) => page(&mut draft, place, walk),
             }
         }
@@ -234,8 +236,9 @@ fn list(draft: &mut Draft, place: usize, query: &Query) {
         let _ = write!(
             selection,
             " below: {}(where: {filter}, first: {first}, orderBy: [{{ name: ASC }}]) \
-             {{ totalCount nodes {{ name }} pageInfo {{ hasNextPage }} }}",
-            below.field
+             {{ totalCount nodes {{ name }} pageInfo {{ hasNextPage }} {} }}",
+            below.field,
+            below.folds.as_ref().map_or_else(String::new, |fields| fold::selection(target, fields))
         );
     }
     let total = if query.counted { "totalCount " } else { "" };
@@ -244,6 +247,41 @@ fn list(draft: &mut Draft, place: usize, query: &Query) {
         draft.body,
         "p{place}: {many}({arguments}) {{ {total}nodes {{ {selection} }} pageInfo {{ hasNextPage hasPreviousPage }} }} "
     );
+}
+
+fn folded(draft: &mut Draft, place: usize, fold: &Fold) {
+    let of = fold.of;
+    let (_, many) = of.words();
+    let mut arguments = String::new();
+    if let Some(filter) = &fold.filter {
+        let filter = draft.variable(format!("w{place}"), &format!("{}Where", of.type_name()), filter.json(of));
+        arguments = format!("(where: {filter})");
+    }
+    let mut selection = fold::selection(of, &fold.fields);
+    if let Some(groups) = &fold.groups {
+        selection = format!("{selection} {}", grouped(draft, place, fold, groups));
+    }
+    let _ = write!(draft.body, "p{place}: {many}{arguments} {{ {selection} }} ");
+}
+
+fn grouped(draft: &mut Draft, place: usize, fold: &Fold, groups: &Groups) -> String {
+    let by: Vec<String> = groups.by.iter().map(|field| format!("{{ {field}: true }}")).collect();
+    let key = |field: &String| match fold.of.kind(field) {
+        Kind::One(..) => format!("{field} {{ name }}"),
+        _ => field.clone(),
+    };
+    let keys: Vec<String> = groups.by.iter().map(key).collect();
+    let least = draft.variable(format!("h{place}"), "Int", json!(groups.least));
+    let first = draft.variable(format!("f{place}"), "Int!", json!(groups.first));
+    let offset = draft.variable(format!("g{place}"), "Int", json!(groups.offset));
+    let order = if groups.largest_first { ", orderBy: [{ count: DESC }]" } else { "" };
+    format!(
+        "groups(by: [{}], having: {{ count: {{ gte: {least} }} }}{order}, first: {first}, offset: {offset}) \
+         {{ key {{ {} }} {} }}",
+        by.join(", "),
+        keys.join(" "),
+        fold::selection(fold.of, &fold.fields)
+    )
 }
 
 fn page(draft: &mut Draft, place: usize, walk: &Walk) {

@@ -4,10 +4,12 @@
 
 mod document;
 pub mod filter;
+pub mod fold;
 pub mod table;
 mod walk;
 
 use filter::{Datum, Filter, OrderKey};
+use fold::Fold;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -154,6 +156,9 @@ pub struct Below {
     pub first: u64,
     /// Which.
     pub filter: Filter,
+    /// What all of them add up to: their number, and that of these fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<Vec<String>>,
 }
 
 /// A part of an operation.
@@ -207,6 +212,8 @@ pub enum Part {
     },
     /// Reads a list.
     List(Query),
+    /// Reads what a list adds up to.
+    Fold(Fold),
     /// Reads one page of a walk; a part that is alone.
     Walk(Walk),
 }
@@ -214,7 +221,7 @@ pub enum Part {
 impl Part {
     /// True when it makes the operation a mutation.
     pub fn writes(&self) -> bool {
-        !matches!(self, Part::Get { .. } | Part::List(_) | Part::Walk(_))
+        !matches!(self, Part::Get { .. } | Part::List(_) | Part::Fold(_) | Part::Walk(_))
     }
 
     /// Its form without its values.
@@ -242,7 +249,17 @@ impl Part {
             Part::Get { of, by, .. } => format!("get {of:?} by {by}"),
             Part::List(query) => {
                 let below = query.below.as_ref().map_or("", |below| below.field.as_str());
-                format!("list {:?} {} {} {below}", query.of, filter(&query.filter), order(&query.order))
+                let folds = query.below.as_ref().and_then(|below| below.folds.as_ref());
+                let folds = folds.map_or_else(String::new, |fields| format!("({})", fields.join("+")));
+                format!("list {:?} {} {} {below}{folds}", query.of, filter(&query.filter), order(&query.order))
+            }
+            Part::Fold(fold) => {
+                let groups = fold.groups.as_ref();
+                let by = groups.map_or_else(String::new, |groups| {
+                    let cut = if groups.are_all() { "" } else { " cut" };
+                    format!(" by {}{cut}", groups.by.join("+"))
+                });
+                format!("fold {:?} {} {}{by}", fold.of, filter(&fold.filter), fold.fields.join("+"))
             }
             Part::Walk(walk) => {
                 format!("walk {:?} {:?} {} {}", walk.of, walk.way, filter(&walk.filter), order(&walk.order))

@@ -17,6 +17,9 @@ pub enum Table {
     Left,
     Right,
     Leaf,
+    Frond,
+    Foliage,
+    Greenery,
     Person,
     Author,
     Shelf,
@@ -89,13 +92,15 @@ pub const SHADES: [&str; 3] = ["DARK", "PALE", "CLEAR"];
 const SHADE: Field = field("shade", Kind::Enum(&SHADES));
 
 const PURSE: [Field; 2] = [SHADE, field("balance", Kind::Int)];
-const SAMPLE: [Field; 6] = [
+const SAMPLE: [Field; 8] = [
     SHADE,
     field("score", Kind::Int),
     field("level", Kind::BigInt),
     field("weight", Kind::Float),
     field("marks", Kind::Ints),
     field("plain", Kind::Int),
+    field("rating", Kind::BigInt),
+    field("caption", Kind::Text),
 ];
 const PAIR: [Field; 3] = [
     field("guards", Kind::Many(Table::Guard, "pair")),
@@ -127,8 +132,8 @@ const COUNTER: [Field; 2] = [field("value", Kind::Int), field("ticks", Kind::Man
 const TICK: [Field; 1] = [field("counter", Kind::One(Table::Counter, OnDelete::Restrict))];
 
 impl Table {
-    /// All of them.
-    pub const ALL: [Table; 17] = [
+    /// All of them, but for those that list the records of others.
+    pub const ALL: [Table; 18] = [
         Table::Gate,
         Table::Purse,
         Table::Sample,
@@ -137,6 +142,7 @@ impl Table {
         Table::Left,
         Table::Right,
         Table::Leaf,
+        Table::Frond,
         Table::Person,
         Table::Author,
         Table::Shelf,
@@ -159,6 +165,9 @@ impl Table {
             Table::Left => ("left", "lefts"),
             Table::Right => ("right", "rights"),
             Table::Leaf => ("leaf", "leaves"),
+            Table::Frond => ("frond", "fronds"),
+            Table::Foliage => ("foliage", "foliages"),
+            Table::Greenery => ("greenery", "greeneries"),
             Table::Person => ("person", "persons"),
             Table::Author => ("author", "authors"),
             Table::Shelf => ("shelf", "shelves"),
@@ -190,7 +199,7 @@ impl Table {
             Table::Pair => &PAIR,
             Table::Guard => &GUARD,
             Table::Left | Table::Right => &SIDE,
-            Table::Leaf => &LEAF,
+            Table::Leaf | Table::Frond | Table::Foliage | Table::Greenery => &LEAF,
             Table::Person => &PERSON,
             Table::Author => &AUTHOR,
             Table::Shelf => &SHELF,
@@ -222,6 +231,18 @@ impl Table {
         self != Table::Tick
     }
 
+    /// The tables whose records it lists: itself, or the members of an interface or a union.
+    pub fn members(self) -> impl Iterator<Item = Table> {
+        let several = self.is_family().then_some([Table::Leaf, Table::Frond]);
+        let one = (!self.is_family()).then_some(self);
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+
+    /// True when it lists the records of others.
+    pub fn is_family(self) -> bool {
+        matches!(self, Table::Foliage | Table::Greenery)
+    }
+
     /// True when answers show the version of the commit that wrote a record.
     pub fn is_versioned(self) -> bool {
         self == Table::Counter
@@ -229,6 +250,17 @@ impl Table {
 
     /// What is selected of a record.
     pub fn selection(self) -> String {
+        match self {
+            Table::Foliage => "__typename name shade rank ... on Leaf { plain } ... on Frond { plain }".into(),
+            Table::Greenery => {
+                let fields = Table::Leaf.selection();
+                format!("__typename ... on Leaf {{ {fields} }} ... on Frond {{ {fields} }}")
+            }
+            _ => self.own_selection(),
+        }
+    }
+
+    fn own_selection(self) -> String {
         let mut selection = String::from("name");
         for field in self.fields() {
             selection += " ";
