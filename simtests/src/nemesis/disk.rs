@@ -22,6 +22,12 @@ pub fn draw(nodes: u64, rng: &mut Rng) -> Mischief {
     Mischief::Fault { node, fault, power: rng.chance(1, 2).then(|| super::draw_policy(rng)) }
 }
 
+/// A disk that changes the rows of tables.
+pub fn draw_rot_of_tables(nodes: u64, rng: &mut Rng) -> Mischief {
+    let node = rng.between(1, nodes);
+    Mischief::Rot { node, damage: *rng.pick(&[Damage::Table, Damage::Rows, Damage::Rows]) }
+}
+
 /// A disk that loses what was durable on it.
 fn draw_rot(nodes: u64, rng: &mut Rng) -> Mischief {
     let node = rng.between(1, nodes);

@@ -277,6 +277,7 @@ struct Families {
     pauses: bool,
     calls: bool,
     disks: bool,
+    rot: bool,
     core: bool,
     membership: bool,
 }
@@ -307,6 +308,7 @@ pub fn draw(profile: Profile, seed: u64, rhythm: &Rhythm) -> Option<Cluster> {
             let (messages, partitions, crashes, pauses) = (on(), on(), on(), on());
             Families { messages, partitions, crashes, pauses, core: on(), disks: true, ..Families::default() }
         }
+        Profile::Rot => Families { crashes: rng.chance(1, 2), rot: true, ..Families::default() },
         Profile::Recover => {
             let mut on = || rng.chance(1, 2);
             Families { messages: on(), partitions: on(), pauses: on(), crashes: true, ..Families::default() }
@@ -315,7 +317,7 @@ pub fn draw(profile: Profile, seed: u64, rhythm: &Rhythm) -> Option<Cluster> {
     };
     let nodes = match profile {
         Profile::Partition | Profile::Recover => *rng.pick(&[3, 3, 5]),
-        Profile::ClusterDisk => *rng.pick(&[3, 3, 3, 4, 5]),
+        Profile::ClusterDisk | Profile::Rot => *rng.pick(&[3, 3, 3, 4, 5]),
         Profile::Membership => *rng.pick(&[1, 2, 3, 3, 3, 4]),
         Profile::Swarm => *rng.pick(&[1, 2, 2, 3, 3, 3, 3, 3, 4, 5, 5, 6, 7]),
         _ => *rng.pick(&[1, 3, 3, 3, 5]),
@@ -344,12 +346,13 @@ fn draw_disturbances(families: Families, nodes: u64, rhythm: &Rhythm, rng: &mut 
     if families.partitions && nodes > 1 {
         kinds.push(partition::draw);
     }
-    let each: [(bool, Family); 6] = [
+    let each: [(bool, Family); 7] = [
         (families.crashes, process::draw),
         (families.clocks, clock::draw),
         (families.pauses, process::draw_pause),
         (families.calls, calls::draw),
         (families.disks, disk::draw),
+        (families.rot, disk::draw_rot_of_tables),
         (families.membership, membership::draw),
     ];
     kinds.extend(each.iter().filter(|(on, _)| *on).map(|(_, draw)| *draw));

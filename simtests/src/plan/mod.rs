@@ -45,6 +45,8 @@ pub enum Profile {
     ClusterCrash,
     /// Several nodes whose disks fail, are full, rot, or lose their log.
     ClusterDisk,
+    /// Several nodes whose tables rot, so small that they are read again and again.
+    Rot,
     /// Several nodes that do not always hear each other.
     Partition,
     /// Several nodes that come and go.
@@ -64,6 +66,7 @@ impl Profile {
             | Profile::ClusterCalm
             | Profile::ClusterCrash
             | Profile::ClusterDisk
+            | Profile::Rot
             | Profile::Partition
             | Profile::Membership
             | Profile::Recover
@@ -265,7 +268,7 @@ impl Plan {
             acknowledged_min: (total / 8).max(2),
             knobs: Knobs {
                 buggify: is_swarm && Rng::stream(seed, "buggify").chance(4, 5),
-                ..draw_knobs(workload, &mut Rng::stream(seed, "knobs"))
+                ..draw_knobs(profile, workload, &mut Rng::stream(seed, "knobs"))
             },
             images: Images { places: wish.images / if cluster.is_some() { CLUSTER_IMAGES_PART } else { 1 } },
             cluster,
@@ -309,8 +312,8 @@ fn spread_out(steps: &mut [Step], rng: &mut Rng) {
     }
 }
 
-fn draw_knobs(workload: Workload, rng: &mut Rng) -> Knobs {
-    Knobs {
+fn draw_knobs(profile: Profile, workload: Workload, rng: &mut Rng) -> Knobs {
+    let drawn = Knobs {
         workload,
         segment_bytes: rng.spread(16 << 10, 256 << 10).next_multiple_of(4096),
         log_cache_bytes: rng.spread(1, 64 << 10),
@@ -320,6 +323,11 @@ fn draw_knobs(workload: Workload, rng: &mut Rng) -> Knobs {
         buggify: false,
         // Half of the runs keep none, so that checkpoints stay common.
         segments_kept: if rng.chance(1, 2) { 0 } else { rng.between(1, 2) as u32 },
+    };
+    match profile {
+        // Rows that are kept in memory do not rot.
+        Profile::Rot => Knobs { memtable_bytes: 1 << 10, cache_bytes: 16 << 10, maintain_ms: 5, ..drawn },
+        _ => drawn,
     }
 }
 
