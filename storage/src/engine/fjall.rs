@@ -4,7 +4,7 @@
 
 use super::damage::Damage;
 use super::doctor;
-use crate::runtime::{mutant, sometimes};
+use crate::runtime::{buggify, mutant, sometimes};
 use crate::{Error, Result};
 use fjall::compaction::filter::{CompactionFilter, Context, Factory, ItemAccessor, Verdict};
 use fjall::config::HashRatioPolicy;
@@ -278,7 +278,8 @@ impl Tables {
                 let lock = keyspace.tree.get_flush_lock();
                 keyspace.tree.flush(&lock, 0).map_err(|error| self.translate(error.into()))?;
             }
-            if keyspace.tree.l0_run_count() >= RUNS_MAX {
+            let runs = keyspace.tree.l0_run_count();
+            if runs >= RUNS_MAX || runs > 1 && buggify("buggify: tables are merged early") {
                 sometimes("tables are merged");
                 keyspace.major_compact().map_err(|error| self.translate(error))?;
             }
