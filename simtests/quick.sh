@@ -18,7 +18,7 @@ for from in 1 $((16#$commit)); do
   "$sim" run --reports --seeds 12 --from "$from" --images 20 --budget-s 30
   "$sim" run --reports --profile mix --seeds 24 --from "$from" --time 10s --images 50 --budget-s 30
 done
-for profile in cluster-calm cluster-crash cluster-disk partition membership recover cluster; do
+for profile in cluster-calm cluster-crash cluster-disk rot partition membership recover cluster; do
   "$sim" run --reports --profile "$profile" --seeds 12 --time 10s --images 20 --budget-s 30
 done
 "$sim" run --reports --profile cluster --seeds 12 --from $((16#$commit)) --time 10s --images 20 --budget-s 30

@@ -195,8 +195,14 @@ impl Replica {
         Ok(())
     }
 
-    /// Ends what this replica began beside the driver.
-    pub async fn end(self) {
+    /// Ends what this replica began beside the driver, and leaves in the log how far that is known to be committed:
+    /// where the store is lost, the one that is built from the log must not end before it.
+    pub async fn end(mut self) {
+        let is_sound = self.node.progress.stop_reason().is_none() && self.decides.is_none();
+        if is_sound && let Some(rest) = self.group.rest() {
+            // Whoever closes the log asks it whether all of it was written.
+            self.node.wal.append(self.id, vec![rest], Box::new(drop));
+        }
         self.intake.end().await;
     }
 

@@ -80,6 +80,12 @@ impl Group {
         self.handed = Some(Handed { ready, checkpoint, last, durable });
         effects
     }
+
+    /// What the group knows and has not written: how far its log is committed. The last that is asked of it.
+    pub fn rest(&mut self) -> Option<Record> {
+        let state = self.unsaved.take()?;
+        Some(Record::HardState { payload: log::encode_hard_state(&state) })
+    }
 }
 
 fn committed(entry: Entry) -> Committed {

@@ -30,7 +30,7 @@ pub(super) struct GroupLog {
 
 impl GroupLog {
     /// What the group left in the log. What the store has is known to be committed, whatever the hard state says:
-    /// a commit index is written only along with something else.
+    /// a commit index is written only along with something else, and when its node closes.
     ///
     /// # Errors
     /// What is wrong with the hard state.

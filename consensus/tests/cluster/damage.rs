@@ -152,6 +152,26 @@ async fn a_store_that_turns_out_to_be_damaged_is_replaced_while_its_node_runs() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_built_anew_ends_where_the_one_before_was_closed() {
+    let mut cluster = Cluster::of(3).await;
+    fill(&cluster, 0..5).await;
+    let hurt = cluster.follower().await;
+    has(&cluster.nodes[&hurt], 0..5).await;
+    let others: Vec<u64> = cluster.nodes.keys().copied().filter(|node| *node != hurt).collect();
+    for other in others {
+        cluster.close(other).await;
+    }
+    let node = cluster.nodes.remove(&hurt).unwrap();
+    node.close().await.unwrap();
+    let before = node.status();
+    drop(node);
+    take(&cluster.path(hurt), &["store"]);
+    // Nobody tells it what is committed.
+    let after = cluster.open(hurt).await.status();
+    assert_eq!((after.applied_index, after.version), (before.applied_index, before.version));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_gone_is_a_lost_log_also_without_a_store() {
     let mut cluster = Cluster::of(3).await;
     fill(&cluster, 0..5).await;
