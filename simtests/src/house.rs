@@ -10,7 +10,7 @@ use crate::simfs::Drive;
 use crate::trace;
 use crate::workload::schema_change::{self, Feature, Revision};
 use crate::workload::{Action, Reply, Workload};
-use madsim::time::{sleep, timeout};
+use madsim::time::{Instant, sleep, timeout};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,7 +31,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How often a node says how it stands.
 const STANDING_TIME: Duration = Duration::from_millis(10);
-/// Between two attempts to open the database of a node that cannot read yet.
+/// Between two attempts to open the database of a node that cannot read yet, or to read from one that is opened again.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// After this a newcomer asks somebody else.
@@ -410,6 +410,21 @@ impl Door {
         timeout(ANSWER_TIME_MAX, answered).await.ok()?.ok()
     }
 
+    /// Asks again while the node is opened again, as whoever reads is told to: it is, when what is read turns out damaged.
+    async fn ask_settled<T>(
+        &self,
+        ask: impl Fn(oneshot::Sender<Result<T, String>>) -> Ask,
+    ) -> Option<Result<T, String>> {
+        let reopened = vivarium_consensus::Error::Reopened.to_string();
+        let since = Instant::now();
+        loop {
+            match self.ask(&ask).await? {
+                Err(error) if error == reopened && since.elapsed() < ANSWER_TIME_MAX => sleep(RETRY).await,
+                answer => return Some(answer),
+            }
+        }
+    }
+
     /// Runs a request. `None` when no answer came.
     pub async fn execute(&self, request: Request) -> Option<Result<Reply, String>> {
         let response = self.ask(|answer| Ask::Execute(Box::new(request), answer)).await?;
@@ -418,7 +433,7 @@ impl Door {
 
     /// Compares indexes and documents. `None` when no answer came.
     pub async fn verify(&self) -> Option<Result<VerifyReport, String>> {
-        self.ask(Ask::Verify).await
+        self.ask_settled(Ask::Verify).await
     }
 
     /// Declares the schema. `None` when no answer came.
@@ -428,7 +443,7 @@ impl Door {
 
     /// All cells of the store. `None` when no answer came.
     pub async fn dump(&self) -> Option<Result<Dump, String>> {
-        self.ask(Ask::Dump).await
+        self.ask_settled(Ask::Dump).await
     }
 
     /// How many snapshots of the store somebody holds. `None` when no answer came.
