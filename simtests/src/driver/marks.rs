@@ -21,7 +21,8 @@ pub(super) fn demanded(profile: Profile, runs: u64) -> Vec<&'static str> {
     let lists: &[&'static str] = match profile {
         // Their question is another one.
         Profile::Recover => &[OF_RECOVERY],
-        Profile::ClusterDisk => &[OF_DISKS],
+        Profile::ClusterDisk => &[OF_NODES],
+        Profile::Rot => &[OF_DISKS],
         Profile::Swarm if runs >= LONG => &[OF_NODES, OF_WORKLOADS, OF_CLUSTERS, OF_MEMBERS, OF_LONG_RUNS],
         Profile::Swarm => &[OF_NODES, OF_WORKLOADS, OF_CLUSTERS, OF_MEMBERS],
         Profile::Membership => &[OF_NODES, OF_CLUSTERS, OF_MEMBERS],
