@@ -7,12 +7,19 @@ use crate::disk::{io, sync_parent};
 use crate::runtime::sometimes;
 use crate::{Error, Result};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Bytes that are read at once. Preallocated space behind the last batch is all zeros: one such chunk ends it.
 const CHUNK: usize = 1 << 20;
 const TRAILER: &[u8; 4] = b"FJL\x03";
+/// How a table ends: magic, format, kind of checksum, checksum, place and length of its contents.
+const TABLE_TRAILER_BYTES: u64 = 38;
+const TABLE_MAGIC: &[u8; 4] = b"SFA!";
+/// Magic and number of sections, with which its contents begin.
+const CONTENTS_HEADER_BYTES: u64 = 8;
+/// Place, length and length of the name of a section.
+const SECTION_BYTES_MIN: u64 = 18;
 
 /// What the journals hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,11 +59,12 @@ pub(super) fn repair(dir: &Path) -> Result<Journal> {
     Ok(report)
 }
 
-/// Checks the list of tables of every keyspace in `dir`, which fjall believes without a look at its checksum.
+/// Checks in every keyspace in `dir` what fjall believes before it looks at checksums: the list of tables, and how many
+/// sections a table says it has.
 ///
 /// # Errors
 /// [`Error::Corrupt`].
-pub(super) fn check_manifests(dir: &Path) -> Result<()> {
+pub(super) fn check_keyspaces(dir: &Path) -> Result<()> {
     let keyspaces = dir.join("keyspaces");
     if !keyspaces.exists() {
         return Ok(());
@@ -66,6 +74,7 @@ pub(super) fn check_manifests(dir: &Path) -> Result<()> {
         // A keyspace without one was never finished; fjall makes it anew.
         if keyspace.join("current").exists() {
             check_manifest(&keyspace)?;
+            check_tables(&keyspace)?;
         }
     }
     Ok(())
@@ -88,6 +97,44 @@ fn check_manifest(keyspace: &Path) -> Result<()> {
         return Err(corrupt(format!("v{number}, which it names, fails its checksum")));
     }
     Ok(())
+}
+
+/// A table that says it has far more sections than there is room for would end the process: memory for all of them is
+/// asked for before their checksum is looked at. Whatever else is wrong with a table fjall finds.
+fn check_tables(keyspace: &Path) -> Result<()> {
+    let tables = keyspace.join("tables");
+    if !tables.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(&tables).map_err(io("list", &tables))? {
+        let path = entry.map_err(io("list", &tables))?.path();
+        let Some((sections, bytes)) = claimed_sections(&path).map_err(io("read", &path))? else { continue };
+        if sections.saturating_mul(SECTION_BYTES_MIN) > bytes {
+            let detail = format!("it says that it has {sections} sections, in {bytes} bytes");
+            return Err(Error::Corrupt { what: "table", path, detail });
+        }
+    }
+    Ok(())
+}
+
+/// How many sections a table says it has, and its bytes. `None` when it was never finished.
+fn claimed_sections(path: &Path) -> std::io::Result<Option<(u64, u64)>> {
+    let mut table = File::open(path)?;
+    let bytes = table.metadata()?.len();
+    let Some(trailer_at) = bytes.checked_sub(TABLE_TRAILER_BYTES) else { return Ok(None) };
+    let mut trailer = [0; TABLE_TRAILER_BYTES as usize];
+    table.seek(SeekFrom::Start(trailer_at))?;
+    table.read_exact(&mut trailer)?;
+    let contents_at = u64::from_le_bytes(trailer[22..30].try_into().expect("eight bytes"));
+    let has_room = contents_at.checked_add(CONTENTS_HEADER_BYTES).is_some_and(|end| end <= bytes);
+    if &trailer[..4] != TABLE_MAGIC || !has_room {
+        return Ok(None);
+    }
+    let mut header = [0; CONTENTS_HEADER_BYTES as usize];
+    table.seek(SeekFrom::Start(contents_at))?;
+    table.read_exact(&mut header)?;
+    let sections = u32::from_le_bytes(header[4..].try_into().expect("four bytes"));
+    Ok(Some((sections.into(), bytes)))
 }
 
 /// All journals, oldest first.

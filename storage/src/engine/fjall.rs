@@ -155,7 +155,7 @@ impl Tables {
     /// Opens or creates the tables in `dir`.
     pub fn open(dir: &Path, options: TableOptions) -> Result<Tables> {
         let journal = if mutant("doctor-01") { doctor::Journal::default() } else { doctor::repair(dir)? };
-        doctor::check_manifests(dir)?;
+        doctor::check_keyspaces(dir)?;
         let droppable = Arc::new(AtomicU64::new(0));
         let filter = Arc::new(DropEnded { droppable: droppable.clone() });
         let database = Database::builder(dir)

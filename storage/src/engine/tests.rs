@@ -574,3 +574,33 @@ fn a_store_that_was_condemned_is_not_opened_any_more() {
     Store::set_aside(&path).unwrap();
     assert_eq!(Store::open(&path, options()).unwrap().position(), Position::default());
 }
+
+#[test]
+fn a_table_that_claims_more_sections_than_it_has_room_for_is_refused_before_memory_is_asked_for() {
+    let dir = scratch();
+    let store = open(dir.path());
+    applied(&store, 1, 60);
+    store.maintain().unwrap();
+    let path = store.dir().to_path_buf();
+    drop(store);
+    let keyspaces = std::fs::read_dir(path.join("keyspaces")).unwrap();
+    let folders = keyspaces.map(|keyspace| keyspace.unwrap().path().join("tables"));
+    let tables: Vec<_> = folders.flat_map(|tables| std::fs::read_dir(tables).unwrap()).collect();
+    assert!(!tables.is_empty(), "tables are written");
+    for table in tables {
+        let table = table.unwrap().path();
+        let whole = std::fs::read(&table).unwrap();
+        let contents_at = u64::from_le_bytes(whole[whole.len() - 16..][..8].try_into().unwrap()) as usize;
+        for bit in [12, 30, 31] {
+            let mut rotten = whole.clone();
+            rotten[contents_at + 4 + bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&table, rotten).unwrap();
+            let Err(Error::Corrupt { what: "table", detail, .. }) = Store::open(&path, options()) else {
+                panic!("{} is believed", table.display())
+            };
+            assert!(detail.contains("sections"), "{detail}");
+        }
+        std::fs::write(&table, whole).unwrap();
+    }
+    assert_eq!(Store::open(&path, options()).unwrap().position().index, 60);
+}
