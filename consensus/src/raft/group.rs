@@ -93,7 +93,8 @@ pub(crate) struct Group {
     pub(super) outstanding: VecDeque<Outstanding>,
     /// What raft-rs gave out and has not been told of yet: between [`Group::ready`] and [`Group::advance`].
     pub(super) handed: Option<Handed>,
-    /// A hard state that differs from the written one in its commit index only. It costs no fsync of its own.
+    /// A hard state that differs from the written one in its commit index only, also where the store knew of more than the
+    /// log. It costs no fsync of its own.
     pub(super) unsaved: Option<HardState>,
     /// A leader's word that has not been taken from here yet.
     pub(super) need: Option<Need>,
@@ -139,6 +140,7 @@ impl Group {
             max_committed_size_per_ready: COMMITTED_BYTES_MAX,
             ..Config::default()
         };
+        let unsaved = group_log.unsaved();
         let logger = logger::logger(options.id.0);
         let opened = catch_unwind(AssertUnwindSafe(|| RawNode::new(&config, group_log, &logger)));
         let raw = match opened {
@@ -151,7 +153,7 @@ impl Group {
             raw,
             outstanding: VecDeque::new(),
             handed: None,
-            unsaved: None,
+            unsaved,
             need: None,
             behind: BTreeMap::new(),
             broken: None,

@@ -23,6 +23,8 @@ pub(super) struct GroupLog {
     /// The last entry that is there, as (index, term).
     pub last: (u64, u64),
     hard_state: HardState,
+    /// False where the log itself knows of less that is committed, or of more than it has.
+    is_written: bool,
     /// The configuration as of the last entry that the store had when it was opened.
     voters: ConfState,
     store: Store,
@@ -47,8 +49,16 @@ impl GroupLog {
             None => HardState::default(),
         };
         // The log's tail may have been torn off after the commit index was written, when that was not synced.
-        hard_state.commit = hard_state.commit.max(applied).min(recovered.last.0);
-        Ok(GroupLog { wal, group, first: recovered.first, last: recovered.last, hard_state, voters, store })
+        let commit = hard_state.commit.max(applied).min(recovered.last.0);
+        let is_written = commit == hard_state.commit;
+        hard_state.commit = commit;
+        let (first, last) = (recovered.first, recovered.last);
+        Ok(GroupLog { wal, group, first, last, hard_state, is_written, voters, store })
+    }
+
+    /// The hard state that the group begins with, where the log says something else.
+    pub fn unsaved(&self) -> Option<HardState> {
+        (!self.is_written).then(|| self.hard_state.clone())
     }
 
     /// The configuration that counts while the store holds none.
