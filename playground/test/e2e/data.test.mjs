@@ -190,6 +190,10 @@ describe('data', { skip }, () => {
     );
     await page.keyboard.press('Enter');
     await alert.getByText('name is Theirs now').waitFor();
+    const heights = await page
+      .locator('.grid tr[aria-rowindex]')
+      .evaluateAll(rows => rows.map(row => row.offsetHeight));
+    assert.deepEqual([...new Set(heights)], [28], 'rows keep their height');
     assert.equal(await input.inputValue(), 'Mine');
     assert.equal((await stored()).name, 'Theirs');
     await shot(page, 'data-cell-dark');
