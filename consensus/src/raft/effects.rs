@@ -46,9 +46,7 @@ impl Group {
         // Whoever follows a configuration must know it after a crash too: the leader that committed it may be gone.
         let reconfigures = ready.committed_entries().iter().any(|entry| entry.entry_type != EntryType::EntryNormal);
         if ready.must_sync() || reconfigures {
-            effects
-                .records
-                .extend(self.unsaved.take().map(|state| Record::HardState { payload: log::encode_hard_state(&state) }));
+            effects.records.extend(self.rest());
         }
         if let Some(index) = ready.entries().first().map(|entry| entry.index)
             && index <= last_logged
@@ -81,7 +79,7 @@ impl Group {
         effects
     }
 
-    /// What the group knows and has not written: how far its log is committed. The last that is asked of it.
+    /// What the group knows and has not written: how far its log is committed, and what goes to the log with that.
     pub fn rest(&mut self) -> Option<Record> {
         let state = self.unsaved.take()?;
         Some(Record::HardState { payload: log::encode_hard_state(&state) })
