@@ -27,9 +27,22 @@ pub unsafe fn text<'a>(path: *const c_char) -> Option<&'a str> {
 
 /// The answer of a call that failed.
 pub fn fail(errno: c_int) -> c_int {
+    set_error_number(errno);
+    -1
+}
+
+fn set_error_number(errno: c_int) {
     // SAFETY: the C library's own place for this thread's error number, always valid.
     unsafe { *libc::__errno_location() = errno };
-    -1
+}
+
+/// Acts, and leaves this thread's error number as it was.
+pub fn keeping_error_number<R>(act: impl FnOnce() -> R) -> R {
+    // SAFETY: the C library's own place for this thread's error number, always valid.
+    let before = unsafe { *libc::__errno_location() };
+    let result = act();
+    set_error_number(before);
+    result
 }
 
 /// The answer of a system call as most C functions give it.

@@ -2,6 +2,7 @@
 //!
 //! One lock orders all file calls of the process, so that one number, the stamp, names a moment on all disks at once.
 
+use super::kernel::keeping_error_number;
 use super::world::{Place, World};
 use crate::simfs::model::{Ino, ROOT};
 use libc::c_int;
@@ -9,7 +10,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Open files: whose they are, and which.
 pub type Files = BTreeMap<c_int, (u64, Ino)>;
@@ -52,9 +53,14 @@ pub fn next_stamp() -> u64 {
     STAMP.fetch_add(1, Ordering::SeqCst) + 1
 }
 
+/// Waits for the registry. The wait is a system call too, and may come between the caller's call and the error of it.
+fn registry() -> MutexGuard<'static, Registry> {
+    keeping_error_number(|| REGISTRY.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// Acts on the registry, from the harness.
 pub fn with_registry<R>(act: impl FnOnce(&mut Registry) -> R) -> R {
-    unrecorded(|| act(&mut REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)))
+    unrecorded(|| act(&mut registry()))
 }
 
 /// Acts on the registry, from a file call. `None` when that call was made from in here.
@@ -62,7 +68,7 @@ pub fn observe<R>(act: impl FnOnce(&mut Registry) -> Option<R>) -> Option<R> {
     if INSIDE.try_with(|inside| inside.replace(true)).unwrap_or(true) {
         return None;
     }
-    let result = act(&mut REGISTRY.lock().unwrap_or_else(PoisonError::into_inner));
+    let result = act(&mut registry());
     let _ = INSIDE.try_with(|inside| inside.set(false));
     result
 }

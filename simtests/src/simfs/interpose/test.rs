@@ -163,3 +163,21 @@ fn each_folder_is_a_disk_of_its_own() {
         fs::remove_dir_all(root).unwrap();
     }
 }
+
+#[test]
+fn a_call_that_fails_says_why_whoever_else_makes_calls() {
+    const THREADS: usize = 4;
+    const CALLS: usize = 20_000;
+    let root = folder("errors");
+    let missing = root.join("missing");
+    let others: Vec<i32> = std::thread::scope(|scope| {
+        let missing = &missing;
+        let open = move || fs::read(missing).unwrap_err().raw_os_error().unwrap();
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| scope.spawn(move || (0..CALLS).map(|_| open()).filter(|errno| *errno != libc::ENOENT).collect()))
+            .collect();
+        threads.into_iter().flat_map(|thread| -> Vec<i32> { thread.join().unwrap() }).collect()
+    });
+    assert_eq!(others, Vec::<i32>::new());
+    fs::remove_dir_all(&root).unwrap();
+}
