@@ -1,9 +1,20 @@
 //! JSON as text: indented without reading a number, for a number keeps all its digits.
 
-const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\]:,]|[^\s"{}[\]:,]+/g;
+// Runs of plain characters are one step: as many steps as characters have no room in the stack for a text of megabytes.
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]|[^\s"{}[\]:,]+/g;
 
-/** Indents JSON by two. Leaves out the members of the top object that are named. */
-export function indent(text: string, without: readonly string[] = []): string {
+/** How much of JSON is written. */
+export interface Room {
+  /** Of all that is written, about. */
+  charsMax: number;
+  /** Of one string. */
+  stringCharsMax: number;
+}
+
+const EVERYTHING: Room = { charsMax: Number.POSITIVE_INFINITY, stringCharsMax: Number.POSITIVE_INFINITY };
+
+/** Indents JSON by two. Leaves out the members of the top object that are named. What has no room is left out with a `…`. */
+export function indent(text: string, without: readonly string[] = [], room: Room = EVERYTHING): string {
   let out = '';
   let depth = 0;
   /** Within a member that is left out. */
@@ -12,6 +23,7 @@ export function indent(text: string, without: readonly string[] = []): string {
   let between = '';
   let keyNext = false;
   for (const [token] of text.matchAll(TOKENS)) {
+    if (out.length > room.charsMax) return `${out}\n…`;
     const first = token.charAt(0);
     if (keyNext && depth === 1) hidden = without.includes(token.slice(1, -1));
     keyNext = false;
@@ -30,7 +42,7 @@ export function indent(text: string, without: readonly string[] = []): string {
       if (!hidden) between = ': ';
     } else {
       if (!hidden) {
-        out += between + token;
+        out += between + cut(token, room.stringCharsMax);
         between = '';
       }
       if (first === '{' || first === '[') {
@@ -41,6 +53,13 @@ export function indent(text: string, without: readonly string[] = []): string {
     }
   }
   return out;
+}
+
+/** A string of JSON that says how much of it is left out; never cut within an escape. */
+function cut(token: string, charsMax: number): string {
+  if (token.length - 2 <= charsMax || token.charAt(0) !== '"') return token;
+  const kept = token.slice(0, charsMax + 1).replace(/\\+(u[\da-fA-F]{0,3})?$/, '');
+  return `${kept}… and ${token.length - 1 - kept.length} characters more"`;
 }
 
 /** Where the value at `path` begins in indented JSON. */

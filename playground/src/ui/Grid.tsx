@@ -177,14 +177,20 @@ function Spacer({ rows, columns }: { rows: number; columns: number }) {
 const NUMBER = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 const isNumber = (value: unknown) => typeof value === 'number' || (typeof value === 'string' && NUMBER.test(value));
 
-/** Anything in one line: a to-many relation as its count, an object as its name. */
+/** More than a cell has room for, and few enough that laying them out takes no time. */
+const CELL_CHARS_MAX = 500;
+const cut = (text: string) => (text.length > CELL_CHARS_MAX ? `${text.slice(0, CELL_CHARS_MAX)}…` : text);
+
+/** Anything in one line: a to-many relation as its count, an object as its name. What is too long for a cell is cut. */
 export function Value({ value }: { value: unknown }) {
   if (value === null || value === undefined) return <span class="muted">null</span>;
   if (typeof value === 'object') return <span class="reference">{summary(value)}</span>;
-  return <>{String(value)}</>;
+  return <>{cut(String(value))}</>;
 }
 
-export function summary(value: object): string {
+export const summary = (value: object): string => cut(nameOf(value));
+
+function nameOf(value: object): string {
   if (Array.isArray(value)) return value.every(one => typeof one !== 'object') ? value.join(', ') : `${value.length} ›`;
   const row = value as Row;
   if (typeof row.totalCount === 'number') return `${row.totalCount} ›`;

@@ -34,3 +34,17 @@ test('a path leads to its value', () => {
   expect(text.slice(placeOf(text, ['data', 'list', 0, 'a']))).toMatch(/^"b"/);
   expect(placeOf(text, ['data', 'nothing'])).toBeUndefined();
 });
+
+test('what has no room is left out and says so: the rest of a long string, and what comes after enough', () => {
+  const room = { charsMax: 60, stringCharsMax: 4 };
+  expect(indent('{"a":"1234","b":"12345"}', [], room)).toBe(
+    '{\n  "a": "1234",\n  "b": "1234… and 1 characters more"\n}',
+  );
+  expect(indent('["abc\\u00e9d"]', [], room)).toBe('[\n  "abc… and 7 characters more"\n]');
+  expect(indent(JSON.stringify(Array(50).fill(1)), [], room)).toMatch(/^\[\n {2}1,\n[\s\d,]+…$/);
+});
+
+test('a string of many megabytes is one token', () => {
+  const long = JSON.stringify({ data: 'x'.repeat(20_000_000) });
+  expect(indent(long, [], { charsMax: 100, stringCharsMax: 10 })).toContain('19999990 characters more');
+});

@@ -5,7 +5,7 @@ import type { GraphQLFault } from '../../api/errors';
 import { type Reply, warningsOf } from '../../api/http';
 import { replaceDocument, reveal } from '../../editor/create';
 import { resultLanguage } from '../../editor/result';
-import { indent, placeOf } from '../../json';
+import { indent, placeOf, type Room } from '../../json';
 import { Editor, useEditor } from '../../ui/Editor';
 import { columnsOf, Grid } from '../../ui/Grid';
 import { named, Tabs } from '../../ui/Tabs';
@@ -14,8 +14,9 @@ import { listsOf } from './lists';
 import { count, PlanView } from './Plan';
 import { type Outcome, running } from './run';
 
-/** A larger answer is not written into the page; it can be downloaded. */
-export const SHOWN_BYTES_MAX = 5_000_000;
+/** Of a larger answer the beginning is shown; the whole can be copied and downloaded. */
+const SHOWN_BYTES_MAX = 5_000_000;
+const BEGINNING: Room = { charsMax: 500_000, stringCharsMax: 1_000 };
 
 const VIEWS = named('Result', 'Table', 'Plan');
 
@@ -32,7 +33,10 @@ export function Result({ outcome, writes, view, onView, explain, onPlace }: Prop
   const editor = useEditor();
   const reply = outcome?.reply;
   const tooLarge = (reply?.bytes ?? 0) > SHOWN_BYTES_MAX;
-  const text = useMemo(() => (reply && !tooLarge ? indent(reply.raw, ['extensions']) : ''), [reply]);
+  const text = useMemo(
+    () => (reply ? indent(reply.raw, ['extensions'], tooLarge ? BEGINNING : undefined) : ''),
+    [reply],
+  );
   const faults = outcome?.plan?.faults ?? reply?.body.errors ?? [];
 
   useEffect(() => {
@@ -41,6 +45,7 @@ export function Result({ outcome, writes, view, onView, explain, onPlace }: Prop
   const showPath = (path: (string | number)[]) => {
     onView('Result');
     const at = placeOf(text, ['data', ...path]);
+    if (at === undefined && tooLarge) toast('That is not in the part of the answer that is shown: download the whole.');
     if (at !== undefined) setTimeout(() => editor.current && reveal(editor.current, at));
   };
 
@@ -49,14 +54,15 @@ export function Result({ outcome, writes, view, onView, explain, onPlace }: Prop
       <div class="bar">
         <Tabs label="Views of the result" tabs={VIEWS} value={view} onChange={onView} />
         <span class="grow" />
-        {reply && <Takeaway reply={reply} text={text} />}
+        {reply && <Takeaway reply={reply} text={tooLarge ? reply.raw : text} />}
       </div>
       {faults.length > 0 && <Faults faults={faults} onPlace={onPlace} onPath={showPath} />}
       {view !== 'Plan' && <Notes outcome={outcome} />}
       {tooLarge && view !== 'Plan' && (
         <p class="note warn-note">
-          The answer has {megabytes(reply?.bytes ?? 0)}: it is not shown, so that this page stays quick. Download it, or
-          ask for fewer records.
+          The answer has {megabytes(reply?.bytes ?? 0)}:{' '}
+          {view === 'Table' ? 'long texts are cut' : 'its beginning is shown, with long texts cut'}, so that this page
+          stays quick. Copy and Download take all of it.
         </p>
       )}
       {view === 'Result' && (
@@ -64,7 +70,7 @@ export function Result({ outcome, writes, view, onView, explain, onPlace }: Prop
           <Editor label="Result" doc={text} language={resultLanguage()} readOnly view={editor} />
         </div>
       )}
-      {view === 'Table' && <Table data={tooLarge ? undefined : reply?.body.data} />}
+      {view === 'Table' && <Table data={reply?.body.data} />}
       {view === 'Plan' && <PlanView outcome={outcome} writes={writes} explain={explain} />}
       <Status outcome={outcome} />
     </>
@@ -77,7 +83,7 @@ const megabytes = (bytes: number) =>
 function Takeaway({ reply, text }: { reply: Reply; text: string }) {
   const copy = async () => {
     try {
-      await navigator.clipboard.writeText(text || reply.raw);
+      await navigator.clipboard.writeText(text);
       toast('The result is copied.');
     } catch {
       toast('This browser does not let the page copy. Download it instead.');
