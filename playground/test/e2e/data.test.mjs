@@ -213,6 +213,46 @@ describe('data', { skip }, () => {
     await watched.context.close();
   });
 
+  test('what is typed into a cell and not saved is there again after a reload, and meets what others changed', async () => {
+    const watched = await show({
+      hash: `#/data/Customer?where=${encodeURIComponent('{ email: { eq: "c6@example.com" } }')}`,
+    });
+    const { page } = watched;
+    const input = page.locator('.cell input');
+    const reload = async () => {
+      await page.reload();
+      await rows(page).first().waitFor();
+    };
+    await page.getByRole('gridcell', { name: 'Customer 006', exact: true }).dblclick();
+    await page.keyboard.type('Mine');
+    await reload();
+    await page.getByText('name of Customer 006 is not saved yet: its cell is open again.').waitFor();
+    assert.equal(await input.inputValue(), 'Mine');
+    await shot(page, 'data-again-dark');
+    await server.data(
+      'mutation { updateCustomer(by: { email: "c6@example.com" }, data: { name: "Theirs" }) { commit { version } } }',
+    );
+    await reload();
+    await input.focus();
+    await page.keyboard.press('Enter');
+    await page.locator('.cell').getByRole('alert').getByText('name is Theirs now').waitFor();
+    assert.equal(await input.inputValue(), 'Mine');
+    await page.keyboard.press('Enter');
+    await page.getByRole('gridcell', { name: 'Mine', exact: true }).waitFor();
+    await reload();
+    assert.equal(await input.count(), 0, 'it is saved');
+
+    await page.getByRole('gridcell', { name: 'Mine', exact: true }).dblclick();
+    await page.keyboard.type('Never');
+    await reload();
+    await page.getByRole('button', { name: 'Discard name' }).click();
+    await page.getByRole('gridcell', { name: 'Mine', exact: true }).waitFor();
+    await reload();
+    assert.equal(await input.count(), 0, 'it is discarded');
+    await watched.clean();
+    await watched.context.close();
+  });
+
   test('a file is imported after a look at what it becomes; what is wrong with it is named', async () => {
     const watched = await show();
     const { page } = watched;

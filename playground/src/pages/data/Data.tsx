@@ -22,6 +22,7 @@ import { commitAndTell, Pending } from './Pending';
 import { RecordView } from './Record';
 import { filterBack, firstFieldOf, type Sort } from './read';
 import { suggestIndex } from './suggest-index';
+import { takeUp } from './unsaved';
 
 const sortOf = (text: string | null): Sort | undefined =>
   text ? { field: text.replace(/^-/, ''), descending: text.startsWith('-') } : undefined;
@@ -46,6 +47,9 @@ export default function Data() {
   }, [name]);
   useEffect(() => {
     askIndexes().then(setIndexes, () => setIndexes([]));
+  }, [schema.value]);
+  useEffect(() => {
+    if (schema.value) takeUp();
   }, [schema.value]);
   useCommit();
 

@@ -47,7 +47,8 @@ export const isOpen = (collection: Collection, name: string, row: Row): boolean 
   draft.value.input.name === name &&
   draft.value.collection.name === collection.name;
 
-const isTouched = ({ text, row, input }: Draft): boolean => text !== write(row[input.name]);
+/** Whether its text is another than the value that was seen. */
+export const isTouched = ({ text, row, input }: Draft): boolean => text !== write(row[input.name]);
 
 const isPending = (row: Row): boolean => edits.value.some(edit => edit.id === row.id);
 const PENDING = 'Commit or discard the other changes of this record first.';
