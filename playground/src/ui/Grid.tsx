@@ -1,7 +1,7 @@
 //! A table of any rows. Rows have one height, and only those in sight are drawn, so ten thousand cost as much as fifty.
 //! Where its cells can be opened it is a grid: one cell is reached by Tab, the others by arrows.
 
-import type { ComponentChildren, TargetedEvent, TargetedKeyboardEvent } from 'preact';
+import type { ComponentChildren, TargetedEvent, TargetedKeyboardEvent, TargetedPointerEvent } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 // biome-ignore lint/suspicious/noExplicitAny: a row is what an operation selects.
@@ -30,7 +30,8 @@ interface Props {
   columns: readonly Column[];
   /** Called when the end comes into sight. */
   onEnd?(): void;
-  /** Called when a cell is to be opened, by Enter, F2 or a double click; Enter follows what leads on from a cell. */
+  /** Called when a cell is to be opened, by Enter, F2, a double click, or a tap when it has the focus; Enter follows what
+   * leads on from a cell. */
   onOpen?(row: Row, column: Column, cell: HTMLTableCellElement): void;
   rowClass?(row: Row, at: number): string;
 }
@@ -128,16 +129,26 @@ function useCells(rows: Props['rows'], columns: Props['columns'], onOpen: Props[
     else return;
     event.preventDefault();
   };
+  const plainCell = (target: Element) => (target.closest('a, button, .cell') ? null : target.closest('td'));
   const onDblClick = (event: TargetedEvent<HTMLElement>) => {
-    const target = event.target as Element;
-    const cell = target.closest('td');
-    if (cell && !target.closest('a, button, .cell')) open(cell);
+    const cell = plainCell(event.target as Element);
+    if (cell) open(cell);
+  };
+  // A finger has no double click that all browsers know: the first tap chooses the cell, the second one opens it.
+  const tapped = useRef<Element | null>(null);
+  const onPointerDown = (event: TargetedPointerEvent<HTMLElement>) => {
+    const cell = event.pointerType === 'touch' ? plainCell(event.target as Element) : null;
+    tapped.current = cell === document.activeElement ? cell : null;
+  };
+  const onClick = (event: TargetedEvent<HTMLElement>) => {
+    const cell = plainCell(event.target as Element);
+    if (cell && cell === tapped.current) open(cell);
   };
   const onFocusIn = (event: TargetedEvent<HTMLElement>) => {
     const cell = (event.target as Element).closest('td');
     if (cell) setStop(placeOf(cell));
   };
-  return { stop, handlers: { role: 'grid' as const, onKeyDown, onDblClick, onFocusIn } };
+  return { stop, handlers: { role: 'grid' as const, onKeyDown, onDblClick, onPointerDown, onClick, onFocusIn } };
 }
 
 /** The cell that a key leads to. */

@@ -253,6 +253,63 @@ describe('data', { skip }, () => {
     await watched.context.close();
   });
 
+  for (const colorScheme of ['dark', 'light']) {
+    test(`a finger opens a cell, chooses, saves and discards, ${colorScheme}`, async () => {
+      const email = `c${colorScheme === 'dark' ? 8 : 9}@example.com`;
+      const context = await chrome.newContext({
+        colorScheme,
+        viewport: { width: 390, height: 844 },
+        hasTouch: true,
+        isMobile: true,
+      });
+      const watched = await open(chrome, server, {
+        hash: `#/data/Customer?where=${encodeURIComponent(`{ email: { eq: "${email}" } }`)}`,
+        context,
+      });
+      const { page } = watched;
+      const stored = async () =>
+        (await server.data(`{ customer(by: { email: "${email}" }) { name status } }`)).customer;
+      const tapTwice = async name => {
+        const cell = page.getByRole('gridcell', { name, exact: true });
+        await cell.tap();
+        await page.waitForFunction(() => document.activeElement?.tagName === 'TD');
+        assert.equal(await page.locator('.cell').count(), 0, 'one tap opens nothing');
+        await cell.tap();
+      };
+      const button = name => page.locator('.cell').getByRole('button', { name });
+      await page.getByRole('tab', { name: 'Records' }).tap();
+      const before = await stored();
+
+      await tapTwice('ACTIVE');
+      await page.locator('.cell select').selectOption('BLOCKED');
+      await button('Save').waitFor();
+      await watched.accessible('an open cell');
+      await shot(page, `data-touch-${colorScheme}`);
+      await button('Save').tap();
+      await page.getByRole('gridcell', { name: 'BLOCKED', exact: true }).waitFor();
+      assert.equal((await stored()).status, 'BLOCKED');
+
+      await tapTwice('BLOCKED');
+      await page.locator('.cell select').selectOption('ACTIVE');
+      await button('Discard').tap();
+      await page.getByRole('gridcell', { name: 'BLOCKED', exact: true }).waitFor();
+
+      await tapTwice(before.name);
+      await page.locator('.cell input').fill('Mine');
+      await server.data(
+        `mutation { updateCustomer(by: { email: "${email}" }, data: { name: "Theirs" }) { commit { version } } }`,
+      );
+      await button('Save').tap();
+      await page.locator('.cell').getByRole('alert').getByText('name is Theirs now').waitFor();
+      await shot(page, `data-touch-conflict-${colorScheme}`);
+      await button('Save').tap();
+      await page.getByRole('gridcell', { name: 'Mine', exact: true }).waitFor();
+      assert.deepEqual(await stored(), { name: 'Mine', status: 'BLOCKED' });
+      await watched.clean();
+      await watched.context.close();
+    });
+  }
+
   test('a file is imported after a look at what it becomes; what is wrong with it is named', async () => {
     const watched = await show();
     const { page } = watched;

@@ -22,10 +22,19 @@ export function changeCell(collection: Collection, name: string, row: Row, cell:
   if (control instanceof HTMLInputElement) control.select();
 }
 
-/** The focus goes back to the cell: the arrows go on from there. */
-const giveBack = (control: Control): void => {
-  if (document.activeElement === control) control.closest('td')?.focus();
+/** The focus goes from what stands in a cell back to the cell: the arrows go on from there. */
+const giveBack = (within: Element): void => {
+  const cell = within.closest('td');
+  if (cell?.contains(document.activeElement)) cell.focus();
 };
+
+const saveFrom = (within: Element): void => void save(() => giveBack(within));
+
+function discardFrom(within: Element): void {
+  if (draft.value?.busy) return;
+  giveBack(within);
+  discard();
+}
 
 function onKeyDown(event: TargetedKeyboardEvent<Control>): void {
   const control = event.currentTarget;
@@ -33,11 +42,8 @@ function onKeyDown(event: TargetedKeyboardEvent<Control>): void {
   event.preventDefault();
   // A key that is held down opened the cell: it does not close it too.
   if (event.repeat) return;
-  if (event.key === 'Escape') {
-    if (draft.value?.busy) return;
-    giveBack(control);
-    discard();
-  } else void save(() => giveBack(control));
+  if (event.key === 'Escape') discardFrom(control);
+  else saveFrom(control);
 }
 
 const FAULT = 'cell-fault';
@@ -76,11 +82,28 @@ export function CellInput({ open }: { open: Draft }) {
           onInput={event => type(event.currentTarget.value)}
         />
       )}
-      {fault && (
-        <p id={FAULT} ref={intoSight} class="bad" role="alert">
-          {fault}
-        </p>
-      )}
+      <div class="below">
+        {fault && (
+          <p id={FAULT} ref={intoSight} class="bad" role="alert">
+            {fault}
+          </p>
+        )}
+        <Buttons busy={busy} />
+      </div>
+    </div>
+  );
+}
+
+/** What Enter and Escape do, for those who have no such keys: they are in sight where a finger points. */
+function Buttons({ busy }: { busy: boolean }) {
+  return (
+    <div class="buttons" ref={intoSight}>
+      <button type="button" class="plain" disabled={busy} onClick={event => discardFrom(event.currentTarget)}>
+        Discard
+      </button>
+      <button type="button" class="run" disabled={busy} onClick={event => saveFrom(event.currentTarget)}>
+        Save
+      </button>
     </div>
   );
 }

@@ -59,7 +59,7 @@ export function openCell(collection: Collection, name: string, row: Row): string
   if (why) return why;
   const other = draft.value;
   if (other && !isOpen(collection, name, row) && (other.busy || isTouched(other)))
-    return `${other.input.name} of ${summary(other.row)} is not saved yet: save it with Enter, or discard it with Escape.`;
+    return `${other.input.name} of ${summary(other.row)} is not saved yet: save it (Enter) or discard it (Escape).`;
   if (isPending(row)) return PENDING;
   const input = collection.update.find(one => one.name === name) as Input;
   if (!isOpen(collection, name, row))
@@ -146,4 +146,4 @@ async function readAgain(collection: Collection, row: Row): Promise<Row> {
 const conflict = (input: Input, row: Row): string =>
   `Somebody changed the record since it was read. Nothing was written. ${input.name} is ${
     write(row[input.name]) || 'empty'
-  } now: Enter writes yours over it, Escape keeps theirs.`;
+  } now: save again (Enter) to write yours over it, or discard it (Escape) to keep theirs.`;
