@@ -17,20 +17,26 @@ type Album @collection {
 const KEPT = "vivarium.operation";
 // A larger answer is shown without colours: each would be thousands of elements.
 const COLOURED_CHARS_MAX = 200000;
+// Of a larger answer the beginning is shown: to lay out megabytes takes seconds.
+const SHOWN_CHARS_MAX = 500000;
+
+// Variables travel as the text that was written: a number keeps all its digits.
+const requestOf = (query, variables) =>
+  `{"query":${JSON.stringify(query)}${variables ? `,"variables":${variables}` : ""}}`;
 
 async function post(path, body) {
   const began = performance.now();
   const response = await fetch(path, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "application/graphql-response+json, application/json" },
-    body: JSON.stringify(body),
+    body,
   });
   const text = await response.text();
   return { response, text, elapsed: performance.now() - began };
 }
 
 async function admin(query, variables) {
-  const { text } = await post("/admin/graphql", { query, variables });
+  const { text } = await post("/admin/graphql", requestOf(query, JSON.stringify(variables)));
   const answer = JSON.parse(text);
   if (answer.errors) throw new Error(answer.errors[0].message);
   return answer.data;
@@ -64,7 +70,7 @@ function indent(json) {
     const char = json[at];
     if (inString) {
       out += char;
-      if (char === "\\") out += json[++at];
+      if (char === "\\") out += json[++at] ?? "";
       else if (char === '"') inString = false;
     } else if (char === '"') {
       inString = true;
@@ -81,13 +87,31 @@ function indent(json) {
   return out;
 }
 
+// The text of the variables, when it is JSON.
 function variables() {
   const text = byId("variables").value.trim();
-  if (!text) return undefined;
   try {
-    return JSON.parse(text);
+    if (text) JSON.parse(text);
   } catch (error) {
     throw new Error(`The variables are not JSON: ${error.message}`);
+  }
+  return text;
+}
+
+// What is written outlives a reload, where the browser keeps anything.
+function keep() {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify([byId("operation").value, byId("variables").value]));
+  } catch {
+    // It is lost with the page.
+  }
+}
+
+function kept() {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT)) ?? [];
+  } catch {
+    return [];
   }
 }
 
@@ -113,21 +137,23 @@ async function busy(button, act) {
 }
 
 const run = () => busy(byId("run"), async () => {
-  const query = byId("operation").value;
-  localStorage.setItem(KEPT, JSON.stringify([query, byId("variables").value]));
-  const { response, text, elapsed } = await post("/graphql", { query, variables: variables() });
+  keep();
+  const { response, text, elapsed } = await post("/graphql", requestOf(byId("operation").value, variables()));
   const version = response.headers.get("vivarium-version");
   const figures = [`${response.status}`, `${elapsed.toFixed(1)} ms`, `${new Blob([text]).size.toLocaleString("en")} bytes`];
   if (version) figures.push(`version ${version}`);
+  if (text.length > SHOWN_CHARS_MAX) figures.push("its beginning");
   byId("figures").textContent = figures.join("  ·  ");
-  colour(byId("answer"), indent(text));
+  const shown = text.slice(0, SHOWN_CHARS_MAX);
+  const isJson = (response.headers.get("content-type") ?? "").includes("json");
+  colour(byId("answer"), isJson ? indent(shown) : shown);
 });
 
 const explain = () => busy(byId("explain"), async () => {
   const data = await admin(
     `query ($query: String!, $variables: JSON) { explain(query: $query, variables: $variables) {
       ... on Explanation { plan } ... on RefusedOperation { errors { code message locations { line column } } } } }`,
-    { query: byId("operation").value, variables: variables() },
+    { query: byId("operation").value, variables: JSON.parse(variables() || "null") },
   );
   byId("figures").textContent = "not executed";
   if (data.explain.plan) byId("answer").textContent = data.explain.plan;
@@ -179,7 +205,7 @@ async function load() {
   const type = "name kind ofType { name kind ofType { name kind ofType { name kind } } }";
   const [{ status, schema }, { text }] = await Promise.all([
     admin("{ status { release role version } schema { version } }"),
-    post("/graphql", { query: `{ __schema { types { name fields { name args { name } type { ${type} } } } } }` }),
+    post("/graphql", requestOf(`{ __schema { types { name fields { name args { name } type { ${type} } } } } }`)),
   ]);
   const collections = schema.version === 0 ? [] : listCollections(JSON.parse(text).data.__schema.types);
   const count = collections.length === 1 ? "1 collection" : `${collections.length} collections`;
@@ -205,13 +231,9 @@ async function load() {
 
 function start() {
   byId("sdl").value = FIRST_SCHEMA;
-  try {
-    const [operation, kept] = JSON.parse(localStorage.getItem(KEPT) ?? "[]");
-    byId("operation").value = operation ?? "";
-    byId("variables").value = kept ?? "";
-  } catch {
-    localStorage.removeItem(KEPT);
-  }
+  const [operation = "", variables = ""] = kept();
+  byId("operation").value = operation;
+  byId("variables").value = variables;
   byId("run").addEventListener("click", run);
   byId("explain").addEventListener("click", explain);
   byId("apply").addEventListener("click", apply);
