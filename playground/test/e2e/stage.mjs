@@ -156,6 +156,20 @@ export const shows = (page, label, text) =>
     [label, text],
   );
 
+/** How long a page may do nothing but work: twice the budget of the design, above which a time fails. */
+export const TASK_MS_MAX = 2_000;
+
+/** Watches how long the page does nothing but work. Answers the longest such time so far, in milliseconds. */
+export async function watchTasks(page) {
+  await page.evaluate(() => {
+    window.longestTask = 0;
+    new PerformanceObserver(list => {
+      for (const { duration } of list.getEntries()) window.longestTask = Math.max(window.longestTask, duration);
+    }).observe({ type: 'longtask' });
+  });
+  return () => page.evaluate(() => window.longestTask);
+}
+
 /** The keys that a test named `@shots` looks at are in this folder, when there is one. */
 export async function shot(page, name) {
   const folder = process.env.SCREENSHOTS;
