@@ -21,6 +21,8 @@ export const buildSchema = (sdl: string): GraphQLSchema => build(sdl, { assumeVa
 /** The collections of a schema, by name. */
 export function collectionsOf(schema: GraphQLSchema): Collection[] {
   const found: Collection[] = [];
+  const singles = singlesOf(schema);
+  const creators = creatorsOf(schema);
   for (const field of Object.values(schema.getQueryType()?.getFields() ?? {})) {
     const connection = getNamedType(field.type);
     if (!isObjectType(connection) || !connection.name.endsWith('Connection')) continue;
@@ -31,8 +33,8 @@ export function collectionsOf(schema: GraphQLSchema): Collection[] {
     found.push({
       name: type.name,
       plural: field.name,
-      single: singleOf(schema, type.name),
-      ...writesOf(schema, type.name),
+      single: singles.get(type.name),
+      ...writesOf(schema, type.name, creators),
       description: type.description ?? undefined,
       fields: Object.values(type.getFields())
         .filter(one => one.name !== '_meta')
@@ -45,13 +47,9 @@ export function collectionsOf(schema: GraphQLSchema): Collection[] {
 function writesOf(
   schema: GraphQLSchema,
   name: string,
+  creators: ReadonlyMap<string, string>,
 ): Pick<Collection, 'create' | 'update' | 'writes' | 'payload' | 'orders'> {
   const mutations = schema.getMutationType()?.getFields() ?? {};
-  const many = Object.values(mutations).find(
-    one =>
-      one.name.startsWith('create') &&
-      one.args.some(arg => arg.name === 'data' && String(arg.type) === `[${name}Create!]!`),
-  );
   const present = (field: string) => (mutations[field] ? field : undefined);
   const order = schema.getType(`${name}Order`);
   const orders = isInputObjectType(order) ? Object.values(order.getFields()) : [];
@@ -61,7 +59,7 @@ function writesOf(
     update: inputsOf(schema, `${name}Update`),
     writes: {
       create: present(`create${name}`),
-      createMany: many?.name,
+      createMany: creators.get(`[${name}Create!]!`),
       update: present(`update${name}`),
       delete: present(`delete${name}`),
     },
@@ -90,10 +88,24 @@ function inputsOf(schema: GraphQLSchema, name: string): Input[] {
   });
 }
 
-function singleOf(schema: GraphQLSchema, name: string): string | undefined {
-  const fields = Object.values(schema.getQueryType()?.getFields() ?? {});
-  return fields.find(field => getNamedType(field.type).name === name && field.args.some(arg => arg.name === 'by'))
-    ?.name;
+/** The fields that get one record, by its type: gathered once, for there are as many as collections. */
+function singlesOf(schema: GraphQLSchema): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const field of Object.values(schema.getQueryType()?.getFields() ?? {})) {
+    const { name } = getNamedType(field.type);
+    if (!found.has(name) && field.args.some(arg => arg.name === 'by')) found.set(name, field.name);
+  }
+  return found;
+}
+
+/** The mutations that create, by the type of their data. */
+function creatorsOf(schema: GraphQLSchema): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) {
+    const data = field.name.startsWith('create') && field.args.find(arg => arg.name === 'data');
+    if (data && !found.has(String(data.type))) found.set(String(data.type), field.name);
+  }
+  return found;
 }
 
 function fieldOf(field: GraphQLField<unknown, unknown>): Field {
