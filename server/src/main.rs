@@ -10,6 +10,7 @@ mod http;
 mod import;
 mod logging;
 mod metrics;
+mod operations;
 mod schema_file;
 mod serve;
 

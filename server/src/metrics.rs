@@ -1,5 +1,7 @@
-//! What the server counts, in Prometheus's form. Counting a request takes no lock that another kind of request holds.
+//! What the server counts, in Prometheus's form, and beside it what each operation took. Counting a request for Prometheus
+//! takes no lock that another kind of request holds.
 
+use crate::operations::Operations;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -7,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::sync::Arc;
 use std::time::Duration;
 use vivarium_consensus::{Node, Role};
 use vivarium_schema::Code;
@@ -22,6 +25,8 @@ pub struct Metrics {
     pub requests: Counters,
     /// Connections that are open.
     pub connections: Gauge,
+    /// What each operation of the data plane took; has no place among Prometheus's labels, which are to be few.
+    pub operations: Arc<Operations>,
     node: NodeGauges,
     raft: RaftGauges,
 }
@@ -107,7 +112,7 @@ impl Default for Metrics {
         node.register(registry.sub_registry_with_prefix("node"));
         let raft = RaftGauges::default();
         raft.register(registry.sub_registry_with_prefix("raft"));
-        Metrics { registry, requests, connections, node, raft }
+        Metrics { registry, requests, connections, operations: Arc::default(), node, raft }
     }
 }
 

@@ -82,7 +82,9 @@ async fn serve_node(
         operation_max: Duration::from_millis(settings.limits.timeout_ms),
         process: (hosted.node().runtime().random() >> 32) as u32,
     };
-    let front = Front::new(hosted.clone(), admin::schema(hosted.clone()), Arc::new(Metrics::default()), options);
+    let metrics = Arc::new(Metrics::default());
+    let admin = admin::schema(hosted.clone(), Arc::clone(&metrics.operations));
+    let front = Front::new(hosted.clone(), admin, metrics, options);
     let (stop, stopping) = watch::channel(None);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(supervise(hosted.node().clone(), Ends::install(settings.until_input_ends)?, stop.clone()));

@@ -317,6 +317,54 @@ fn the_control_plane_takes_json_by_post_only() {
 }
 
 #[test]
+fn the_control_plane_tells_what_operations_took_and_how_large_things_are() {
+    let place = Place::new();
+    let server = place.serve();
+    let admin = |query: &str| {
+        let body = json!({ "query": query }).to_string();
+        server.request("POST", "/admin/graphql", &[JSON], body.as_bytes()).json()
+    };
+    for number in 1..=3 {
+        let create =
+            format!("mutation {{ createNote(data: {{ number: {number}, text: \"secret\" }}) {{ note {{ id }} }} }}");
+        server.data(&create, json!({}));
+    }
+    let clash = server.ask("mutation { createNote(data: { number: 2, text: \"\" }) { note { id } } }", json!({}));
+    assert_eq!(clash["errors"][0]["extensions"]["code"], "UNIQUE_VIOLATION");
+    server.data("query One($n: Int!) { note(by: { number: $n }) { text } }", json!({ "n": 1 }));
+    for refused in ["{", "{ nope }", "query A { __typename } query B { __typename }"] {
+        assert!(server.ask(refused, json!({})).get("data").is_none());
+    }
+    let explained = [JSON, ("x-explain", "analyze")];
+    server.request("POST", "/graphql", &explained, br#"{"query":"{ tags { totalCount } }"}"#);
+
+    let answer = admin(
+        "{ costliestOperations { document cut operationName mutation calls failures p50Micros p99Micros longestMicros totalMicros answerBytes } }",
+    );
+    let mut operations = answer["data"]["costliestOperations"].as_array().unwrap().clone();
+    operations.sort_by_key(|operation| operation["mutation"] != true);
+    assert_eq!(operations.len(), 2, "{answer:#}");
+    let seen = ["document", "mutation", "calls", "failures", "cut"].map(|name| operations[0][name].clone());
+    let text = "mutation { createNote(data: { number: 0, text: \"\" }) { note { id } } }";
+    assert_eq!(seen, [json!(text), json!(true), json!("4"), json!("1"), json!(false)]);
+    let micros = |name: &str| operations[0][name].as_str().unwrap().parse::<u64>().unwrap();
+    assert!(0 < micros("p50Micros") && micros("p50Micros") <= micros("p99Micros"));
+    assert!(micros("p99Micros") <= micros("longestMicros") && micros("longestMicros") <= micros("totalMicros"));
+    assert_eq!(operations[1]["calls"], "1");
+    let one = admin("{ costliestOperations(limit: 1) { calls } }");
+    assert_eq!(one["data"]["costliestOperations"].as_array().map(Vec::len), Some(1));
+
+    let sizes = admin(
+        "{ collections { name size { rows whole } } indexes { collection fields size { rows whole keyBytes } } }",
+    );
+    let notes = json!({ "name": "Note", "size": { "rows": 3, "whole": true } });
+    assert!(sizes["data"]["collections"].as_array().unwrap().contains(&notes), "{sizes:#}");
+    let of_numbers = |index: &&serde_json::Value| index["collection"] == "Note" && index["fields"] == json!(["number"]);
+    let numbers = sizes["data"]["indexes"].as_array().unwrap().iter().find(of_numbers).unwrap();
+    assert_eq!(numbers["size"]["rows"], 3);
+}
+
+#[test]
 fn one_connection_serves_many_requests_and_survives_a_wrong_one() {
     let place = Place::new();
     let server = place.serve();

@@ -6,6 +6,7 @@ mod mutate;
 mod operation;
 mod request;
 mod serving;
+mod size;
 mod steward;
 mod verify;
 
@@ -25,6 +26,7 @@ use vivarium_storage::{DatabaseId, Error as StorageError, Space, Version, runtim
 
 pub use declare::{Applied, ApplyOptions, Change, Safety, SchemaVersion, apply, resume};
 pub use request::{Explain, Request, Response, Session};
+pub use size::Size;
 pub use verify::{IndexInfo, VerifyReport, verify};
 
 /// A database served by a node. Cheap to clone.

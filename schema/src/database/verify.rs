@@ -14,8 +14,8 @@ use vivarium_storage::engine::{Bytes, Scan, catalog_key};
 use vivarium_storage::key::{self, Direction};
 use vivarium_storage::value::RecordRef;
 use vivarium_storage::{
-    Cell, CollectionId, DatabaseId, Document, DocumentId, Error as StorageError, Key, KeyRange, Space, Value, ValueRef,
-    runtime,
+    Cell, CollectionId, DatabaseId, Document, DocumentId, Error as StorageError, IndexId, Key, KeyRange, Space, Value,
+    ValueRef, runtime,
 };
 
 /// What verification found.
@@ -32,6 +32,8 @@ pub struct VerifyReport {
 /// An index, for the control plane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IndexInfo {
+    /// Its number, see [`Database::index_size`].
+    pub id: IndexId,
     /// The collection's type name.
     pub collection: String,
     /// Its name.
@@ -71,6 +73,7 @@ impl Database {
         let mut transaction = begin(self.node(), Consistency::Strong).await?;
         let catalog = catalog(&mut transaction, self.id()).await?;
         let of = |collection: &Collection, index: &Index| IndexInfo {
+            id: index.id,
             collection: collection.name.clone(),
             name: index.name.clone(),
             fields: fields(&catalog, collection, index),
@@ -80,6 +83,16 @@ impl Database {
         };
         let all = catalog.collections.iter().flat_map(|each| each.indexes.iter().map(move |index| (each, index)));
         Ok(all.map(|(collection, index)| of(collection, index)).collect())
+    }
+
+    /// All collections, by number, with their type names.
+    ///
+    /// # Errors
+    /// Those of the node.
+    pub async fn collections(&self) -> Result<Vec<(CollectionId, String)>, Error> {
+        let mut transaction = begin(self.node(), Consistency::Strong).await?;
+        let catalog = catalog(&mut transaction, self.id()).await?;
+        Ok(catalog.collections.into_iter().map(|collection| (collection.id, collection.name)).collect())
     }
 }
 

@@ -4,14 +4,17 @@
 
 mod change;
 mod cluster;
+mod cost;
 mod count;
 mod query;
 mod status;
 
 use crate::hosted::Hosted;
+use crate::operations::Operations;
 use async_graphql::{Context, EmptySubscription, Error, ErrorExtensions, Schema};
 use change::Mutation;
 use query::Query;
+use std::sync::Arc;
 use vivarium_schema::{Code, Database, database};
 
 /// Nested deeper or costlier than anything that this schema can usefully be asked.
@@ -23,10 +26,11 @@ const RECURSION_MAX: usize = 32;
 /// The executable control plane.
 pub type AdminSchema = Schema<Query, Mutation, EmptySubscription>;
 
-/// The control plane of a node and its database.
-pub fn schema(hosted: Hosted) -> AdminSchema {
+/// The control plane of a node and its database, and of what operations took there.
+pub fn schema(hosted: Hosted, operations: Arc<Operations>) -> AdminSchema {
     Schema::build(Query, Mutation, EmptySubscription)
         .data(hosted)
+        .data(operations)
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)
         .limit_directives(DIRECTIVES_MAX)

@@ -1,18 +1,23 @@
-//! Looking at a database as a whole: its schema, its node, its indexes, its plans, its soundness.
+//! Looking at a database as a whole: its schema, its node, its indexes, its plans, what operations take, its soundness.
 
 use super::change::{Change, DiffSchemaResult, InvalidSchema, SchemaDiff};
 use super::cluster::Cluster;
+use super::cost::OperationCost;
 use super::count::BigInt;
-use super::status::{Index, Status, Verification};
+use super::status::{Collection, Index, Status, Verification};
 use super::{database_of, unexpected};
 use crate::hosted::Hosted;
+use crate::operations::Operations;
 use async_graphql::{Context, Json, Object, SimpleObject, Union};
 use serde::Deserialize;
+use std::sync::Arc;
 use vivarium_schema::database::{self, SchemaVersion};
 use vivarium_schema::{Request, Session};
 
 /// So many versions of a schema are printed at once.
 const HISTORY_MAX: usize = 100;
+/// So many operations are listed at once.
+const OPERATIONS_MAX: usize = 100;
 
 /// Looks at the database as a whole.
 pub struct Query;
@@ -64,10 +69,27 @@ impl Query {
         Cluster::of(context.data::<Hosted>()?.node())
     }
 
+    /// All collections.
+    async fn collections(&self, context: &Context<'_>) -> async_graphql::Result<Vec<Collection>> {
+        let collections = database_of(context)?.collections().await.map_err(|error| unexpected(&error))?;
+        Ok(collections.into_iter().map(Collection::new).collect())
+    }
+
     /// All indexes, those of relations included.
     async fn indexes(&self, context: &Context<'_>) -> async_graphql::Result<Vec<Index>> {
         let indexes = database_of(context)?.indexes().await.map_err(|error| unexpected(&error))?;
         Ok(indexes.into_iter().map(Index::from).collect())
+    }
+
+    /// The operations of the data plane that took this node the most time since it started, the costliest first; at most 100.
+    /// Those that differ in the values in their text are one. Each node of a cluster has its own.
+    async fn costliest_operations(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = 20)] limit: usize,
+    ) -> async_graphql::Result<Vec<OperationCost>> {
+        let operations = context.data::<Arc<Operations>>()?.costliest(limit.min(OPERATIONS_MAX));
+        Ok(operations.into_iter().map(OperationCost::from).collect())
     }
 
     /// How an operation would be executed, without executing it.

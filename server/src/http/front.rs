@@ -6,6 +6,7 @@ use crate::admin::AdminSchema;
 use crate::config::HttpSettings;
 use crate::hosted::Hosted;
 use crate::metrics::{Counters, Metrics};
+use crate::operations::Operations;
 use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, Request, Response};
 use std::sync::Arc;
@@ -91,6 +92,9 @@ impl Front {
     }
     pub(super) fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.inner.metrics)
+    }
+    pub(super) fn operations(&self) -> &Operations {
+        &self.inner.metrics.operations
     }
     pub(super) fn counters(&self) -> &Counters {
         &self.inner.metrics.requests

@@ -7,6 +7,7 @@ use super::body::{self, BodyError};
 use super::front::Front;
 use super::operation::Operation;
 use super::outcome::{self, Refusal, VERSION};
+use crate::operations::Call;
 use futures_util::FutureExt;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use poem::{Request, Response};
@@ -189,6 +190,8 @@ async fn execute(front: &Front, mut request: vivarium_schema::Request, media: Me
     };
     request.request_id.clone_from(&request_id);
     let by_get = request.read_only;
+    // A plan on its own is no execution, and one that is measured is slower.
+    let text = request.explain.is_none().then(|| (request.query.clone(), request.operation_name.clone()));
     let span = tracing::debug_span!("request", request_id, operation = request.operation_name.as_deref());
     let began = Instant::now();
     let session = Session::default();
@@ -206,8 +209,26 @@ async fn execute(front: &Front, mut request: vivarium_schema::Request, media: Me
         return refusal.into_response(media, &request_id);
     };
     front.counters().answered(answer.mutation, elapsed, &answer.errors);
+    if let Some((document, name)) = text.filter(|_| is_operation(&answer)) {
+        let (mutation, failed) = (answer.mutation, !answer.errors.is_empty());
+        let answer_bytes = answer.body.len();
+        front.operations().record(&Call {
+            document: &document,
+            name: name.as_deref(),
+            mutation,
+            failed,
+            elapsed,
+            answer_bytes,
+        });
+    }
     span.in_scope(|| report(front, &answer, elapsed));
     into_response(answer, by_get, media, &request_id)
+}
+
+/// Whether there was an operation to execute: of what is no GraphQL, or fits no schema, there is no end.
+fn is_operation(answer: &vivarium_schema::Response) -> bool {
+    use Code::{GraphqlParseFailed, GraphqlValidationFailed, OperationResolutionFailure};
+    !matches!(answer.refused, Some(GraphqlParseFailed | GraphqlValidationFailed | OperationResolutionFailure))
 }
 
 fn report(front: &Front, answer: &vivarium_schema::Response, elapsed: Duration) {
