@@ -121,3 +121,40 @@ export interface Index {
 /** All indexes, those of relations included. */
 export const indexes = async () =>
   (await admin<{ indexes: Index[] }>('{ indexes { collection name fields unique ready relation } }')).indexes;
+
+/** What was counted of a collection or an index: all of it, or the first hundred thousand rows. */
+export interface Size {
+  rows: number;
+  whole: boolean;
+  keyBytes: string;
+}
+
+/** How large each index is, by collection and name. The server counts when it is asked. */
+export const indexSizes = async () => {
+  const query = '{ indexes { collection name size { rows whole keyBytes } } }';
+  const { indexes } = await admin<{ indexes: (Pick<Index, 'collection' | 'name'> & { size: Size })[] }>(query);
+  return new Map(indexes.map(index => [`${index.collection} ${index.name}`, index.size]));
+};
+
+/** What all executions of an operation took the node that answers. */
+export interface OperationCost {
+  document: string;
+  cut: boolean;
+  operationName: string | null;
+  mutation: boolean;
+  calls: string;
+  failures: string;
+  totalMicros: string;
+  p50Micros: string;
+  p99Micros: string;
+  longestMicros: string;
+}
+
+/** The operations that took it the most time since it started. */
+export const costliestOperations = async () =>
+  (
+    await admin<{ costliestOperations: OperationCost[] }>(
+      `{ costliestOperations(limit: 50) { document cut operationName mutation calls failures
+        totalMicros p50Micros p99Micros longestMicros } }`,
+    )
+  ).costliestOperations;

@@ -9,6 +9,10 @@ describe('indexes', { skip }, () => {
   let server;
   before(async () => {
     server = await new Server(SHOP).start();
+    await server.createCustomers([
+      { name: 'Ada', email: 'ada@example.org', country: 'GB' },
+      { name: 'Alan', email: 'alan@example.org', country: 'GB' },
+    ]);
     chrome = await browser();
   });
   after(async () => {
@@ -29,17 +33,25 @@ describe('indexes', { skip }, () => {
       await page.keyboard.press('Control+Enter');
       await page.locator('.status .ok').waitFor();
       await page.getByRole('link', { name: 'Indexes' }).click();
-      await page.locator('table[aria-label="Indexes"]').getByText('country, createdAt').waitFor();
-      await page.getByRole('button', { name: 'Explain' }).click();
+      const index = page.locator('table[aria-label="Indexes"] tr', { hasText: 'country, createdAt' });
+      await index.locator('td.number').first().getByText('2').waitFor();
+      const listed = page.locator('.slow', { hasText: 'Slow' });
+      await listed.getByRole('button', { name: 'Explain' }).click();
       await page.locator('table[aria-label="Plan"] .warn').first().waitFor();
       await watched.accessible('explained');
       await shot(page, `indexes-${scheme}`);
+      const variables = page.locator('.slow', { hasText: 'createCustomers' });
+      await variables.getByRole('button', { name: 'Explain' }).click();
+      await variables.getByText('It takes $data. Open it').waitFor();
+      await page.getByRole('tab', { name: 'This browser' }).click();
+      await listed.getByRole('button', { name: 'Explain' }).click();
+      await page.locator('table[aria-label="Plan"] .warn').first().waitFor();
       await page.getByRole('button', { name: 'Write the index into the schema' }).click();
       await page.getByText('needs backfill').waitFor();
       await page.getByRole('button', { name: 'Discard' }).click();
       await page.getByRole('link', { name: 'Indexes' }).click();
-      await page.getByRole('button', { name: 'Open' }).click();
-      await shows(page, 'Operation', 'Slow');
+      await listed.getByRole('button', { name: 'Open' }).click();
+      await shows(page, 'Operation', 'loyaltyPoints: { gte: 0 }');
       await watched.clean();
       await watched.context.close();
     });
@@ -50,6 +62,9 @@ describe('indexes', { skip }, () => {
     const { page } = watched;
     await page.locator('table[aria-label="Indexes"] tbody tr').first().waitFor();
     await page.getByRole('tab', { name: 'Slow operations' }).click();
+    await page.getByText('createCustomers').waitFor();
+    await watched.accessible('of the server');
+    await page.getByRole('tab', { name: 'This browser' }).click();
     await page.getByText('Nothing was run in this browser yet').waitFor();
     assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390);
     await watched.accessible('narrow');
