@@ -3,6 +3,7 @@
 //! Invariant: it covers everything that was looked at. Past its bounds it covers more: coarser, never wrong.
 
 use serde::{Deserialize, Serialize};
+use vivarium_storage::key::successor;
 use vivarium_storage::{Key, KeyRange, Space};
 
 /// Keys that are kept one by one in a space. An import of 10,000 documents in one transaction stays exact.
@@ -142,14 +143,6 @@ impl Reads {
                 .collect();
         }
     }
-}
-
-/// The first key after `key`.
-pub(crate) fn successor(key: &[u8]) -> Key {
-    let mut next = Vec::with_capacity(key.len() + 1);
-    next.extend_from_slice(key);
-    next.push(0);
-    next.into_boxed_slice()
 }
 
 #[cfg(test)]

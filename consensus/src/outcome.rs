@@ -2,12 +2,12 @@
 //!
 //! Only the applier writes them, as a function of log and store, so that every node remembers the same.
 
-use crate::footprint::successor;
 use crate::overlay::Overlay;
 use crate::transaction::IDEMPOTENCY_MINUTES;
 use crate::{IdempotencyKey, Outcome};
 use std::path::PathBuf;
 use vivarium_storage::engine::{Bytes, Scan, Snapshot};
+use vivarium_storage::key::successor;
 use vivarium_storage::runtime::mutant;
 use vivarium_storage::{Cell, Error, Key, KeyRange, Mutation, Result, Space, Version};
 

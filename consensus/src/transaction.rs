@@ -4,7 +4,7 @@
 
 use crate::cluster::{self, Commission};
 use crate::command::{Draft, Write};
-use crate::footprint::{Footprint, successor};
+use crate::footprint::Footprint;
 use crate::node::Inner;
 use crate::outcome;
 use crate::overlay::{Overlay, own};
@@ -12,7 +12,7 @@ use crate::{Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
 use vivarium_storage::engine::{Bytes, Scan, catalog_key};
-use vivarium_storage::key::KEY_BYTES_MAX;
+use vivarium_storage::key::{KEY_BYTES_MAX, successor};
 use vivarium_storage::runtime::{Instant, mutant, sometimes, spawn};
 use vivarium_storage::{Cell, DatabaseId, Key, KeyRange, Snapshot, Space, Version};
 

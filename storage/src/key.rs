@@ -148,6 +148,15 @@ pub fn push_id(key: &mut Vec<u8>, id: DocumentId) {
     key.extend_from_slice(&id.0);
 }
 
+/// The first key after `key`: no key lies between the two. It bounds ranges, and may be a byte longer than
+/// [`KEY_BYTES_MAX`].
+pub fn successor(key: &[u8]) -> Key {
+    let mut next = Vec::with_capacity(key.len() + 1);
+    next.extend_from_slice(key);
+    next.push(0);
+    next.into_boxed_slice()
+}
+
 /// Checks a finished key against [`KEY_BYTES_MAX`].
 ///
 /// # Errors

@@ -51,7 +51,7 @@ impl Database {
             };
             let last = snapshot.visit_keys(space, &scan, snapshot.version(), count);
             let Some(last) = last.map_err(vivarium_consensus::Error::from)? else { break };
-            range.start = [&last[..], &[0]].concat().into();
+            range.start = key::successor(&last);
             tokio::task::yield_now().await;
         }
         Ok(size)

@@ -166,9 +166,7 @@ impl<'c> Verification<'c> {
             Err(error) => return Err(error.into()),
         };
         if let Some((last, _)) = rows.last() {
-            let mut after = last.to_vec();
-            after.push(0);
-            range.start = after.into_boxed_slice();
+            range.start = key::successor(last);
         }
         Ok(rows)
     }

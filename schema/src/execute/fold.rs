@@ -6,7 +6,7 @@ use super::gather::Reached;
 use super::groups::{Fold, Row};
 use super::level::Level;
 use super::reader::BATCH;
-use super::stream::{Ordered, Stream, successor};
+use super::stream::{Ordered, Stream};
 use super::tally::Room;
 use crate::Abort;
 use crate::plan::access::{Access, Choice, Element};
@@ -14,7 +14,7 @@ use crate::plan::fold::FoldPlan;
 use crate::plan::ranges::spans;
 use crate::plan::tree::ConnectionPlan;
 use vivarium_storage::engine::Scan;
-use vivarium_storage::key;
+use vivarium_storage::key::{self, successor};
 use vivarium_storage::runtime::sometimes;
 use vivarium_storage::{Document, DocumentId, KeyRange, Space, Value};
 

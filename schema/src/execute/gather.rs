@@ -5,12 +5,13 @@
 
 use super::Reader;
 use super::reader::BATCH;
-use super::stream::{Stream, successor};
+use super::stream::Stream;
 use crate::plan::access::{Access, BackRelation, Bound, Choice, Element};
 use crate::plan::ranges::spans;
 use crate::{Abort, fetch};
 use std::collections::BTreeSet;
 use vivarium_storage::engine::Scan;
+use vivarium_storage::key::successor;
 use vivarium_storage::runtime::mutant;
 use vivarium_storage::{CollectionId, DocumentId, Key, KeyRange, Space, Value, ValueRef, key};
 

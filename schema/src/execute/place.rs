@@ -3,11 +3,12 @@
 //! Its record need not have a row there: the filter of this page may leave it out.
 
 use super::Reader;
-use super::stream::{Ordered, successor};
+use super::stream::Ordered;
 use crate::plan::access::{Access, Bound, Choice, Element};
 use crate::plan::order::{Order, OrderKey};
 use crate::{Abort, fetch};
 use std::cmp::Ordering;
+use vivarium_storage::key::successor;
 use vivarium_storage::runtime::mutant;
 use vivarium_storage::{DatabaseId, DocumentId, FieldId, Key, KeyRange, Value, key};
 

@@ -6,8 +6,8 @@ use crate::plan::access::{Access, Bound, Choice, Element};
 use crate::plan::ranges::spans;
 use crate::{Abort, fetch};
 use vivarium_storage::engine::{Bytes, Scan};
-use vivarium_storage::key;
-use vivarium_storage::{Cell, CollectionId, DatabaseId, DocumentId, Key, KeyRange, Space, Value};
+use vivarium_storage::key::{self, successor};
+use vivarium_storage::{Cell, CollectionId, DatabaseId, DocumentId, KeyRange, Space, Value};
 
 /// Entries that are counted at once.
 const ENTRIES: usize = 10_000;
@@ -95,14 +95,6 @@ impl Stream {
         let ids = rows.iter().map(|(key, cell)| fetch::entry_id(key, cell)).collect::<Result<Vec<_>, Abort>>()?;
         reader.records(collection, &ids).await
     }
-}
-
-/// The first key behind `key`.
-pub(super) fn successor(key: &[u8]) -> Key {
-    let mut next = Vec::with_capacity(key.len() + 1);
-    next.extend_from_slice(key);
-    next.push(0);
-    next.into_boxed_slice()
 }
 
 /// The one range of an access whose rows come in order, and what all its keys begin with.

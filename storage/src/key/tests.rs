@@ -189,6 +189,14 @@ proptest! {
     }
 
     #[test]
+    fn no_key_lies_between_a_key_and_its_successor(
+        key in prop::collection::vec(prop_oneof![Just(0u8), Just(1), Just(255)], 0..4),
+        other in prop::collection::vec(prop_oneof![Just(0u8), Just(1), Just(255)], 0..6),
+    ) {
+        prop_assert_eq!(*other >= *successor(&key), other > key);
+    }
+
+    #[test]
     fn what_decodes_is_what_would_be_encoded(mut bytes in prop::collection::vec(any::<u8>(), 0..24), tag in 0x00..0x60u8) {
         if let Some(first) = bytes.first_mut() {
             *first = tag;

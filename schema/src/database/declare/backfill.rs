@@ -97,7 +97,7 @@ impl Backfill<'_> {
         let scan = Scan { range: range.clone(), reverse: true, limit: 1 };
         let rows = transaction.scan_many(Space::Document, &[scan]).await?.pop().unwrap_or_default();
         let Some((last, _)) = rows.first() else { return Ok(None) };
-        range.end = after(last);
+        range.end = key::successor(last);
         Ok(Some(range))
     }
 
@@ -109,7 +109,7 @@ impl Backfill<'_> {
         let scan = Scan { range: range.clone(), reverse: false, limit };
         let found = transaction.scan_many(Space::Document, &[scan]).await?.pop().unwrap_or_default();
         let keys: Vec<Key> = found.iter().map(|(row, _)| (**row).into()).collect();
-        let next = if keys.len() < limit { None } else { keys.last().map(|row| after(row)) };
+        let next = if keys.len() < limit { None } else { keys.last().map(|row| key::successor(row)) };
         let mut transaction = self.node.begin(Consistency::Strong, deadline).await?;
         // A commit of anybody who changes the schema conflicts with this one.
         transaction.catalog_version(self.database);
@@ -248,7 +248,7 @@ impl Backfill<'_> {
                 look(id, Document::trusted(replaced.as_deref().unwrap_or(&cell.value)))?;
             }
             match rows.last() {
-                Some((row, _)) if rows.len() == BATCH_DOCUMENTS => range.start = after(row),
+                Some((row, _)) if rows.len() == BATCH_DOCUMENTS => range.start = key::successor(row),
                 _ => return Ok(()),
             }
         }
@@ -333,10 +333,6 @@ fn smaller(error: Error, limit: usize, tries: usize) -> Result<usize, Error> {
         }
         other => Err(other),
     }
-}
-
-fn after(row: &[u8]) -> Key {
-    [row, &[0]].concat().into()
 }
 
 fn twice(collection: &Collection, index: &Index, id: DocumentId, other: DocumentId) -> Stop {
