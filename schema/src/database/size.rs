@@ -16,7 +16,8 @@ pub struct Size {
     pub rows: u32,
     /// There are no more.
     pub whole: bool,
-    /// Bytes of their keys, before compression. The keys of an index are all there is of it.
+    /// Bytes of their keys, before compression. The keys are all there is of most indexes: entries of a unique one hold an
+    /// id besides.
     pub key_bytes: u64,
 }
 
