@@ -9,7 +9,7 @@ mod shape;
 use durations::Durations;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Operations that are told apart. When there are more, the eighth that took the least time is forgotten.
@@ -77,32 +77,46 @@ impl Operations {
     /// Takes note of an execution.
     pub fn record(&self, call: &Call<'_>) {
         let text = hash(call.document, call.name);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { operations, shapes } = &mut *known;
-        let operation = match shapes.get(&text).and_then(|shape| operations.get_mut(shape)) {
-            Some(operation) => operation,
-            None => {
-                let document = shape::of(call.document);
-                let shape = hash(&document, call.name);
-                if shapes.len() >= TEXTS_MAX {
-                    shapes.clear();
-                }
-                shapes.insert(text, shape);
-                if operations.len() >= OPERATIONS_MAX && !operations.contains_key(&shape) {
-                    forget_cheapest(operations);
-                }
-                operations.entry(shape).or_insert_with(|| Operation::new(document, call))
-            }
-        };
-        operation.add(call);
+        if let Some(operation) = self.lock().recall(text) {
+            return operation.add(call);
+        }
+        // Worked out without the lock, which every request takes at its end.
+        let document = shape::of(call.document);
+        let shape = hash(&document, call.name);
+        let operation = Operation::new(document, call);
+        self.lock().learn(text, shape, operation).add(call);
     }
 
     /// The operations that took the most time, the costliest first.
     pub fn costliest(&self, limit: usize) -> Vec<Operation> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lock();
         let mut all: Vec<&Operation> = known.operations.values().collect();
         all.sort_by_key(|operation| std::cmp::Reverse(operation.total));
         all.into_iter().take(limit).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// The operation of a text whose shape is remembered.
+    fn recall(&mut self, text: u64) -> Option<&mut Operation> {
+        self.operations.get_mut(self.shapes.get(&text)?)
+    }
+
+    /// Remembers the shape of a text. The operation is `new` unless it is known: by another text, or because another
+    /// request met the same text meanwhile.
+    fn learn(&mut self, text: u64, shape: u64, new: Operation) -> &mut Operation {
+        if self.shapes.len() >= TEXTS_MAX && !self.shapes.contains_key(&text) {
+            self.shapes.clear();
+        }
+        self.shapes.insert(text, shape);
+        if self.operations.len() >= OPERATIONS_MAX && !self.operations.contains_key(&shape) {
+            forget_cheapest(&mut self.operations);
+        }
+        self.operations.entry(shape).or_insert(new)
     }
 }
 
@@ -192,6 +206,23 @@ mod tests {
         }
         let found: Vec<_> = operations.costliest(10).into_iter().map(|found| (found.name, found.calls)).collect();
         assert_eq!(found, [(Some("A".to_owned()), 2), (Some("B".to_owned()), 1)]);
+    }
+
+    #[test]
+    fn requests_that_meet_a_text_at_once_are_all_counted() {
+        let operations = Operations::default();
+        let mut known = operations.lock();
+        known.shapes = (1..TEXTS_MAX as u64).map(|text| (text, 1)).collect();
+        // None of them found the text, since none had learnt it yet.
+        let call = call("{ met }", 3);
+        for _ in 0..3 {
+            known.learn(0, 0, Operation::new("{ met }".to_owned(), &call)).add(&call);
+        }
+        assert_eq!(known.recall(0).map(|operation| operation.calls), Some(3));
+        assert_eq!(known.shapes.len(), TEXTS_MAX, "only the first of them was new");
+        drop(known);
+        let found: Vec<_> = operations.costliest(10).into_iter().map(|found| (found.document, found.total)).collect();
+        assert_eq!(found, [("{ met }".to_owned(), Duration::from_millis(9))]);
     }
 
     #[test]
