@@ -4,6 +4,7 @@
 
 mod change;
 mod cluster;
+mod collections;
 mod cost;
 mod count;
 mod query;

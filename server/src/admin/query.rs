@@ -2,9 +2,10 @@
 
 use super::change::{Change, DiffSchemaResult, InvalidSchema, SchemaDiff};
 use super::cluster::Cluster;
+use super::collections::{Collection, Index};
 use super::cost::OperationCost;
 use super::count::BigInt;
-use super::status::{Collection, Index, Status, Verification};
+use super::status::{Status, Verification};
 use super::{database_of, unexpected};
 use crate::hosted::Hosted;
 use crate::operations::Operations;
