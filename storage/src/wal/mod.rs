@@ -147,10 +147,10 @@ impl Wal {
     pub fn recovered(&self, group: GroupId) -> Recovered {
         self.inner.shared.recovered(group)
     }
-    /// Queues records, in order, and calls `done` when they are durable. Never blocks: the writer takes
-    /// all that waits, writes once, syncs once, completes all. After a failed write or fsync every
-    /// completion, this one included, gets [`crate::Error::Stopped`]. When too much waits already, `done`
-    /// gets [`crate::Error::Busy`] at once and nothing is queued.
+    /// Queues records, in order, and calls `done` when they are durable and, if they purge, segments are deleted.
+    /// Never blocks: the writer takes all that waits, writes once, syncs once, completes all. After a failed
+    /// write, fsync or deletion every completion, this one included, gets [`crate::Error::Stopped`]. When too much
+    /// waits already, `done` gets [`crate::Error::Busy`] at once and nothing is queued.
     ///
     /// # Panics
     /// When an entry leaves a gap, or lies in the part that is purged.

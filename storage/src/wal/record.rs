@@ -59,6 +59,10 @@ impl Item {
         };
         Item { group, kind, term, index, payload: Arc::new(payload) }
     }
+    /// True when segments may be deleted for it.
+    pub fn purges(&self) -> bool {
+        matches!(self.kind, Kind::PurgePrefix | Kind::Checkpoint)
+    }
     /// Bytes that it takes in a batch.
     pub fn bytes(&self) -> usize {
         RECORD_HEADER + self.payload.len()

@@ -491,6 +491,21 @@ fn purged_segments_go_and_the_markers_stay() {
 }
 
 #[test]
+fn who_purges_hears_that_it_failed() {
+    let dir = scratch();
+    let wal = open(dir.path(), 16 << 10).unwrap();
+    for index in 1..=20 {
+        append(&wal, vec![entry(1, index)]).unwrap();
+    }
+    // Nobody can delete a file that is a folder.
+    std::fs::remove_file(segment(dir.path(), 1)).unwrap();
+    std::fs::create_dir(segment(dir.path(), 1)).unwrap();
+    let purged = append(&wal, vec![Record::PurgePrefix { index: 15, term: 1 }]);
+    assert!(matches!(purged, Err(Error::Stopped(_))), "{purged:?}");
+    assert!(matches!(wal.check(), Err(Error::Stopped(_))));
+}
+
+#[test]
 fn entries_in_the_newest_segments_are_kept() {
     let dir = scratch();
     for kept in 0..=3 {

@@ -4,7 +4,7 @@
 
 use super::GroupId;
 use super::group::Durable;
-use super::record::{BATCH_HEADER, BLOCK, BatchWriter, Item, Kind, Place};
+use super::record::{BATCH_HEADER, BLOCK, BatchWriter, Item, Place};
 use super::recovery::{Opened, Unproven};
 use super::segment::{self, SegmentHeader};
 use super::shared::{Job, Shared};
@@ -84,7 +84,8 @@ impl Writer {
         self.shared.place(&unproven.items, &places);
         Ok(())
     }
-    /// Takes a batch off the queue, makes it durable and completes it.
+    /// Takes a batch off the queue, makes it durable and completes it, in order. Whoever purges is told after the
+    /// segments are gone: when that fails the log has stopped, and nobody else may write for a long time.
     pub fn turn(&mut self) {
         let jobs = self.shared.drain(BATCH_BYTES_MAX);
         if jobs.is_empty() {
@@ -93,23 +94,20 @@ impl Writer {
         let mut items = Vec::new();
         let mut completions = Vec::with_capacity(jobs.len());
         for Job { items: mut some, done } in jobs {
+            completions.push((some.iter().any(Item::purges), done));
             items.append(&mut some);
-            completions.push(done);
         }
-        let purges = items.iter().any(|item| matches!(item.kind, Kind::PurgePrefix | Kind::Checkpoint));
-        let stopped = self.shared.stopped();
-        let outcome = match stopped {
+        let mut outcome = match self.shared.stopped() {
             Some(reason) => Err(reason),
             None => self.commit(&items).map_err(|error| self.shared.stop(&error)),
         };
-        for done in completions {
+        let mut purged = false;
+        for (purges, done) in completions {
+            if purges && !purged && outcome.is_ok() {
+                outcome = self.purge().map_err(|error| self.shared.stop(&error));
+                purged = true;
+            }
             done(outcome.clone().map_err(Error::Stopped));
-        }
-        if purges
-            && outcome.is_ok()
-            && let Err(error) = self.purge()
-        {
-            self.shared.stop(&error);
         }
         #[cfg(not(madsim))]
         self.look_ahead();
