@@ -126,12 +126,12 @@ async fn answer(node: &Arc<Inner>, from: u64, question: Question, deadline: Inst
     }
 }
 
-/// A node's number, and where the others are.
+/// A node's number, and where the others are: also those that are to go and whose votes it may need.
 fn numbered(node: &Inner, number: u64) -> Reply {
-    let directory = node.book.directory();
-    let peers = directory.present().filter(|(other, _)| *other != number);
+    let (directory, standing) = (node.book.directory(), node.standing.load());
+    let others = directory.rows().filter(|(other, row)| *other != number && (!row.left || standing.has(*other)));
     let epoch = node.identity.epoch.0;
-    Reply::Number { node: number, epoch, peers: peers.map(|(other, row)| (other, row.address.clone())).collect() }
+    Reply::Number { node: number, epoch, peers: others.map(|(other, row)| (other, row.address.clone())).collect() }
 }
 
 /// Answers a question for the leader, on this node.
@@ -155,12 +155,16 @@ pub(crate) async fn answer_here(node: &Inner, question: &Question, deadline: Ins
 }
 
 /// Waits until the directory says where this node and its leader are: who joins reaches nobody else at first, and a
-/// node that just started has yet to write it down.
+/// node that just started has yet to write it down. Being told to go is no reason to let nobody in: the last voter
+/// goes only when somebody has come.
 async fn become_known(node: &Inner, deadline: Instant) -> Result<()> {
     loop {
-        let directory = node.book.directory();
-        let known = |number| directory.get(number).is_some_and(|row| !row.left);
-        if known(node.identity.node) && node.standing.load().leader.is_some_and(known) {
+        let (directory, standing) = (node.book.directory(), node.standing.load());
+        let known = |number| directory.get(number).is_some_and(|row| !row.left || standing.has(number));
+        if known(node.identity.node) && standing.leader.is_some_and(known) {
+            if directory.has_left(node.identity.node) {
+                sometimes("a node lets another one in and is to go itself");
+            }
             return Ok(());
         }
         if now() + LOOK_EVERY >= deadline {

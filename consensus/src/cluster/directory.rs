@@ -93,9 +93,14 @@ impl Directory {
         self.rows.is_empty()
     }
 
-    /// The nodes that belong to the cluster, in ascending order.
+    /// All nodes that ever belonged to the cluster, in ascending order.
+    pub fn rows(&self) -> impl Iterator<Item = (u64, &Registration)> {
+        self.rows.iter().map(|(node, row)| (*node, row))
+    }
+
+    /// The nodes that belong to the cluster and stay, in ascending order.
     pub fn present(&self) -> impl Iterator<Item = (u64, &Registration)> {
-        self.rows.iter().filter(|(_, row)| !row.left).map(|(node, row)| (*node, row))
+        self.rows().filter(|(_, row)| !row.left)
     }
 
     /// True when the node was told to go.

@@ -145,3 +145,7 @@ impl Asker<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[cfg(not(madsim))]
+mod tests;

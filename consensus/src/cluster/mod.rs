@@ -5,6 +5,8 @@
 mod book;
 mod desk;
 mod directory;
+#[cfg(all(test, not(madsim)))]
+mod fixture;
 mod forward;
 mod join;
 mod members;

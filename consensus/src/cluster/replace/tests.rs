@@ -1,24 +1,11 @@
 //! A node that dies between any two steps of its replacement, and the number that it gets.
 
 use super::*;
+use crate::cluster::fixture::{free_address, options};
 use crate::{Node, Part, initialise, join};
 use tempfile::TempDir;
+use vivarium_storage::Epoch;
 use vivarium_storage::runtime::timeout;
-use vivarium_storage::{Epoch, StoreOptions, WalOptions};
-
-fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
-fn options(dir: &TempDir, number: u64, listen: &str) -> NodeOptions {
-    NodeOptions {
-        dir: dir.path().join(number.to_string()),
-        store: StoreOptions { workers: 0, ..StoreOptions::default() },
-        wal: WalOptions { segment_bytes: 1 << 20, ..WalOptions::default() },
-        runtime: Runtime::seeded(number),
-        cluster: Some(ClusterOptions::new(listen)),
-    }
-}
 
 /// Three nodes that vote, and how they were opened.
 async fn three(dir: &TempDir) -> (Vec<Node>, Vec<NodeOptions>, Token) {
