@@ -32,12 +32,26 @@ const BACKOFF_MICROS_MAX: u64 = 100_000;
 const KEY_CHARS_MAX: usize = 255;
 
 /// The answer that was given to an earlier request under the key in the request's header, if there is one.
-pub(super) async fn remembered(database: &Database, request: &Request, deadline: Instant) -> Option<Response> {
-    let key = scoped(database, request.idempotency_key.as_deref()?).ok()?;
-    let earlier = database.node().outcome(&key, deadline).await.ok()??;
-    let response = replayed(request, &earlier).ok()?;
-    runtime::sometimes("a mutation that the schema forbids by now is answered as it was");
-    Some(response)
+///
+/// # Errors
+/// When that cannot be read now: then nobody knows whether it was done, and no refusal of it may be final.
+pub(super) async fn remembered(
+    database: &Database,
+    request: &Request,
+    deadline: Instant,
+) -> Result<Option<Response>, Abort> {
+    let key = request.idempotency_key.as_deref().and_then(|text| scoped(database, text).ok());
+    let Some(key) = key else { return Ok(None) };
+    let Some(earlier) = database.node().outcome(&key, deadline).await? else { return Ok(None) };
+    match replayed(request, &earlier) {
+        Ok(response) => {
+            runtime::sometimes("a mutation that the schema forbids by now is answered as it was");
+            Ok(Some(response))
+        }
+        // The key is that of another operation: this one was not done.
+        Err(Abort::Failed(failure)) if failure.code == Code::BadUserInput => Ok(None),
+        Err(abort) => Err(abort),
+    }
 }
 
 /// An answer as it is remembered, without what the commit decides.

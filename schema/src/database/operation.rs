@@ -112,7 +112,12 @@ async fn run(database: &Database, request: &Request) -> Response {
             Ok(begun) => begun,
             Err(refused) if mutant("txn-13") => return refused,
             // What the schema does not allow any more may have been done when it did.
-            Err(refused) => return mutate::remembered(database, request, deadline).await.unwrap_or(refused),
+            Err(refused) => {
+                return match mutate::remembered(database, request, deadline).await {
+                    Ok(earlier) => earlier.unwrap_or(refused),
+                    Err(abort) => answer::refused(request, true, vec![answer::failure(abort)]),
+                };
+            }
         };
         if request.explain == Some(Explain::Plan) {
             let data = [DATA, b"null"].concat();
