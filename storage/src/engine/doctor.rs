@@ -1,9 +1,9 @@
-//! Makes fjall's journal fit to be opened after a power failure. The log replays whatever is cut off.
+//! Makes fjall's files fit to be opened after a crash. The log replays whatever is cut off a journal.
 //!
 //! fjall syncs its journal only now and then, so a crash may leave its newest batches torn or out of order. It would
-//! refuse to open some of these, and lose the rest silently.
+//! refuse to open some of these, and lose the rest silently. And it takes for durable what it finds.
 
-use crate::disk::{io, sync_parent};
+use crate::disk::{io, sync_folder, sync_parent};
 use crate::runtime::sometimes;
 use crate::{Error, Result};
 use std::fs::File;
@@ -59,18 +59,48 @@ pub(super) fn repair(dir: &Path) -> Result<Journal> {
     Ok(report)
 }
 
+/// Makes the names in `dir` durable. A process that was killed may have renamed `current` of a keyspace and not synced
+/// that: opening deletes the tables of the list before, and a power failure could bring that list back without them.
+///
+/// # Errors
+/// Those of reading folders and of fsync.
+pub(super) fn settle(dir: &Path) -> Result<()> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    for folder in keyspaces(dir)? {
+        let tables = folder.join("tables");
+        if tables.exists() {
+            sync_folder(&tables)?;
+        }
+        sync_folder(&folder)?;
+    }
+    let all = dir.join("keyspaces");
+    if all.exists() {
+        sync_folder(&all)?;
+    }
+    sync_folder(dir)
+}
+
+/// The folders of the keyspaces in `dir`, by name.
+fn keyspaces(dir: &Path) -> Result<Vec<PathBuf>> {
+    let all = dir.join("keyspaces");
+    if !all.exists() {
+        return Ok(Vec::new());
+    }
+    let path = |entry: std::io::Result<std::fs::DirEntry>| Ok(entry.map_err(io("list", &all))?.path());
+    let mut found = std::fs::read_dir(&all).map_err(io("list", &all))?.map(path).collect::<Result<Vec<_>>>()?;
+    found.sort_unstable();
+    Ok(found)
+}
+
 /// Checks in every keyspace in `dir` what fjall believes before it looks at checksums: the list of tables, and how many
 /// sections a table says it has.
 ///
 /// # Errors
 /// [`Error::Corrupt`].
 pub(super) fn check_keyspaces(dir: &Path) -> Result<()> {
-    let keyspaces = dir.join("keyspaces");
-    if !keyspaces.exists() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(&keyspaces).map_err(io("list", &keyspaces))? {
-        let keyspace = entry.map_err(io("list", &keyspaces))?.path();
+    for keyspace in keyspaces(dir)? {
         // A keyspace without one was never finished; fjall makes it anew.
         if keyspace.join("current").exists() {
             check_manifest(&keyspace)?;

@@ -154,6 +154,7 @@ pub(super) struct Rows {
 impl Tables {
     /// Opens or creates the tables in `dir`.
     pub fn open(dir: &Path, options: TableOptions) -> Result<Tables> {
+        doctor::settle(dir)?;
         let journal = if mutant("doctor-01") { doctor::Journal::default() } else { doctor::repair(dir)? };
         doctor::check_keyspaces(dir)?;
         let droppable = Arc::new(AtomicU64::new(0));
