@@ -124,6 +124,7 @@ impl Operation {
     fn new(mut document: String, call: &Call<'_>) -> Operation {
         let cut = document.len() > DOCUMENT_BYTES_MAX;
         document.truncate(document.floor_char_boundary(DOCUMENT_BYTES_MAX));
+        document.shrink_to_fit();
         Operation {
             document,
             cut,
