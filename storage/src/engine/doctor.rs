@@ -1,25 +1,18 @@
-//! Makes fjall's files fit to be opened after a crash. The log replays whatever is cut off a journal.
+//! Makes fjall's journal fit to be opened after a power failure. The log replays whatever is cut off.
 //!
 //! fjall syncs its journal only now and then, so a crash may leave its newest batches torn or out of order. It would
-//! refuse to open some of these, and lose the rest silently. And it takes for durable what it finds.
+//! refuse to open some of these, and lose the rest silently.
 
-use crate::disk::{io, sync_folder, sync_parent};
+use crate::disk::{io, sync_parent};
 use crate::runtime::sometimes;
 use crate::{Error, Result};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Bytes that are read at once. Preallocated space behind the last batch is all zeros: one such chunk ends it.
 const CHUNK: usize = 1 << 20;
 const TRAILER: &[u8; 4] = b"FJL\x03";
-/// How a table ends: magic, format, kind of checksum, checksum, place and length of its contents.
-const TABLE_TRAILER_BYTES: u64 = 38;
-const TABLE_MAGIC: &[u8; 4] = b"SFA!";
-/// Magic and number of sections, with which its contents begin.
-const CONTENTS_HEADER_BYTES: u64 = 8;
-/// Place, length and length of the name of a section.
-const SECTION_BYTES_MIN: u64 = 18;
 
 /// What the journals hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,114 +50,6 @@ pub(super) fn repair(dir: &Path) -> Result<Journal> {
         tracing::warn!(path = %path.display(), offset = found.end, bytes = report.cut_bytes, "torn end of a journal cut");
     }
     Ok(report)
-}
-
-/// Makes the names in `dir` durable. A process that was killed may have renamed `current` of a keyspace and not synced
-/// that: opening deletes the tables of the list before, and a power failure could bring that list back without them.
-///
-/// # Errors
-/// Those of reading folders and of fsync.
-pub(super) fn settle(dir: &Path) -> Result<()> {
-    if !dir.exists() {
-        return Ok(());
-    }
-    for folder in keyspaces(dir)? {
-        let tables = folder.join("tables");
-        if tables.exists() {
-            sync_folder(&tables)?;
-        }
-        sync_folder(&folder)?;
-    }
-    let all = dir.join("keyspaces");
-    if all.exists() {
-        sync_folder(&all)?;
-    }
-    sync_folder(dir)
-}
-
-/// The folders of the keyspaces in `dir`, by name.
-fn keyspaces(dir: &Path) -> Result<Vec<PathBuf>> {
-    let all = dir.join("keyspaces");
-    if !all.exists() {
-        return Ok(Vec::new());
-    }
-    let path = |entry: std::io::Result<std::fs::DirEntry>| Ok(entry.map_err(io("list", &all))?.path());
-    let mut found = std::fs::read_dir(&all).map_err(io("list", &all))?.map(path).collect::<Result<Vec<_>>>()?;
-    found.sort_unstable();
-    Ok(found)
-}
-
-/// Checks in every keyspace in `dir` what fjall believes before it looks at checksums: the list of tables, and how many
-/// sections a table says it has.
-///
-/// # Errors
-/// [`Error::Corrupt`].
-pub(super) fn check_keyspaces(dir: &Path) -> Result<()> {
-    for keyspace in keyspaces(dir)? {
-        // A keyspace without one was never finished; fjall makes it anew.
-        if keyspace.join("current").exists() {
-            check_manifest(&keyspace)?;
-            check_tables(&keyspace)?;
-        }
-    }
-    Ok(())
-}
-
-/// `current` is `[manifest u64][xxh3 u128 of that file][0]`.
-fn check_manifest(keyspace: &Path) -> Result<()> {
-    let current = keyspace.join("current");
-    let corrupt = |detail| Error::Corrupt { what: "list of tables", path: current.clone(), detail };
-    let pointer = std::fs::read(&current).map_err(io("read", &current))?;
-    let pointer: [u8; 25] = pointer.try_into().map_err(|_| corrupt("it has not 25 bytes".into()))?;
-    let number = u64::from_le_bytes(pointer[..8].try_into().expect("eight bytes"));
-    let expected = u128::from_le_bytes(pointer[8..24].try_into().expect("sixteen bytes"));
-    let manifest = keyspace.join(format!("v{number}"));
-    if !manifest.exists() {
-        return Err(corrupt(format!("v{number}, which it names, is missing")));
-    }
-    let bytes = std::fs::read(&manifest).map_err(io("read", &manifest))?;
-    if xxhash_rust::xxh3::xxh3_128(&bytes) != expected || pointer[24] != 0 {
-        return Err(corrupt(format!("v{number}, which it names, fails its checksum")));
-    }
-    Ok(())
-}
-
-/// A table that says it has far more sections than there is room for would end the process: memory for all of them is
-/// asked for before their checksum is looked at. Whatever else is wrong with a table fjall finds.
-fn check_tables(keyspace: &Path) -> Result<()> {
-    let tables = keyspace.join("tables");
-    if !tables.exists() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(&tables).map_err(io("list", &tables))? {
-        let path = entry.map_err(io("list", &tables))?.path();
-        let Some((sections, bytes)) = claimed_sections(&path).map_err(io("read", &path))? else { continue };
-        if sections.saturating_mul(SECTION_BYTES_MIN) > bytes {
-            let detail = format!("it says that it has {sections} sections, in {bytes} bytes");
-            return Err(Error::Corrupt { what: "table", path, detail });
-        }
-    }
-    Ok(())
-}
-
-/// How many sections a table says it has, and its bytes. `None` when it was never finished.
-fn claimed_sections(path: &Path) -> std::io::Result<Option<(u64, u64)>> {
-    let mut table = File::open(path)?;
-    let bytes = table.metadata()?.len();
-    let Some(trailer_at) = bytes.checked_sub(TABLE_TRAILER_BYTES) else { return Ok(None) };
-    let mut trailer = [0; TABLE_TRAILER_BYTES as usize];
-    table.seek(SeekFrom::Start(trailer_at))?;
-    table.read_exact(&mut trailer)?;
-    let contents_at = u64::from_le_bytes(trailer[22..30].try_into().expect("eight bytes"));
-    let has_room = contents_at.checked_add(CONTENTS_HEADER_BYTES).is_some_and(|end| end <= bytes);
-    if &trailer[..4] != TABLE_MAGIC || !has_room {
-        return Ok(None);
-    }
-    let mut header = [0; CONTENTS_HEADER_BYTES as usize];
-    table.seek(SeekFrom::Start(contents_at))?;
-    table.read_exact(&mut header)?;
-    let sections = u32::from_le_bytes(header[4..].try_into().expect("four bytes"));
-    Ok(Some((sections.into(), bytes)))
 }
 
 /// All journals, oldest first.

@@ -3,7 +3,7 @@
 //! A batch is atomic but not durable until [`Tables::persist`]; a table is never flushed ahead of the journal.
 
 use super::damage::Damage;
-use super::doctor;
+use super::{doctor, keyspaces};
 use crate::runtime::{buggify, mutant, sometimes};
 use crate::{Error, Result};
 use fjall::compaction::filter::{CompactionFilter, Context, Factory, ItemAccessor, Verdict};
@@ -154,9 +154,9 @@ pub(super) struct Rows {
 impl Tables {
     /// Opens or creates the tables in `dir`.
     pub fn open(dir: &Path, options: TableOptions) -> Result<Tables> {
-        doctor::settle(dir)?;
+        keyspaces::settle(dir)?;
         let journal = if mutant("doctor-01") { doctor::Journal::default() } else { doctor::repair(dir)? };
-        doctor::check_keyspaces(dir)?;
+        keyspaces::check(dir)?;
         let droppable = Arc::new(AtomicU64::new(0));
         let filter = Arc::new(DropEnded { droppable: droppable.clone() });
         let database = Database::builder(dir)

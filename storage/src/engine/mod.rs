@@ -8,6 +8,7 @@ mod checkpoint;
 mod damage;
 mod doctor;
 mod fjall;
+mod keyspaces;
 mod ranges;
 mod snapshot;
 mod store;
