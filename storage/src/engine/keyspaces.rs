@@ -3,7 +3,7 @@
 use crate::disk::{io, sync_folder};
 use crate::{Error, Result};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// How a table ends: magic, format, kind of checksum, checksum, place and length of its contents.
@@ -13,6 +13,8 @@ const TABLE_MAGIC: &[u8; 4] = b"SFA!";
 const CONTENTS_HEADER_BYTES: u64 = 8;
 /// Place, length and length of the name of a section.
 const SECTION_BYTES_MIN: u64 = 18;
+/// A table in a list of them.
+const LISTED_BYTES: usize = 33;
 
 /// Makes the names in `dir` durable. A process that was killed may have renamed `current` of a keyspace and not synced
 /// that: opening deletes the tables of the list before, and a power failure could bring that list back without them.
@@ -58,15 +60,14 @@ pub(super) fn check(dir: &Path) -> Result<()> {
     for keyspace in keyspaces(dir)? {
         // A keyspace without one was never finished; fjall makes it anew.
         if keyspace.join("current").exists() {
-            check_manifest(&keyspace)?;
-            check_tables(&keyspace)?;
+            check_tables(&keyspace, &listed(&keyspace)?)?;
         }
     }
     Ok(())
 }
 
-/// `current` is `[manifest u64][xxh3 u128 of that file][0]`.
-fn check_manifest(keyspace: &Path) -> Result<()> {
+/// The numbers of the tables that a keyspace is made of. `current` is `[manifest u64][xxh3 u128 of that file][0]`.
+fn listed(keyspace: &Path) -> Result<Vec<u64>> {
     let current = keyspace.join("current");
     let corrupt = |detail| Error::Corrupt { what: "list of tables", path: current.clone(), detail };
     let pointer = std::fs::read(&current).map_err(io("read", &current))?;
@@ -81,18 +82,43 @@ fn check_manifest(keyspace: &Path) -> Result<()> {
     if xxhash_rust::xxh3::xxh3_128(&bytes) != expected || pointer[24] != 0 {
         return Err(corrupt(format!("v{number}, which it names, fails its checksum")));
     }
-    Ok(())
+    tables_of(&bytes).ok_or_else(|| corrupt(format!("v{number}, which it names, lists no tables that can be read")))
+}
+
+/// The section `tables` of a manifest is `[levels u8]`, for each `[runs u8]`, for each `[tables u32]`, for each
+/// `[number u64][0][xxh3 u128][sequence u64]`.
+fn tables_of(manifest: &[u8]) -> Option<Vec<u64>> {
+    let archive = sfa::Reader::from_reader(&mut Cursor::new(manifest)).ok()?;
+    let section = archive.toc().section(b"tables")?;
+    let start = usize::try_from(section.pos()).ok()?;
+    let end = start.checked_add(usize::try_from(section.len()).ok()?)?;
+    let mut rest = manifest.get(start..end)?;
+    let mut take = |bytes: usize| {
+        let (taken, left) = rest.split_at_checked(bytes)?;
+        rest = left;
+        Some(taken)
+    };
+    let mut listed = Vec::new();
+    for _level in 0..take(1)?[0] {
+        for _run in 0..take(1)?[0] {
+            for _table in 0..u32::from_le_bytes(take(4)?.try_into().ok()?) {
+                let number = take(LISTED_BYTES)?.first_chunk()?;
+                listed.push(u64::from_le_bytes(*number));
+            }
+        }
+    }
+    Some(listed)
 }
 
 /// A table that says it has far more sections than there is room for would end the process: memory for all of them is
-/// asked for before their checksum is looked at. Whatever else is wrong with a table fjall finds.
-fn check_tables(keyspace: &Path) -> Result<()> {
-    let tables = keyspace.join("tables");
-    if !tables.exists() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(&tables).map_err(io("list", &tables))? {
-        let path = entry.map_err(io("list", &tables))?.path();
+/// asked for before their checksum is looked at. Whatever else is wrong with a table fjall finds. Those that no list
+/// names it deletes unread: a power failure may have left anything in them.
+fn check_tables(keyspace: &Path, listed: &[u64]) -> Result<()> {
+    for number in listed {
+        let path = keyspace.join("tables").join(number.to_string());
+        if !path.exists() {
+            continue;
+        }
         let Some((sections, bytes)) = claimed_sections(&path).map_err(io("read", &path))? else { continue };
         if sections.saturating_mul(SECTION_BYTES_MIN) > bytes {
             let detail = format!("it says that it has {sections} sections, in {bytes} bytes");

@@ -599,8 +599,11 @@ fn a_table_that_claims_more_sections_than_it_has_room_for_is_refused_before_memo
                 panic!("{} is believed", table.display())
             };
             assert!(detail.contains("sections"), "{detail}");
+            // Fjall deletes what no list of tables names: a power failure may have left anything in one that was begun.
+            std::fs::rename(&table, table.with_file_name("999")).unwrap();
+            std::fs::write(&table, &whole).unwrap();
+            assert_eq!(Store::open(&path, options()).unwrap().position().index, 60);
         }
-        std::fs::write(&table, whole).unwrap();
     }
     assert_eq!(Store::open(&path, options()).unwrap().position().index, 60);
 }
