@@ -5,11 +5,14 @@
 mod server;
 mod shop;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use server::{Server, json as body, request, run};
+use std::time::Duration;
 use vivarium_consensus::{CommitOptions, Consistency};
 use vivarium_schema::database::ApplyOptions;
-use vivarium_schema::{Code, GlobalId, sdl};
+use vivarium_schema::{Code, GlobalId, Request, sdl};
 use vivarium_storage::{DocumentBuilder, Space, Value as Stored, key, runtime};
 
 const PAGE: &str = "query($after: String) { customers(orderBy: { name: ASC }, first: 2, after: $after) { totalCount nodes { name } pageInfo { endCursor hasNextPage hasPreviousPage } } }";
@@ -49,6 +52,35 @@ fn a_walk_does_not_see_what_is_written_meanwhile() {
             json!([{ "name": "Bob" }, { "name": "Dee" }]),
             "beside others it reads the newest"
         );
+    });
+}
+
+/// The same place at another version, as a node gives it that has read its page there.
+fn moved(cursor: &Value, version: u64) -> Value {
+    let mut bytes = URL_SAFE_NO_PAD.decode(cursor.as_str().unwrap()).unwrap();
+    bytes[9..17].copy_from_slice(&version.to_be_bytes());
+    json!(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[test]
+fn the_next_page_of_a_stale_list_waits_until_this_node_has_the_version_of_the_first() {
+    run(async {
+        let server = shop::open().await;
+        let first = page(&server, &Value::Null).await;
+        let newest = || server.database.node().status().version.0;
+        for stale in ["level: STALE", "level: STALE, maxStaleness: \"PT0S\""] {
+            let next = PAGE.replace("{ customers", &format!("@consistency({stale}) {{ customers"));
+            let after = json!({ "after": moved(&cursor(&first), newest() + 1) });
+            let hurried = Request { timeout: Some(Duration::from_millis(20)), ..request(&next, after.clone()) };
+            let late = body(&server.send(hurried).await);
+            let extensions = &late["errors"][0]["extensions"];
+            assert_eq!((&extensions["code"], &extensions["retryable"]), (&json!("DEADLINE_EXCEEDED"), &json!(true)));
+            let strong = server.error(PAGE, after.clone()).await;
+            assert_eq!(strong["extensions"]["code"], "INVALID_CURSOR", "a strong read sees all versions that are");
+            let change = r#"mutation { updateCustomer(by: { email: "eve@example.org" }, data: { name: "Eve" }) { commit { version } } }"#;
+            let (second, _) = tokio::join!(server.data(&next, after), server.data(change, json!({})));
+            assert_eq!(second["customers"]["nodes"], json!([{ "name": "Cid" }, { "name": "Dee" }]));
+        }
     });
 }
 

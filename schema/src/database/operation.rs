@@ -173,6 +173,10 @@ fn consistency(request: &Request, ready: &Ready) -> Result<Consistency, Failure>
             Err(reason) => return Err(Failure::new(Code::BadUserInput, reason)),
         },
     };
+    // Whatever its bound, a page is of the version of the first one: it waits for that, as for one that is named.
+    if let Some(version) = ready.bound.walk(&ready.plan) {
+        return Ok(Consistency::AtLeast(request.at_least.map_or(version, |at_least| at_least.max(version))));
+    }
     Ok(match (request.at_least, age_max) {
         // Whoever names a version wants just that; with a bound beside it, the stricter of both is a strong read.
         (Some(version), None) => Consistency::AtLeast(version),
@@ -205,7 +209,18 @@ async fn try_begin(database: &Database, request: &Request, deadline: Instant) ->
         },
         (Err(_), _) => Consistency::Strong,
     };
+    if let Consistency::AtLeast(version) = consistency
+        && leads_on(database, &drafted, version)
+    {
+        runtime::sometimes("a cursor leads a stale read to a newer state");
+    }
     begin_at(database, request, drafted, consistency, deadline).await
+}
+
+/// True when a read goes on with a page of a version that this node does not have yet.
+fn leads_on(database: &Database, (ready, _): &Drafted, version: Version) -> bool {
+    let goes_on = ready.as_ref().is_ok_and(|ready| ready.bound.walk(&ready.plan) == Some(version));
+    goes_on && database.node().store().is_ok_and(|store| store.position().version < version)
 }
 
 /// Most requests meet a catalog that is known: their plan says how fresh they want to read.
