@@ -12,7 +12,7 @@ use crate::record;
 use crate::simfs::interpose;
 use crate::trace;
 use crate::wire::{Passage, Wire};
-use crate::workload::{Action, Reply, Sent, Step};
+use crate::workload::{Action, Asked, Reply, Sent, Step};
 use madsim::time::{sleep, timeout};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -211,6 +211,10 @@ impl Client {
     ///
     /// With several nodes it tries again at another one, under the same key, as long as it does not know.
     async fn call_any(&mut self, step: &Step) -> Option<usize> {
+        // Who does not need the newest may as well ask another one than wrote it.
+        if let Some(manners) = self.manners.as_mut().filter(|_| !step.freshness.is_newest()) {
+            manners.move_on();
+        }
         for attempt in 0.. {
             let (at, door) = self.open_door().await;
             let declares = step.action.declares().is_some();
@@ -274,15 +278,20 @@ pub async fn call(shared: &Shared, door: Door, client: u64, step: &Step, patienc
 }
 
 /// Brings a request to a node and its answer back. Without an end when one of them is lost.
-async fn deliver(shared: &Shared, door: &Door, step: &Step, passage: Passage) -> Option<Result<Reply, String>> {
+async fn deliver(
+    shared: &Shared,
+    door: &Door,
+    (step, asked): (&Step, Asked),
+    passage: Passage,
+) -> Option<Result<Reply, String>> {
     if (Passage { again: None, ..passage }) == Passage::FREE {
-        return door.act(&step.action, step.key.as_deref()).await;
+        return door.act_as_asked(&step.action, step.key.as_deref(), asked).await;
     }
     let (answer, answered) = oneshot::channel();
     let (door, step) = (door.clone(), step.clone());
     shared.let_stray(async move {
         if passage.request.arrive().await {
-            let reply = door.act(&step.action, step.key.as_deref()).await;
+            let reply = door.act_as_asked(&step.action, step.key.as_deref(), asked).await;
             if passage.answer.arrive().await {
                 let _ = answer.send(reply);
             }
@@ -302,10 +311,14 @@ async fn send(
     passage: Passage,
 ) -> usize {
     let begun = shared.moment();
-    let call = shared.with_history(|history| history.begin(client, step.key.clone(), step.action.clone(), begun));
-    trace::event(&format!("c{client}"), &format!("call {call} {:?}", step.action), &[]);
+    let (call, asked) = shared.with_history(|history| {
+        let call = history.take(client, step, begun);
+        (call, history.calls[call].asked)
+    });
+    let said = if asked.is_silent() { String::new() } else { format!(" {asked:?}") };
+    trace::event(&format!("c{client}"), &format!("call {call} {:?}{said}", step.action), &[]);
     record::through(call, door.number);
-    let asked = deliver(shared, &door, step, passage);
+    let asked = deliver(shared, &door, (step, asked), passage);
     let (reply, gave_up) = match patience {
         Some(patience) => timeout(patience, asked).await.map_or((None, true), |reply| (reply, false)),
         None => (asked.await, false),

@@ -2,7 +2,7 @@
 //!
 //! A call ends once. One that was cut off ends as lost: it may or may not have been done.
 
-use crate::workload::{Action, Reply};
+use crate::workload::{Action, Asked, Reply, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +53,9 @@ pub struct Call {
     pub client: u64,
     /// The idempotency key of a mutation.
     pub key: Option<String>,
+    /// How new its answer has to be.
+    #[serde(default, skip_serializing_if = "Asked::is_silent")]
+    pub asked: Asked,
     /// What was asked.
     pub action: Action,
     /// When it was asked.
@@ -102,8 +105,25 @@ impl History {
 
     /// Notes that a call begins.
     pub fn begin(&mut self, client: u64, key: Option<String>, action: Action, begun: Moment) -> usize {
-        self.calls.push(Call { client, key, action, begun, ended: None, end: End::Open });
+        self.calls.push(Call { client, key, asked: Asked::default(), action, begun, ended: None, end: End::Open });
         self.calls.len() - 1
+    }
+
+    /// Notes that a client takes a step: what it asks for depends on what was told by now.
+    pub fn take(&mut self, client: u64, step: &Step, begun: Moment) -> usize {
+        let asked = step.freshness.asked(self, client);
+        let call = self.begin(client, step.key.clone(), step.action.clone(), begun);
+        self.calls[call].asked = asked;
+        call
+    }
+
+    /// The newest version that these calls were told.
+    pub fn told(&self, which: impl Fn(&Call) -> bool) -> Option<u64> {
+        let version = |call: &Call| match call.end {
+            End::Done { version, .. } => version,
+            _ => None,
+        };
+        self.calls.iter().filter(|call| which(call)).filter_map(version).max()
     }
 
     /// Notes how a call ended.

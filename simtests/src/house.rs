@@ -9,7 +9,7 @@ use crate::record;
 use crate::simfs::Drive;
 use crate::trace;
 use crate::workload::schema_change::{self, Feature, Revision};
-use crate::workload::{Action, Reply, Workload};
+use crate::workload::{Action, Asked, Reply, Workload};
 use madsim::time::{Instant, sleep, timeout};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -391,11 +391,21 @@ async fn revise(database: &Database, (number, toggles): Declaration) -> Result<u
 }
 
 impl Door {
-    /// Does what a client does. `None` when no answer came.
+    /// Does what a client does, as strongly as can be. `None` when no answer came.
     pub async fn act(&self, action: &Action, key: Option<&str>) -> Option<Result<Reply, String>> {
+        self.act_as_asked(action, key, Asked::default()).await
+    }
+
+    /// Does what a client does that may ask for less than the newest. `None` when no answer came.
+    pub async fn act_as_asked(
+        &self,
+        action: &Action,
+        key: Option<&str>,
+        asked: Asked,
+    ) -> Option<Result<Reply, String>> {
         match action.declares() {
             Some(declaration) => self.ask(|answer| Ask::Revise(declaration, answer)).await.map(Ok),
-            None => self.execute(request(action, key)).await,
+            None => self.execute(request(action, key, asked)).await,
         }
     }
 

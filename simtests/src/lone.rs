@@ -13,7 +13,7 @@ use crate::simfs::image::Policy;
 use crate::simfs::interpose;
 use crate::trace;
 use crate::verdict::Met;
-use crate::workload::{Sent, Step};
+use crate::workload::Step;
 use madsim::runtime::Handle;
 use madsim::time::sleep;
 use std::path::PathBuf;
@@ -207,13 +207,7 @@ impl Lone {
         }
         let generation = self.machine.generation();
         let probe = self.plan.knobs.workload.probe(generation);
-        let step = Step {
-            pause_micros: 0,
-            at_ms: 0,
-            key: Some(format!("probe-{generation}")),
-            sent: Sent::Once,
-            action: probe,
-        };
+        let step = Step::at_once(Some(format!("probe-{generation}")), probe);
         let call = client::call(&self.shared, door.clone(), 0, &step, None).await;
         let done = self.shared.with_history(|history| matches!(history.calls[call].end, End::Done { .. }));
         if done {

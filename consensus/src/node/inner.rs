@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use vivarium_storage::runtime::{self, Instant, Task};
+use vivarium_storage::runtime::{self, Instant, Task, mutant};
 use vivarium_storage::{DataFolder, Identity, Store, Version, Wal};
 
 /// The longest that a leader that stops waits for its heir: an election's time.
@@ -239,9 +239,10 @@ impl Inner {
                 self.progress.check()?;
                 is_newest = self.progress.leads_alone();
             }
-            Consistency::Within(age) if self.progress.is_fresh(age) => self.progress.check()?,
+            Consistency::Within(age) if self.progress.is_fresh(age) || mutant("read-01") => self.progress.check()?,
             Consistency::Within(_) => self.reach_newest(deadline).await?,
             Consistency::At(version) => return self.begin_at(version, deadline).await,
+            Consistency::AtLeast(_) if mutant("read-02") => self.progress.check()?,
             Consistency::AtLeast(version) => self.progress.reach_version(version, deadline).await?,
         }
         let snapshot = self.store.snapshot();

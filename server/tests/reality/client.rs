@@ -78,6 +78,10 @@ impl Client<'_> {
     fn call_any(&mut self, step: &Step) -> Option<End> {
         let key = step.key.as_ref().map(|key| format!("{}{key}", self.prefix));
         let step = Step { key, ..step.clone() };
+        // Who does not need the newest may as well ask another one than wrote it.
+        if !step.freshness.is_newest() {
+            self.manners.move_on();
+        }
         for attempt in 0.. {
             let way = self.find()?;
             let caller = Caller { client: self.number, patience: self.manners.patience(), disk: self.disk };

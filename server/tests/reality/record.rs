@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use vivarium_simtests::answer::{self, Disk};
 use vivarium_simtests::check::Violation;
 use vivarium_simtests::history::{End, History, Known, Moment};
-use vivarium_simtests::workload::{Action, Reply, Step};
+use vivarium_simtests::workload::{Action, Asked, Reply, Step};
 
 /// All calls of a run, and what went wrong with its nodes meanwhile.
 pub struct Record {
@@ -114,8 +114,11 @@ impl Record {
     pub fn call(&self, way: &Way, caller: Caller, step: &Step) -> End {
         let begun = self.moment();
         let Step { action, key, .. } = step;
-        let call = self.with_history(|history| history.begin(caller.client, key.clone(), action.clone(), begun));
-        let end = match ask(way, action, key.as_deref(), caller.patience) {
+        let (call, asked) = self.with_history(|history| {
+            let call = history.take(caller.client, step, begun);
+            (call, history.calls[call].asked)
+        });
+        let end = match ask(way, (action, asked), key.as_deref(), caller.patience) {
             Ok(reply) => self.judge(action, reply, caller.disk),
             Err(Unheard::Silence(reason)) => End::Lost(reason),
             Err(Unheard::Garbage(reason)) => {
@@ -169,9 +172,11 @@ enum Unheard {
 }
 
 /// Sends an action over HTTP, as an application does.
-fn ask(way: &Way, action: &Action, key: Option<&str>, patience: Duration) -> Result<Reply, Unheard> {
-    let body = json!({ "query": action.document(), "variables": action.variables() });
-    let headers: Vec<(&str, &str)> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
+fn ask(way: &Way, (action, asked): (&Action, Asked), key: Option<&str>, patience: Duration) -> Result<Reply, Unheard> {
+    let body = json!({ "query": asked.document(action), "variables": action.variables() });
+    let at_least = asked.at_least.map(|version| version.to_string());
+    let at_least = at_least.as_deref().map(|version| ("prefer-version", version));
+    let headers: Vec<(&str, &str)> = key.map(|key| ("idempotency-key", key)).into_iter().chain(at_least).collect();
     let reply = post(way, "/graphql", &headers, &body, patience);
     let reply = reply.map_err(|error| Unheard::Silence(error.to_string()))?;
     if reply.body.is_empty() {

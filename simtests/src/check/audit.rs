@@ -6,8 +6,9 @@ use crate::answer;
 use crate::history::{History, Known};
 use crate::house::Door;
 use crate::trace;
-use crate::workload::{Action, Reply};
+use crate::workload::{Action, Asked, Reply};
 use vivarium_schema::Request;
+use vivarium_storage::Version;
 
 /// What an audit asked, and was answered: mutations again that had no answer, under their keys, and reads.
 pub type Answered = Vec<(Option<String>, Action, Reply)>;
@@ -21,10 +22,11 @@ pub enum Audited {
 }
 
 /// The request for an action.
-pub fn request(action: &Action, key: Option<&str>) -> Request {
+pub fn request(action: &Action, key: Option<&str>, asked: Asked) -> Request {
     Request {
-        query: action.document().into_owned(),
+        query: asked.document(action).into_owned(),
         variables: Some(action.variables().to_string()),
+        at_least: asked.at_least.map(Version),
         idempotency_key: key.map(str::to_owned),
         ..Request::default()
     }

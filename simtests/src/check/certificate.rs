@@ -1,10 +1,10 @@
 //! The certificate replay: every answer names its version, so the whole run is replayed in that order on the model.
 //!
-//! Sound and complete for this workload: a run passes if and only if it is strictly serializable in version order.
+//! Sound and complete for this workload: a run passes if and only if it is serializable in version order, and each answer is
+//! as new as it has to be; strictly serializable, where nobody asks for less.
 
-use super::Violation;
 use super::model::State;
-use super::schema_model;
+use super::{Violation, real_time, schema_model};
 use crate::history::{Call, End, History};
 use crate::workload::schema_change::Feature;
 use crate::workload::{Action, Reply};
@@ -73,7 +73,7 @@ pub fn check(history: &History) -> Result<Replay, Violation> {
         }
         .map_err(|found| found.about([call]))?;
     }
-    check_real_time(history)?;
+    real_time::check(history)?;
     Ok(replay)
 }
 
@@ -207,45 +207,6 @@ fn refused_meanwhile(history: &History, call: &Call, codes: &[&str]) -> bool {
         begun && ends.is_none_or(|ends| ends > call.begun.order)
     };
     history.calls.iter().filter(builds).any(beside)
-}
-
-/// At each begin, what it will see is no older than anything that anybody was told before.
-fn check_real_time(history: &History) -> Result<(), Violation> {
-    let mut events: Vec<(u64, bool, &Call)> = Vec::new();
-    for call in &history.calls {
-        events.push((call.begun.order, true, call));
-        if let Some(ended) = call.ended {
-            events.push((ended.order, false, call));
-        }
-    }
-    events.sort_by_key(|(order, _, _)| *order);
-    let mut told = 0;
-    let mut teller = None;
-    let mut sent: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
-    for (_, begins, call) in events {
-        let End::Done { version: Some(version), .. } = &call.end else {
-            if begins && let Some(key) = &call.key {
-                sent.insert(key);
-            }
-            continue;
-        };
-        if !begins {
-            if *version > told {
-                (told, teller) = (*version, Some(call));
-            }
-            continue;
-        }
-        // A repetition returns the first answer, which may be older.
-        let repeated = call.key.as_deref().is_some_and(|key| !sent.insert(key));
-        // A later page is read with the first one.
-        let pinned = call.action.pinned_at().is_some();
-        let stale = if call.key.is_some() { *version <= told } else { *version < told };
-        if stale && !repeated && !pinned {
-            let detail = format!("{:?} has version {version}, but {told} had been told before it began", call.action);
-            return Err(violation("stale", detail).about(teller.into_iter().chain([call])));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod linear;
 pub mod model;
 pub mod oracles;
 pub mod raft;
+pub mod real_time;
 #[cfg(madsim)]
 pub mod replica;
 pub mod resources;

@@ -9,7 +9,7 @@ use crate::plan::Shape;
 use crate::record;
 use crate::trace;
 use crate::wire::Wire;
-use crate::workload::{Action, ItemChange, NewItem, Sent, Step, Workload};
+use crate::workload::{Action, ItemChange, NewItem, Step, Workload};
 use madsim::time::sleep;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -156,7 +156,7 @@ impl Cluster {
 
     async fn probe_through(&mut self, place: usize, key: &str, action: Action) -> Result<(), Violation> {
         let key = action.is_mutation().then(|| format!("probe-{key}"));
-        let step = Step { pause_micros: 0, at_ms: 0, key, sent: Sent::Once, action };
+        let step = Step::at_once(key, action);
         let mut ended = End::Open;
         for _ in 0..PROBE_ATTEMPTS_MAX {
             self.tend()?;

@@ -7,7 +7,7 @@ use crate::rng::Rng;
 use crate::seat::Strike;
 use crate::trace;
 use crate::workload::schema_change::{Feature, Task};
-use crate::workload::{Action, Sent, Step, Workload};
+use crate::workload::{Action, Step, Workload};
 use madsim::time::sleep;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Cluster {
         trace::event("nemesis", &format!("machine {} dies over {toggles:?}", place + 1), &[]);
         self.seats[place].strike(Strike { power: None, down: FINISHED_TIME_MAX * 2 }, rng.between(1, CHANGES_MAX));
         let action = Action::Schema(Task::Declare { number: NUMBER, toggles });
-        let step = Step { pause_micros: 0, at_ms: 0, key: Some("orphan".into()), sent: Sent::Once, action };
+        let step = Step::at_once(Some("orphan".into()), action);
         let shared = self.shared.clone();
         let asked = madsim::task::spawn(async move { client::call(&shared, door, 0, &step, None).await });
         let since = now();

@@ -226,7 +226,7 @@ impl Picture {
             self.calls = calls
                 .map(|(place, call)| {
                     let next = documents.len();
-                    let document = *documents.entry(call.action.document().into_owned()).or_insert(next);
+                    let document = *documents.entry(call.asked.document(&call.action).into_owned()).or_insert(next);
                     let node = record.nodes_of_calls.get(&place).copied().unwrap_or(0);
                     drawn(call, (node, document), chars_max)
                 })

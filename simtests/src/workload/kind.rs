@@ -4,7 +4,7 @@ use super::rows::filter::OrderKey;
 use super::rows::table::Table;
 use super::rows::{self, NewRow, Operation, Query};
 use super::task::{Part, Task};
-use super::{Action, Sent, Step, counter, index, pagination, relation, schema_change, unique};
+use super::{Action, Freshness, Sent, Step, counter, index, pagination, relation, schema_change, unique};
 use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +106,7 @@ impl Workload {
             let often = [Sent::Once, Sent::Once, Sent::Once, Sent::Again, Sent::Twice];
             let repeats = key.is_some() && action.declares().is_none();
             let sent = if repeats { *rng.pick(&often) } else { Sent::Once };
-            Step { pause_micros, at_ms: 0, key, sent, action }
+            Step { pause_micros, at_ms: 0, key, sent, freshness: Freshness::Newest, action }
         };
         let mut steps: Vec<Step> = (1..).zip(all).map(step).collect();
         if matches!(self, Workload::Counter | Workload::Schema) {

@@ -4,6 +4,7 @@
 
 mod action;
 mod counter;
+mod freshness;
 pub mod index;
 mod kind;
 mod overview;
@@ -18,6 +19,7 @@ use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, BoxLink, ItemChange, NewItem, PagePlace, Reply};
+pub use freshness::{Asked, Freshness};
 pub use kind::Workload;
 
 /// The schema of the mixed workload.
@@ -50,6 +52,9 @@ pub struct Step {
     /// How often it is sent under that key.
     #[serde(default)]
     pub sent: Sent,
+    /// How new its answer has to be.
+    #[serde(default, skip_serializing_if = "Freshness::is_newest")]
+    pub freshness: Freshness,
     /// What it does.
     pub action: Action,
 }
@@ -57,7 +62,7 @@ pub struct Step {
 impl Step {
     /// A step that is taken at once, and once.
     pub fn at_once(key: Option<String>, action: Action) -> Step {
-        Step { pause_micros: 0, at_ms: 0, key, sent: Sent::Once, action }
+        Step { pause_micros: 0, at_ms: 0, key, sent: Sent::Once, freshness: Freshness::Newest, action }
     }
 }
 
@@ -91,7 +96,13 @@ fn draw(client: u64, count: u64, rng: &mut Rng) -> Vec<Step> {
         let key = action.is_mutation().then(|| format!("c{client}-{number}"));
         let sent =
             if key.is_some() { *rng.pick(&[Sent::Once, Sent::Once, Sent::Again, Sent::Twice]) } else { Sent::Once };
-        steps.push(Step { pause_micros: rng.spread(1, 20_000), at_ms: 0, key, sent, action });
+        let pause_micros = rng.spread(1, 20_000);
+        steps.push(Step { pause_micros, at_ms: 0, key, sent, freshness: Freshness::Newest, action });
+    }
+    // From a stream of its own: whoever draws after this draws the same.
+    let mut rng = Rng::stream(rng.clone().next(), "freshness");
+    for step in steps.iter_mut().filter(|step| !step.action.is_mutation()) {
+        step.freshness = Freshness::draw(&mut rng);
     }
     steps
 }
