@@ -4,35 +4,27 @@
 import { useEffect, useState } from 'preact/hooks';
 import { costliestOperations, type OperationCost } from '../../api/admin';
 import { messageOf } from '../../api/errors';
-import { go } from '../../router';
-import { openTab } from '../../state/tabs';
 import { count } from '../query/Plan';
 import { millis, nameOf, summary, wanted } from './costly';
-import { Explained, type Explanation, explanationOf } from './Explained';
+import { type Explanation, explanationOf } from './Explained';
+import { type Listed, Operations } from './Operations';
 
 export function Costliest() {
-  const [list, setList] = useState<OperationCost[]>();
+  const [list, setList] = useState<Listed[]>();
+  /** Grows with each look: plans of before are no longer shown after it. */
+  const [looks, setLooks] = useState(0);
   const [trouble, setTrouble] = useState('');
-  const [explained, setExplained] = useState<{ of: OperationCost; explanation: Explanation }>();
   const load = () => {
     costliestOperations().then(
       found => {
-        setList(found);
+        setList(found.map(listed));
+        setLooks(before => before + 1);
         setTrouble('');
       },
       error => setTrouble(messageOf(error)),
     );
   };
   useEffect(load, []);
-  const explain = async (of: OperationCost) => {
-    const fault = obstacle(of);
-    const operation = { query: of.document, operationName: of.operationName ?? undefined };
-    setExplained({ of, explanation: fault ? { rows: [], fault } : await explanationOf(operation) });
-  };
-  const open = (of: OperationCost) => {
-    void openTab({ query: of.document, variables: '' });
-    go('query');
-  };
   return (
     <div class="grow scroll" role="region" aria-label="Costliest operations of this server" tabIndex={0}>
       <p class="note">
@@ -44,26 +36,29 @@ export function Costliest() {
         </button>
       </p>
       {trouble && <p class="note bad-note">{trouble}</p>}
-      <ul class="entries">
-        {list?.map(cost => (
-          <li key={`${cost.operationName} ${cost.document}`} class="slow">
-            <span class="grow" title={cost.document}>
-              {nameOf(cost)} <small>{summary(cost, count)}</small>
-            </span>
-            <span class="number">{millis(cost.totalMicros)}</span>
-            <button type="button" class="plain" onClick={() => void explain(cost)}>
-              Explain
-            </button>
-            <button type="button" class="ghost" disabled={cost.cut} onClick={() => open(cost)}>
-              Open
-            </button>
-            {explained?.of === cost && <Explained explanation={explained.explanation} />}
-          </li>
-        ))}
-      </ul>
+      {list && <Operations key={looks} list={list} />}
       {list?.length === 0 && <p class="pad muted">This server has executed nothing since it started.</p>}
     </div>
   );
+}
+
+function listed(cost: OperationCost): Listed {
+  const { document, operationName, cut, totalMicros } = cost;
+  return {
+    id: `${operationName} ${document}`,
+    name: nameOf(cost),
+    figures: summary(cost, count),
+    took: millis(totalMicros),
+    text: document,
+    explain: () => explained(cost),
+    content: cut ? undefined : { query: document, variables: '' },
+  };
+}
+
+async function explained(cost: OperationCost): Promise<Explanation> {
+  const fault = obstacle(cost);
+  const { document: query, operationName } = cost;
+  return fault ? { rows: [], fault } : explanationOf({ query, operationName: operationName ?? undefined });
 }
 
 /** Why the server cannot tell the plan of an operation as it is listed. */
