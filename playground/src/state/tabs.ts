@@ -3,7 +3,7 @@
 //! What is typed is written soon; what a page that goes could not write, it leaves to the next one.
 
 import { signal } from '@preact/signals';
-import { leave, left, settle, whenLeaving } from './leaving';
+import { Leavings, whenLeaving } from './leaving';
 import { all, announce, newId, onChange, put, remove, update } from './store';
 
 export interface Tab {
@@ -43,13 +43,15 @@ export function titleOf(query: string): string {
   return field?.[1] ?? 'untitled';
 }
 
+const leavings = new Leavings<Tab>('localStorage', 'tabs');
+
 const inOrder = (list: Tab[]) => list.toSorted((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1));
 
 /** Reads the tabs of earlier; opens `first` when there are none. */
 export async function loadTabs(first: Content, wanted?: string): Promise<void> {
-  for (const tab of left<Tab>('tabs')) {
+  for (const tab of leavings.left()) {
     await write(tab, tab.writer);
-    settle('tabs', tab.id);
+    leavings.settle(tab.id);
   }
   const kept = inOrder(await all<Tab>('tabs'));
   tabs.value = kept;
@@ -60,7 +62,7 @@ export async function loadTabs(first: Content, wanted?: string): Promise<void> {
     if (name === 'tabs') void follow();
   });
   whenLeaving(() => {
-    for (const tab of tabs.value) if (unwritten.has(tab.id)) leave<Tab>('tabs', { ...tab, writer: PAGE });
+    for (const tab of tabs.value) if (unwritten.has(tab.id)) leavings.leave({ ...tab, writer: PAGE });
     void flush();
   });
 }
@@ -151,7 +153,7 @@ async function writeTyped(id: string): Promise<void> {
   const seen = tabs.value.find(tab => tab.id === id);
   const written = seen && (await write(seen, PAGE));
   unwritten.delete(id);
-  settle('tabs', id);
+  leavings.settle(id);
   const typed = tabs.value.find(tab => tab.id === id);
   if (!seen || !written || !typed) return;
   const { order, revision, writer } = written;

@@ -2,20 +2,7 @@
 
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { Tab } from '../../src/state/tabs';
-
-/** A storage as browsers have them: its keys are its properties. */
-class Shelf {
-  [key: string]: unknown;
-  getItem(key: string) {
-    return this[key] ?? null;
-  }
-  setItem(key: string, value: string) {
-    this[key] = value;
-  }
-  removeItem(key: string) {
-    delete this[key];
-  }
-}
+import { Shelf } from './shelf';
 
 const unwritten = () => Object.keys(localStorage).filter(key => key.startsWith('unwritten.'));
 

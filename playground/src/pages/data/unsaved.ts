@@ -2,20 +2,23 @@
 //! again, with the record as it was seen. So a save after it meets what others changed meanwhile, as it would have before.
 
 import { effect } from '@preact/signals';
-import { whenLeaving } from '../../state/leaving';
+import { Leavings, whenLeaving } from '../../state/leaving';
 import { collections } from '../../state/server';
+import type { Stored } from '../../state/store';
 import { type Row, summary } from '../../ui/Grid';
 import { toast } from '../../ui/Toast';
 import { discard, draft, fixed, isTouched } from './draft';
 
-interface Unsaved {
+interface Unsaved extends Stored {
   collection: string;
   field: string;
   row: Row;
   text: string;
 }
 
-const KEY = 'data.cell';
+/** There is at most one open cell. */
+const CELL = 'open';
+const leavings = new Leavings<Unsaved>('sessionStorage', 'cells');
 
 let isTakenUp = false;
 
@@ -23,12 +26,12 @@ let isTakenUp = false;
 export function takeUp(): void {
   if (isTakenUp) return;
   isTakenUp = true;
-  const unsaved = left();
+  const unsaved = leavings.left()[0];
   if (unsaved) openAgain(unsaved);
   effect(() => {
-    if (!draft.value) settle();
+    if (!draft.value) leavings.settle(CELL);
   });
-  whenLeaving(leave);
+  whenLeaving(leaveOpen);
 }
 
 function openAgain({ collection: name, field, row, text }: Unsaved): void {
@@ -45,31 +48,10 @@ function openAgain({ collection: name, field, row, text }: Unsaved): void {
   });
 }
 
-function leave(): void {
+function leaveOpen(): void {
   const open = draft.value;
   if (!open) return;
-  if (!isTouched(open)) return settle();
+  if (!isTouched(open)) return leavings.settle(CELL);
   const { collection, input, row, text } = open;
-  const unsaved: Unsaved = { collection: collection.name, field: input.name, row, text };
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(unsaved));
-  } catch {
-    // Full, or a browser that keeps nothing.
-  }
-}
-
-function left(): Unsaved | undefined {
-  try {
-    return JSON.parse(sessionStorage.getItem(KEY) ?? 'null') ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function settle(): void {
-  try {
-    sessionStorage.removeItem(KEY);
-  } catch {
-    // A browser that keeps nothing has nothing to settle.
-  }
+  leavings.leave({ id: CELL, collection: collection.name, field: input.name, row, text });
 }

@@ -11,7 +11,7 @@ import {
   type SchemaFault,
 } from '../../api/admin';
 import { messageOf } from '../../api/errors';
-import { leave, left, settle, whenLeaving } from '../../state/leaving';
+import { Leavings, whenLeaving } from '../../state/leaving';
 import { look } from '../../state/server';
 import { all, put, remove, type Stored } from '../../state/store';
 
@@ -23,6 +23,7 @@ interface Draft extends Stored {
 }
 
 const DRAFT = 'schema';
+const leavings = new Leavings<Draft>('localStorage', 'drafts');
 
 export const applied = signal<DeclaredSchema | undefined>(undefined);
 /** The version that the text was written against. */
@@ -70,7 +71,7 @@ export async function loadSchema(): Promise<void> {
     const found = await declaredSchema();
     applied.value = found;
     trouble.value = '';
-    for (const draft of left<Draft>('drafts')) await keep(draft);
+    for (const draft of leavings.left()) await keep(draft);
     if (unkept) await keep(draftOf(text.value));
     const draft = (await all<Draft>('drafts')).find(one => one.id === DRAFT);
     base.value = draft?.base ?? found.version;
@@ -125,11 +126,11 @@ async function keep(draft: Draft): Promise<void> {
   if (draft.sdl === applied.value?.sdl) await remove('drafts', draft.id);
   else await put('drafts', draft);
   if (text.value === draft.sdl) unkept = false;
-  settle('drafts', draft.id);
+  leavings.settle(draft.id);
 }
 
 whenLeaving(() => {
-  if (unkept) leave('drafts', draftOf(text.value));
+  if (unkept) leavings.leave(draftOf(text.value));
 });
 
 let asked = 0;
