@@ -24,6 +24,7 @@ import {
   lineNumbers,
   placeholder,
 } from '@codemirror/view';
+import { asking } from './ask';
 import { colours, theme } from './theme';
 
 export type { Diagnostic, EditorView, Extension };
@@ -53,6 +54,9 @@ export interface Fault {
   column: number;
   message: string;
 }
+
+/** From a key to looking for completions: enough to gather keys that wait together, too short to be seen. */
+const TYPED_MS = 10;
 
 const setFaults = StateEffect.define<readonly Diagnostic[]>();
 
@@ -92,7 +96,8 @@ function extensions(options: EditorOptions): Extension {
           indentOnInput(),
           bracketMatching(),
           closeBrackets(),
-          autocompletion({ icons: false, maxRenderedOptions: 100 }),
+          asking,
+          autocompletion({ icons: false, maxRenderedOptions: 100, activateOnTypingDelay: TYPED_MS }),
           options.oneLine ? [] : [highlightActiveLine(), highlightActiveLineGutter()],
         ],
     keymap.of([

@@ -1,13 +1,24 @@
-//! The language of operations. The only file that names cm6-graphql: completion, validation and Mod-click are its,
-//! what it lacks is in `hover.ts`, `fill.ts` and `variables.ts`.
+//! The language of operations. Its grammar, validation and Mod-click are those of cm6-graphql; what that lacks is in
+//! `suggest.ts`, `hover.ts`, `fill.ts` and `variables.ts`.
 
 import type { CompletionContext, CompletionResult } from '@codemirror/autocomplete';
 import type { Extension } from '@codemirror/state';
 import { type EditorView, placeholder } from '@codemirror/view';
-import { getSchema, graphql, graphqlLanguage, graphqlLanguageSupport, offsetToPos, updateSchema } from 'cm6-graphql';
+import {
+  getSchema,
+  graphqlLanguage,
+  graphqlLanguageSupport,
+  jump,
+  lint,
+  offsetToPos,
+  stateExtensions,
+  updateSchema,
+} from 'cm6-graphql';
 import { type GraphQLSchema, parse, print } from 'graphql';
+import { isAsked } from './ask';
 import { fillAt } from './fill';
 import { hover } from './hover';
+import { suggestionsAt } from './suggest';
 
 export { getSchema, offsetToPos };
 
@@ -17,19 +28,13 @@ export interface OperationOptions {
   onDocs(type?: string, field?: string): void;
 }
 
-function note(description?: string | null): Node | null {
-  if (!description) return null;
-  const text = document.createElement('div');
-  text.textContent = description;
-  return text;
-}
-
 export const operationLanguage = ({ schema, onDocs }: OperationOptions): Extension => [
-  graphql(schema, {
-    onShowInDocs: (field, type, parent) => onDocs(parent ?? type, field),
-    onCompletionInfoRender: item => note(item.documentation),
-  }),
+  graphqlLanguageSupport(),
+  lint,
+  jump,
+  stateExtensions(schema, { onShowInDocs: (field, type, parent) => onDocs(parent ?? type, field) }),
   hover,
+  graphqlLanguage.data.of({ autocomplete: complete }),
   graphqlLanguage.data.of({ autocomplete: offerFill }),
   placeholder('Write an operation, or press Ctrl-Space'),
 ];
@@ -53,10 +58,21 @@ export function fill(view: EditorView): boolean {
   return true;
 }
 
+/** What the schema takes at the cursor: asked for once a word. */
+function complete(context: CompletionContext): CompletionResult | null {
+  const schema = getSchema(context.state);
+  const word = context.matchBefore(/\w*/);
+  if (!schema || !word || (word.text === '' && !isAsked(context))) return null;
+  const { doc } = context.state;
+  const options = suggestionsAt(schema, doc.toString(), offsetToPos(doc, context.pos));
+  return options.length > 0 ? { from: word.from, options, validFor: /^\w*$/ } : null;
+}
+
 /** Among the fields, when they are asked for and none is begun: all of them. */
-function offerFill({ explicit, state, pos }: CompletionContext): CompletionResult | null {
+function offerFill(context: CompletionContext): CompletionResult | null {
+  const { state, pos } = context;
   const schema = getSchema(state);
-  if (!explicit || !schema || /\w/.test(state.sliceDoc(pos - 1, pos))) return null;
+  if (!schema || !isAsked(context) || /\w/.test(state.sliceDoc(pos - 1, pos))) return null;
   if (fillAt(schema, state.doc.toString(), pos).length === 0) return null;
   return { from: pos, options: [{ label: 'all fields', detail: 'fill', boost: 99, apply: view => void fill(view) }] };
 }

@@ -2,6 +2,7 @@
 
 import type { Completion, CompletionContext, CompletionResult } from '@codemirror/autocomplete';
 import { EditorState, type Extension } from '@codemirror/state';
+import { isAsked } from './ask';
 import { graphqlText } from './graphql';
 
 type Place = 'type' | 'field';
@@ -114,7 +115,7 @@ export function completeSdl(context: CompletionContext): CompletionResult | null
   if (/:\s*\[?\w*$/.test(before) && !before.includes('@')) {
     return { from, options: [...options(typesOf(context.state.doc.toString()), 'type'), ...options(SCALARS, 'type')] };
   }
-  if (/^\w*$/.test(before) && (context.explicit || from < context.pos)) {
+  if (/^\w*$/.test(before) && (isAsked(context) || from < context.pos)) {
     return { from, options: options(['type', 'enum', 'interface', 'union'], 'keyword') };
   }
   return null;

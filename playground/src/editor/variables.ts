@@ -21,6 +21,7 @@ import {
   parse,
   typeFromAST,
 } from 'graphql';
+import { isAsked } from './ask';
 
 /** A variable of an operation: what a value for it must be. */
 export interface Wanted {
@@ -132,7 +133,7 @@ export function complete(context: CompletionContext): CompletionResult | null {
   const text: Text = node => state.sliceDoc(node.from, node.to);
   const word = context.matchBefore(/"?\w*$/);
   const begin = word?.from ?? pos;
-  if (begin === pos && !context.explicit) return null;
+  if (begin === pos && !isAsked(context)) return null;
   const opened = state.sliceDoc(begin, begin + 1) === '"' && begin < pos;
   const from = opened ? begin + 1 : begin;
   const behind = /^(\w*"?)(\s*:)?/.exec(state.sliceDoc(pos, pos + 80));

@@ -4,6 +4,7 @@ import { type CompletionContext, type CompletionResult, completionStatus } from 
 import { EditorState, type Extension } from '@codemirror/state';
 import type { GraphQLSchema } from 'graphql';
 import { useRef } from 'preact/hooks';
+import { isAsked } from '../../editor/ask';
 import type { EditorView } from '../../editor/create';
 import { graphqlText } from '../../editor/graphql';
 import { suggestionsAt } from '../../editor/suggest';
@@ -20,10 +21,10 @@ interface Props {
 const language = (latest: { current: Props }): Extension => {
   const complete = (context: CompletionContext): CompletionResult | null => {
     const word = context.matchBefore(/\w*$/);
-    if (!context.explicit && word?.from === word?.to) return null;
+    if (!isAsked(context) && word?.from === word?.to) return null;
     const before = `{ ${latest.current.plural}(where: ${context.state.sliceDoc(0, context.pos)}`;
-    const options = suggestionsAt(latest.current.schema, before);
-    return options.length > 0 ? { from: word?.from ?? context.pos, options } : null;
+    const options = suggestionsAt(latest.current.schema, before, { line: 0, character: before.length });
+    return options.length > 0 ? { from: word?.from ?? context.pos, options, validFor: /^\w*$/ } : null;
   };
   return [
     graphqlText(),
