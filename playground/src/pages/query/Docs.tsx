@@ -19,6 +19,9 @@ export interface DocsPlace {
 
 const FOUND_MAX = 60;
 
+/** More fields than anybody reads. With 500 collections Query alone has a thousand, which takes a second to draw. */
+const FIELDS_SHOWN = 100;
+
 type AnyField = GraphQLField<unknown, unknown> | GraphQLInputField;
 
 const fieldsOf = (type: GraphQLNamedType): AnyField[] =>
@@ -116,9 +119,7 @@ function TypeDocs({ schema, type, field, go }: TypeProps) {
       <h2>{type.name}</h2>
       {type.description && <p class="muted">{type.description}</p>}
       <ul class="fields">
-        {fieldsOf(type).map(one => (
-          <FieldDocs key={one.name} field={one} hit={one.name === field} go={go} />
-        ))}
+        <Fields key={type.name} type={type} hit={field} go={go} />
         {isEnumType(type) &&
           type.getValues().map(value => (
             <li key={value.name}>
@@ -133,6 +134,34 @@ function TypeDocs({ schema, type, field, go }: TypeProps) {
             </li>
           ))}
       </ul>
+    </>
+  );
+}
+
+/** The first fields, those up to the one that is looked for, and more when they are asked for. */
+function Fields({ type, hit, go }: { type: GraphQLNamedType; hit?: string; go: TypeProps['go'] }) {
+  const [wanted, setWanted] = useState(FIELDS_SHOWN);
+  const fields = useMemo(() => fieldsOf(type), [type]);
+  const shown = Math.max(wanted, fields.findIndex(one => one.name === hit) + 1);
+  // The page is rendered with each letter that is typed in the operation: these are not, until they change.
+  const drawn = useMemo(
+    () => fields.slice(0, shown).map(one => <FieldDocs key={one.name} field={one} hit={one.name === hit} go={go} />),
+    [fields, shown, hit],
+  );
+  const more = Math.min(FIELDS_SHOWN, fields.length - shown);
+  return (
+    <>
+      {drawn}
+      {more > 0 && (
+        <li>
+          <p>
+            {fields.length - shown} more: search by name, or{' '}
+            <button type="button" class="link" onClick={() => setWanted(shown + FIELDS_SHOWN)}>
+              show the next {more}
+            </button>
+          </p>
+        </li>
+      )}
     </>
   );
 }
