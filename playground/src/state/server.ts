@@ -49,9 +49,12 @@ export async function look(): Promise<void> {
 
 async function loadSchema(version: number): Promise<void> {
   try {
-    const [text, { buildSchema, collectionsOf }] = await Promise.all([loadSdl(), import('../catalog')]);
+    const [text, { parseSdl, buildSchema, collectionsOf }] = await Promise.all([loadSdl(), import('../catalog')]);
     if (text !== sdl.value) {
-      const built = buildSchema(text);
+      const document = parseSdl(text);
+      await keysFirst();
+      const built = buildSchema(document);
+      await keysFirst();
       sdl.value = text;
       schema.value = built;
       collections.value = collectionsOf(built);
@@ -62,3 +65,6 @@ async function loadSchema(version: number): Promise<void> {
     schemaTrouble.value = messageOf(error);
   }
 }
+
+/** Lets the browser do what waits: a large schema takes a second, and somebody may be typing already. */
+const keysFirst = () => new Promise(resolve => setTimeout(resolve));

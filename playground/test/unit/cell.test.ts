@@ -2,13 +2,13 @@
 
 import { beforeEach, expect, test, vi } from 'vitest';
 import sdl from '../../../schema/tests/golden/shop.api.graphql?raw';
-import { buildSchema, collectionsOf } from '../../src/catalog';
+import { buildSchema, collectionsOf, parseSdl } from '../../src/catalog';
 import type { Collection } from '../../src/collection';
 import { found } from '../../src/pages/data/browse';
 import { discard, draft, fixed, leave, openCell, save, type } from '../../src/pages/data/draft';
 import { edits, put } from '../../src/pages/data/edits';
 
-const collections = collectionsOf(buildSchema(sdl));
+const collections = collectionsOf(buildSchema(parseSdl(sdl)));
 const customer = collections.find(one => one.name === 'Customer') as Collection;
 const row = { id: 'a', name: 'Ada', loyaltyPoints: 3, birthday: '1815-12-10', _meta: { version: '1' } };
 const record = (name: string, version: string) => ({ ...row, name, _meta: { version } });

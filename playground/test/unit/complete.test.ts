@@ -4,12 +4,12 @@ import { CompletionContext } from '@codemirror/autocomplete';
 import { EditorState } from '@codemirror/state';
 import { expect, test, vi } from 'vitest';
 import sdl from '../../../schema/tests/golden/shop.api.graphql?raw';
-import { buildSchema } from '../../src/catalog';
+import { buildSchema, parseSdl } from '../../src/catalog';
 
 vi.stubGlobal('document', { querySelector: () => null });
 const { operationLanguage } = await import('../../src/editor/graphql');
 
-const schema = buildSchema(sdl);
+const schema = buildSchema(parseSdl(sdl));
 
 /** What is offered where `|` stands. */
 function offered(text: string, explicit = true) {

@@ -4,7 +4,7 @@ import { parse, validate } from 'graphql';
 import { expect, test } from 'vitest';
 import declared from '../../../examples/shop/schema.graphql?raw';
 import sdl from '../../../schema/tests/golden/shop.api.graphql?raw';
-import { buildSchema, collectionsOf } from '../../src/catalog';
+import { buildSchema, collectionsOf, parseSdl } from '../../src/catalog';
 import type { Collection } from '../../src/collection';
 import { parseCsv, readFile, toCsv } from '../../src/csv';
 import { mutationOf } from '../../src/pages/data/edits';
@@ -13,7 +13,7 @@ import { filterBack, filterFault, firstFieldOf, pageQuery, selectionOf } from '.
 import { ruleOf } from '../../src/pages/data/rules';
 import { missingIndex, withDirective, withIndex } from '../../src/pages/data/suggest-index';
 
-const schema = buildSchema(sdl);
+const schema = buildSchema(parseSdl(sdl));
 const collections = collectionsOf(schema);
 const collection = (name: string) => collections.find(one => one.name === name) as Collection;
 

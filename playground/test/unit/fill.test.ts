@@ -3,10 +3,10 @@
 import { parse, validate } from 'graphql';
 import { expect, test } from 'vitest';
 import sdl from '../../../schema/tests/golden/shop.api.graphql?raw';
-import { buildSchema, collectionsOf } from '../../src/catalog';
+import { buildSchema, collectionsOf, parseSdl } from '../../src/catalog';
 import { fillAt } from '../../src/editor/fill';
 
-const schema = buildSchema(sdl);
+const schema = buildSchema(parseSdl(sdl));
 
 /** The text after filling where `|` stands. */
 function filled(marked: string): string {

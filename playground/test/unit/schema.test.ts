@@ -6,7 +6,7 @@ import { EditorState } from '@codemirror/state';
 import { parse, validate } from 'graphql';
 import { expect, test, vi } from 'vitest';
 import sdl from '../../../schema/tests/golden/shop.api.graphql?raw';
-import { buildSchema, collectionsOf } from '../../src/catalog';
+import { buildSchema, collectionsOf, parseSdl } from '../../src/catalog';
 import { sampleOf } from '../../src/collection';
 
 vi.stubGlobal('document', { querySelector: () => null });
@@ -16,7 +16,7 @@ const { checkVariables, complete, setVariables, variablesLanguage, variablesOf }
 const { toldAt } = await import('../../src/editor/hover');
 const { find } = await import('../../src/pages/query/Docs');
 
-const schema = buildSchema(sdl);
+const schema = buildSchema(parseSdl(sdl));
 const collections = collectionsOf(schema);
 const QUERY =
   'query Q($first: Int!, $where: CustomerWhere, $tags: [String!]) { customers(first: $first, where: $where) { nodes { id } } }';
