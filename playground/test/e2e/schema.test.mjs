@@ -93,12 +93,7 @@ describe('schema', { skip }, () => {
     await page.reload();
     await shows(page, 'Schema', 'Note');
     await page.getByText('✓ safe').first().waitFor();
-    const other = `mutation ($sdl: String!) { applySchema(sdl: $sdl) { __typename } }`;
-    await fetch(`${server.url}/admin/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ query: other, variables: { sdl: sdl.replace('bpm: Int', 'bpm: Int\n  year: Int') } }),
-    });
+    await server.apply(sdl.replace('bpm: Int', 'bpm: Int\n  year: Int'));
     await page.getByRole('button', { name: /Go on from version 3/ }).waitFor();
     // It would undo what the other one did.
     await page.getByText('✗ breaking').first().waitFor();

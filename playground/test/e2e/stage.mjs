@@ -50,8 +50,19 @@ export class Server {
     await ended;
   }
 
-  async data(query, variables) {
-    const response = await fetch(`${this.url}/graphql`, {
+  data(query, variables) {
+    return this.#post('/graphql', query, variables);
+  }
+
+  /** Applies a schema, as another page would. */
+  async apply(sdl) {
+    const text = 'mutation ($sdl: String!) { applySchema(sdl: $sdl) { __typename } }';
+    const { applySchema } = await this.#post('/admin/graphql', text, { sdl });
+    assert.equal(applySchema.__typename, 'AppliedSchema');
+  }
+
+  async #post(path, query, variables) {
+    const response = await fetch(`${this.url}${path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ query, variables }),
@@ -159,14 +170,17 @@ export const shows = (page, label, text) =>
 /** How long a page may do nothing but work: twice the budget of the design, above which a time fails. */
 export const TASK_MS_MAX = 2_000;
 
-/** Watches how long the page does nothing but work. Answers the longest such time so far, in milliseconds. */
-export async function watchTasks(page) {
-  await page.evaluate(() => {
+/**
+ * Watches how long the page does nothing but work: from now on, or with `buffered` since it opened. Answers the longest
+ * such time so far, in milliseconds.
+ */
+export async function watchTasks(page, { buffered = false } = {}) {
+  await page.evaluate(buffered => {
     window.longestTask = 0;
     new PerformanceObserver(list => {
       for (const { duration } of list.getEntries()) window.longestTask = Math.max(window.longestTask, duration);
-    }).observe({ type: 'longtask' });
-  });
+    }).observe({ type: 'longtask', buffered });
+  }, buffered);
   return () => page.evaluate(() => window.longestTask);
 }
 
