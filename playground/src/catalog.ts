@@ -4,6 +4,7 @@ import {
   buildASTSchema,
   type DocumentNode,
   type GraphQLField,
+  type GraphQLInputField,
   type GraphQLOutputType,
   type GraphQLSchema,
   getNamedType,
@@ -79,19 +80,29 @@ function writesOf(
 
 function inputsOf(schema: GraphQLSchema, name: string): Input[] {
   const type = schema.getType(name);
-  if (!isInputObjectType(type)) return [];
-  return Object.values(type.getFields()).map(field => {
-    const named = getNamedType(field.type);
-    const isRelation = isInputObjectType(named) && 'connect' in named.getFields();
-    return {
-      name: field.name,
-      kind: isRelation ? 'relation' : isInputObjectType(named) ? 'value' : isEnumType(named) ? 'enum' : 'scalar',
-      type: named.name,
-      list: isListType(isNonNullType(field.type) ? field.type.ofType : field.type),
-      required: isNonNullType(field.type) && field.defaultValue === undefined,
-      values: isEnumType(named) ? named.getValues().map(one => one.name) : [],
-    };
-  });
+  return isInputObjectType(type) ? Object.values(type.getFields()).map(inputOf) : [];
+}
+
+function inputOf(field: GraphQLInputField): Input {
+  const named = getNamedType(field.type);
+  const connect = isInputObjectType(named) ? named.getFields().connect : undefined;
+  return {
+    name: field.name,
+    kind: connect ? 'relation' : isInputObjectType(named) ? 'value' : isEnumType(named) ? 'enum' : 'scalar',
+    type: named.name,
+    list: isList(field),
+    required: isNonNullType(field.type) && field.defaultValue === undefined,
+    values: isEnumType(named) ? named.getValues().map(one => one.name) : [],
+    keys: connect ? keysOf(connect) : [],
+    many: connect !== undefined && isList(connect),
+  };
+}
+
+const isList = ({ type }: GraphQLInputField): boolean => isListType(isNonNullType(type) ? type.ofType : type);
+
+function keysOf({ type }: GraphQLInputField): Input[] {
+  const key = getNamedType(type);
+  return isInputObjectType(key) ? Object.values(key.getFields()).map(inputOf) : [];
 }
 
 /** The fields that get one record, by its type: gathered once, for there are as many as collections. */

@@ -42,6 +42,10 @@ export interface Input {
   required: boolean;
   /** The values of an enum. */
   values: string[];
+  /** What a related record can be named by: the keys of its collection. */
+  keys: Input[];
+  /** Whether it relates to many. */
+  many: boolean;
 }
 
 /** A query that a collection can answer: its first page, its plain fields. */

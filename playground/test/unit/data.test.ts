@@ -3,6 +3,7 @@
 import { parse, validate } from 'graphql';
 import { expect, test } from 'vitest';
 import declared from '../../../examples/shop/schema.graphql?raw';
+import chinook from '../../../schema/tests/golden/chinook.api.graphql?raw';
 import sdl from '../../../schema/tests/golden/shop.api.graphql?raw';
 import { buildSchema, collectionsOf, parseSdl } from '../../src/catalog';
 import type { Collection } from '../../src/collection';
@@ -113,4 +114,38 @@ test('columns are guessed and cells become values of their types', () => {
   const mapping = guessMapping(['E-Mail', 'NAME', 'loyalty_points', 'other'], inputs);
   expect(mapping).toEqual({ 'E-Mail': 'email', NAME: 'name', loyalty_points: 'loyaltyPoints', other: '' });
   expect(() => toInput({ NAME: 'a', loyalty_points: 'x' }, mapping, inputs)).toThrow('must be a number');
+});
+
+test('a column that names a related record by a key connects it', () => {
+  const inputs = collectionsOf(buildSchema(parseSdl(chinook))).find(one => one.name === 'Track')?.create ?? [];
+  const mapping = guessMapping(['track_id', 'album_id', 'genre', 'mediaTypeId', 'playlists', 'unit'], inputs);
+  expect(mapping).toEqual({
+    track_id: 'trackId',
+    album_id: 'album',
+    genre: 'genre',
+    mediaTypeId: 'mediaType',
+    playlists: 'playlists',
+    unit: '',
+  });
+  const given = { trackId: 'trackId', name: 'name', milliseconds: 'milliseconds', price: 'unitPrice' };
+  const row = { trackId: 1, name: 'a', milliseconds: 1, price: '0.99', mediaTypeId: '2' };
+  const taken = (album: unknown, genre: unknown, playlists: unknown) =>
+    toInput({ ...row, album_id: album, genre, playlists }, { ...mapping, ...given }, inputs);
+  expect(taken('7', 1, '[1, 8]')).toMatchObject({
+    album: { connect: { albumId: 7 } },
+    genre: { connect: { genreId: 1 } },
+    mediaType: { connect: { mediaTypeId: 2 } },
+    playlists: { connect: [{ playlistId: 1 }, { playlistId: 8 }] },
+  });
+  expect(taken({ albumId: 7 }, { create: { genreId: 9, name: 'x' } }, [{ playlistId: 1 }])).toMatchObject({
+    album: { connect: { albumId: 7 } },
+    genre: { create: { genreId: 9, name: 'x' } },
+    playlists: { connect: [{ playlistId: 1 }] },
+  });
+  expect(taken(7, 'Rock', [])).toMatchObject({ genre: { connect: { name: 'Rock' } } });
+  const without = taken(7, '', null);
+  expect('genre' in without || 'playlists' in without).toBe(false);
+  expect(() => taken('', 1, [])).toThrow('"album" must be given');
+  expect(() => taken('x', 1, [])).toThrow('albumId must be a number');
+  expect(() => taken([1, 2], 1, [])).toThrow('album is one record: 2 are named');
 });

@@ -2,6 +2,7 @@
 
 import { execute } from '../../api/http';
 import type { Collection, Input } from '../../collection';
+import { fieldFor, linkOf } from './related';
 import { isJson, read } from './values';
 
 /** A transaction of this many records is quick, and a refused one does not cost much to repeat. */
@@ -24,13 +25,9 @@ export interface Progress {
   rejects: Reject[];
 }
 
-const plain = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
-
-/** The fields that columns are named after, but for case and separators. */
+/** The fields that columns are named after. */
 export function guessMapping(columns: readonly string[], inputs: readonly Input[]): Mapping {
-  return Object.fromEntries(
-    columns.map(column => [column, inputs.find(input => plain(input.name) === plain(column))?.name ?? '']),
-  );
+  return Object.fromEntries(columns.map(column => [column, fieldFor(column, inputs)?.name ?? '']));
 }
 
 /** A record of a file as the API takes it. Fails with a sentence. */
@@ -44,15 +41,16 @@ export function toInput(
     const input = inputs.find(one => one.name === name);
     const value = row[column];
     if (!input || value === undefined) continue;
-    data[name] =
-      typeof value === 'string' && (isJson(input) || !['String', 'ID'].includes(input.type))
-        ? read(input, value)
-        : value;
+    const taken = input.kind === 'relation' ? linkOf(column, input, value) : plainOf(input, value);
+    if (taken !== undefined) data[name] = taken;
   }
   const missing = inputs.find(input => input.required && !(input.name in data));
   if (missing) throw new Error(`"${missing.name}" must be given.`);
   return data;
 }
+
+const plainOf = (input: Input, value: unknown): unknown =>
+  typeof value === 'string' && (isJson(input) || !['String', 'ID'].includes(input.type)) ? read(input, value) : value;
 
 interface Item {
   record: number;
