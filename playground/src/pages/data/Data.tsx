@@ -93,6 +93,7 @@ export default function Data() {
             create={collection.writes.create ? () => choose('new') : undefined}
           />
           <Notes view={view} indexes={indexes} to={to} />
+          <Nothing view={view} open={setDialog} create={collection.writes.create ? () => choose('new') : undefined} />
           <Grid
             key={`${collection.name} ${where} ${order}`}
             label={collection.name}
@@ -273,6 +274,28 @@ function Notes({ view, indexes, to }: { view: View; indexes: Index[]; to(view: V
         </p>
       )}
     </>
+  );
+}
+
+/** What to do where there are no records. */
+function Nothing({ view, open, create }: Omit<BarProps, 'to'>) {
+  const { of, rows, more } = found.value;
+  if (of !== view.collection || rows.length > 0 || more || waiting.value || trouble.value) return null;
+  if (view.filter) return <p class="note muted">No {view.collection} is found by this filter.</p>;
+  return (
+    <p class="note">
+      <span class="grow">{view.collection} has no records yet.</span>
+      {create && (
+        <>
+          <button type="button" class="plain" onClick={create}>
+            Write one
+          </button>
+          <button type="button" class="plain" onClick={() => open('import')}>
+            Import a file
+          </button>
+        </>
+      )}
+    </p>
   );
 }
 

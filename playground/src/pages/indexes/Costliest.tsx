@@ -29,7 +29,8 @@ export function Costliest() {
     <div class="grow scroll" role="region" aria-label="Costliest operations of this server" tabIndex={0}>
       <p class="note">
         <span class="muted grow">
-          By the time that all runs took together, on this node since it started. Values in the text are 0 and "" here.
+          By the time that all runs took together, on this node since it started. The server keeps no values: what you
+          open has 0 and "" in their place.
         </span>
         <button type="button" class="plain" onClick={load}>
           Look again

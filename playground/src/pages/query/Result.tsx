@@ -67,7 +67,14 @@ export function Result({ outcome, writes, view, onView, explain, onPlace }: Prop
       )}
       {view === 'Result' && (
         <div class="grow">
-          <Editor label="Result" doc={text} language={resultLanguage()} readOnly view={editor} />
+          <Editor
+            label="Result"
+            doc={text}
+            language={resultLanguage()}
+            readOnly
+            view={editor}
+            hint="Run the operation: its answer comes here."
+          />
         </div>
       )}
       {view === 'Table' && <Table data={reply?.body.data} />}
