@@ -138,7 +138,7 @@ function ColumnTable({ file, mapping, collection, onChange }: ColumnTableProps) 
         {file.columns.map(column => (
           <tr key={column}>
             <td class="mono">{column}</td>
-            <td class="mono">{String(file.rows.find(row => row[column] !== undefined)?.[column] ?? '')}</td>
+            <td class="mono ellipsis">{String(file.rows.find(row => row[column] !== undefined)?.[column] ?? '')}</td>
             <td>
               <select
                 aria-label={`Field for ${column}`}

@@ -88,7 +88,7 @@ function close(tab: Tab): void {
 function Bar({ tab, actions, writes }: Props & { tab: Tab }) {
   const items = tabs.value.map(one => ({ id: one.id, name: titleOf(one.query) }));
   return (
-    <div class="bar">
+    <div class="bar operations">
       <Tabs
         label="Open operations"
         tabs={items}
