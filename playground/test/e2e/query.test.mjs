@@ -223,6 +223,7 @@ describe('query', { skip }, () => {
     const { page, context } = watched;
     for (let tab = 1; tab <= 3; tab += 1) {
       await page.getByRole('button', { name: 'New tab' }).click();
+      await page.locator('[role=tab][aria-selected=true]', { hasText: 'untitled' }).waitFor();
       await write(page, 'Operation', '{customers{totalCount}}');
       await page.getByRole('button', { name: 'Format' }).click();
       await page.waitForFunction(
