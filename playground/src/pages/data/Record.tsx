@@ -148,6 +148,12 @@ interface FieldInputProps {
   onChange(cell: Cell): void;
 }
 
+/** How a relation is written: by the key that its collection declares. */
+function linkHint({ keys, many }: Input): string {
+  const key = keys.find(one => one.kind === 'scalar' && one.name !== 'id')?.name ?? 'id';
+  return many ? `{ "connect": [{ "${key}": … }] }` : `{ "connect": { "${key}": … } }`;
+}
+
 function FieldInput({ input, cell, isNew, nullable, onChange }: FieldInputProps) {
   const id = `field-${input.name}`;
   const hint = isNew ? (input.required ? 'required' : 'default') : 'null';
@@ -183,7 +189,7 @@ function FieldInput({ input, cell, isNew, nullable, onChange }: FieldInputProps)
         <textarea
           {...shared}
           rows={2}
-          placeholder={input.kind === 'relation' ? `{ "connect": … }, ${hint}` : hint}
+          placeholder={input.kind === 'relation' ? `${linkHint(input)}, ${hint}` : hint}
           onInput={event => set(event.currentTarget.value)}
         />
       ) : (
