@@ -36,7 +36,7 @@ describe('an answer of 18 MB', { skip }, () => {
     const { page } = watched;
     await shows(page, 'Operation', 'nodes');
     await write(page, 'Operation', `{ notes(first: ${NOTES}, orderBy: [{ title: ASC }]) { nodes { title text } } }`);
-    const longestTask = await watchTasks(page);
+    const longestTask = await watchTasks(chrome);
     await page.keyboard.press('Control+Enter');
     await page.locator('.status', { hasText: '18.0 MB' }).waitFor({ timeout: SERVER_MS_MAX });
     await page.getByText('The answer has 18.0 MB: its beginning is shown, with long texts cut').waitFor();
@@ -81,7 +81,7 @@ describe('an answer of 18 MB', { skip }, () => {
     const watched = await open(chrome, server);
     const { page } = watched;
     await shows(page, 'Operation', 'nodes');
-    const longestTask = await watchTasks(page);
+    const longestTask = await watchTasks(chrome);
     await page.getByRole('link', { name: 'Data' }).click();
     const rows = page.locator('table[aria-label="Note"] tbody tr:not(.spacer)');
     await rows.first().waitFor({ timeout: SERVER_MS_MAX });
