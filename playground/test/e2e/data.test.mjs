@@ -238,6 +238,8 @@ describe('data', { skip }, () => {
     await page.locator('.cell').getByRole('alert').getByText('name is Theirs now').waitFor();
     assert.equal(await input.inputValue(), 'Mine');
     await page.keyboard.press('Enter');
+    // The open cell says the same while it is being saved, and what is not saved yet is rightly there again.
+    await input.waitFor({ state: 'detached' });
     await page.getByRole('gridcell', { name: 'Mine', exact: true }).waitFor();
     await reload();
     assert.equal(await input.count(), 0, 'it is saved');
