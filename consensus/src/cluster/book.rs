@@ -110,11 +110,16 @@ impl Book {
         if let Some(network) = &self.network {
             let mut peers: BTreeMap<u64, String> =
                 directory.present().map(|(node, row)| (node, row.address.clone())).collect();
+            let configured = configured(snapshot)?;
             // Who is told to go is needed until the group does without: of two, both must agree to that.
-            for node in configured(snapshot)? {
-                if let Some(row) = directory.get(node) {
-                    peers.insert(node, row.address.clone());
+            for node in &configured {
+                if let Some(row) = directory.get(*node) {
+                    peers.insert(*node, row.address.clone());
                 }
+            }
+            // Then it hears so at once: perhaps nobody whom it knows is there any more when it asks.
+            for (node, _) in directory.rows().filter(|(node, row)| row.left && !configured.contains(node)) {
+                network.transport.dismiss(node);
             }
             peers.remove(&network.own);
             let known = network.folder.peers()?;

@@ -65,6 +65,14 @@ impl Receiver for Desk {
         }
     }
 
+    fn removed(&self, by: u64) {
+        // One that is just being opened again asks when it is there.
+        let Ok(node) = self.node() else { return };
+        sometimes("a node is told that it was removed as it happens");
+        tracing::warn!(by, "another node says that this one was removed");
+        node.progress.stop(directory::REMOVED.into());
+    }
+
     fn request(&self, from: u64, body: Vec<u8>) -> Answering {
         let (node, shell, pace) = (self.node(), self.shell(), self.pace.clone());
         Box::pin(async move {

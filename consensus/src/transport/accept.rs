@@ -3,7 +3,7 @@
 //! An answer is never dropped alone: when one is lost, its connection ends, and the other side knows.
 
 use super::ending::{Ending, Said};
-use super::frame::{self, BODY_BYTES_MAX, FRAME_BYTES_MAX, Frame};
+use super::frame::{self, BODY_BYTES_MAX, FRAME_BYTES_MAX, Frame, Reason};
 use super::handshake::{Identity, take};
 use super::peers::Peers;
 use super::queue::{BATCH_BYTES_MAX, WRITTEN_MAX};
@@ -243,7 +243,12 @@ async fn hear(from: u64, accepted: &Accepted, answers: &Arc<Answers>, incoming: 
                 answering.push(spawn("answer to a peer", open.answer(accepted.receiver.request(from, body))));
             }
             Ok(Frame::Ping) => answers.change(|state| state.pong_due = true),
-            Ok(Frame::Refusal(refusal)) => return refusal.refused(&accepted.us, from),
+            Ok(Frame::Refusal(refusal)) => {
+                if refusal.reason == Reason::Removed && from != 0 {
+                    accepted.receiver.removed(from);
+                }
+                return refusal.refused(&accepted.us, from);
+            }
             Ok(_) => return Ending::OutOfTurn("something else than messages or requests"),
             Err(ending) => return ending,
         }

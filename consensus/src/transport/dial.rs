@@ -37,13 +37,16 @@ pub(super) struct Peer {
 struct Standing {
     address: String,
     connected: bool,
+    /// It is in the address book no more, and hears so on the connection that is there.
+    dismissed: bool,
     since_micros: u64,
     last_error: Option<String>,
 }
 
 impl Peer {
     pub fn new(node: u64, address: String, us: &Identity) -> Peer {
-        let standing = Standing { address, connected: false, since_micros: us.runtime.now_micros(), last_error: None };
+        let since_micros = us.runtime.now_micros();
+        let standing = Standing { address, connected: false, dismissed: false, since_micros, last_error: None };
         Peer { node, queue: Queue::new(), standing: Mutex::new(standing), moved: Notify::new(), called: Notify::new() }
     }
 
@@ -62,6 +65,18 @@ impl Peer {
             address.clone_into(&mut standing.address);
             self.moved.notify_one();
         }
+    }
+
+    /// Ends the connection with the word that the peer was removed. False when there is none: then nobody is told.
+    pub fn dismiss(&self) -> bool {
+        let mut standing = self.standing();
+        standing.dismissed = true;
+        self.moved.notify_one();
+        standing.connected
+    }
+
+    fn is_dismissed(&self) -> bool {
+        self.standing().dismissed
     }
 
     /// Dials it at once, or as soon as the attempt that is under way has failed. False when we are connected.
@@ -110,7 +125,7 @@ impl Peer {
     }
 }
 
-/// Dials the peer again and again. Ends only with its task.
+/// Dials the peer again and again. Ends with its task, or when the peer was dismissed.
 pub(super) async fn keep(us: Arc<Identity>, peer: Arc<Peer>, said: Arc<Said>) {
     let mut failures = 0;
     loop {
@@ -138,6 +153,9 @@ pub(super) async fn keep(us: Arc<Identity>, peer: Arc<Peer>, said: Arc<Said>) {
                 ending
             }
         };
+        if peer.is_dismissed() {
+            return;
+        }
         if ending == Ending::Moved {
             failures = 0;
             continue;
@@ -187,7 +205,7 @@ async fn dialled(us: &Identity, peer: &Peer) -> Result<(Incoming, Outgoing), End
 async fn talk(us: &Identity, peer: &Peer, incoming: &mut Incoming, outgoing: &mut Outgoing) -> Ending {
     let moved = async {
         peer.moved.notified().await;
-        Ending::Moved
+        if peer.is_dismissed() { Ending::dismissal(us, peer.node) } else { Ending::Moved }
     };
     first(first(listen(us, peer, incoming), speak(us, peer, outgoing)), moved).await
 }

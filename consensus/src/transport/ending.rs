@@ -75,6 +75,11 @@ impl Ending {
         }
     }
 
+    /// The other side was removed from the cluster, and is told so.
+    pub fn dismissal(us: &Identity, node: u64) -> Ending {
+        Ending::Refusing(refusal(Reason::Removed, us), format!("node {node} was removed from the cluster"))
+    }
+
     /// What the other side is told before the connection ends, when there is something to tell.
     pub fn farewell(&self, us: &Identity) -> Option<Refusal> {
         match self {
@@ -101,6 +106,7 @@ impl Reason {
             Reason::OtherNode => "other node",
             Reason::Garbled => "garbled for the other side",
             Reason::OtherEpoch => "other epoch",
+            Reason::Removed => "removed",
             Reason::Unknown(_) => "unknown refusal",
         }
     }
@@ -139,6 +145,7 @@ impl Reason {
                  this node's data folder and join anew with an empty one",
                 instant(hello.epoch)
             ),
+            Reason::Removed => format!("node {from} was removed from this cluster"),
             Reason::Garbled | Reason::Unknown(_) => "what it sent cannot be understood".to_owned(),
         };
         Ending::Refusing(refusal(self, us), text)
@@ -179,6 +186,7 @@ impl Refusal {
                  join anew with an empty one",
                 instant(*epoch)
             ),
+            Reason::Removed => format!("node {node} says that this node was removed from its cluster"),
             Reason::Garbled => format!("node {node} could not understand what this node sent: look at its log"),
             Reason::Unknown(code) => format!("node {node} refuses for a reason of a newer version, code {code}"),
         };

@@ -51,6 +51,7 @@ pub(super) enum Reason {
     OtherNode,
     Garbled,
     OtherEpoch,
+    Removed,
     Unknown(u8),
 }
 
@@ -288,6 +289,7 @@ impl Reason {
             Reason::OtherNode => 5,
             Reason::Garbled => 6,
             Reason::OtherEpoch => 7,
+            Reason::Removed => 8,
             Reason::Unknown(code) => code,
         }
     }
@@ -301,6 +303,7 @@ impl Reason {
             5 => Reason::OtherNode,
             6 => Reason::Garbled,
             7 => Reason::OtherEpoch,
+            8 => Reason::Removed,
             code => Reason::Unknown(code),
         }
     }

@@ -100,6 +100,8 @@ pub(crate) trait Receiver: Send + Sync + 'static {
     /// Answers a request. `from` is 0 for one who is no member yet. The answer is dropped, wherever it is, when its
     /// connection ends.
     fn request(&self, from: u64, body: Vec<u8>) -> Answering;
+    /// A peer says that this node was removed from the cluster, which is final. Must not block.
+    fn removed(&self, by: u64);
 }
 
 /// Why there is no answer.
@@ -190,6 +192,11 @@ impl Transport {
     /// changed, end.
     pub fn set_peers(&self, peers: BTreeMap<u64, String>) {
         self.inner.peers.set(peers, &self.inner.us, &self.inner.said);
+    }
+
+    /// Takes a node that was removed out of the address book, and tells it so if there is a connection to it.
+    pub fn dismiss(&self, node: u64) {
+        self.inner.peers.dismiss(node);
     }
 
     /// Sends a Raft message, or drops it: when the peer is unknown, or too much waits for it. Never blocks.

@@ -6,7 +6,11 @@ use super::handshake::Identity;
 use super::{PeerStatus, RequestError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use vivarium_storage::runtime::{Task, sometimes, spawn};
+use std::time::Duration;
+use vivarium_storage::runtime::{Task, sometimes, spawn, timeout};
+
+/// The longest that closing waits for somebody to hear that it was dismissed.
+const DISMISSING_MAX: Duration = Duration::from_secs(1);
 
 /// Whom we dial.
 #[derive(Default)]
@@ -17,6 +21,8 @@ pub(super) struct Peers {
 #[derive(Default)]
 struct State {
     dialled: BTreeMap<u64, (Arc<Peer>, Task)>,
+    /// Connections to those that were dismissed: they end by themselves.
+    dismissed: Vec<Task>,
     closed: bool,
 }
 
@@ -47,6 +53,17 @@ impl Peers {
             let peer = Arc::new(Peer::new(node, address, us));
             let keeping = dial::keep(us.clone(), peer.clone(), said.clone());
             state.dialled.insert(node, (peer, spawn("peer", keeping)));
+        }
+    }
+
+    /// Takes a node out of the address book for good, and tells it so if we are connected to it.
+    pub fn dismiss(&self, node: u64) {
+        let mut state = self.state();
+        let Some((peer, task)) = state.dialled.remove(&node) else { return };
+        peer.queue.close(not_known(node));
+        if peer.dismiss() {
+            state.dismissed.retain(|task| !task.is_finished());
+            state.dismissed.push(task);
         }
     }
 
@@ -81,19 +98,26 @@ impl Peers {
     pub fn close(&self) -> Closing {
         let mut state = self.state();
         state.closed = true;
-        Closing(std::mem::take(&mut state.dialled))
+        Closing { dialled: std::mem::take(&mut state.dialled), dismissed: std::mem::take(&mut state.dismissed) }
     }
 }
 
 /// What is left of the connections to peers.
-pub(super) struct Closing(BTreeMap<u64, (Arc<Peer>, Task)>);
+pub(super) struct Closing {
+    dialled: BTreeMap<u64, (Arc<Peer>, Task)>,
+    dismissed: Vec<Task>,
+}
 
 impl Closing {
-    /// Ends them all. Requests that wait were not sent.
+    /// Ends them all. Requests that wait were not sent. Who was dismissed has a moment to hear it.
     pub async fn end(self) {
-        for (peer, task) in self.0.into_values() {
+        for (peer, task) in self.dialled.into_values() {
             task.end().await;
             peer.queue.close(RequestError::Stopped);
+        }
+        for task in self.dismissed {
+            // Told or not, it is over.
+            let _ = timeout(DISMISSING_MAX, task.finish()).await;
         }
     }
 }

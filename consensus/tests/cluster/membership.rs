@@ -59,6 +59,16 @@ async fn a_running_node_learns_that_it_was_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_node_learns_that_it_was_removed_though_nobody_is_left_whom_it_could_ask() {
+    let mut cluster = Cluster::of(2).await;
+    let (leader, gone) = (cluster.leader(None).await, cluster.follower().await);
+    cluster.nodes[&leader].remove_member(gone, soon()).await.unwrap();
+    cluster.close(leader).await;
+    let reason = runtime::timeout(Duration::from_secs(30), cluster.nodes[&gone].stopped()).await.unwrap();
+    assert!(reason.contains("removed"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_node_that_comes_back_learns_it_also_from_a_node_without_a_leader() {
     let mut cluster = Cluster::of(3).await;
     let (leader, gone) = (cluster.leader(None).await, cluster.follower().await);

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 struct Recorder {
     heard: Mutex<Vec<(u64, GroupId, Vec<u8>)>>,
     asked: Mutex<Vec<(u64, Vec<u8>)>>,
+    removed: Mutex<Vec<u64>>,
     wake: Notify,
 }
 
@@ -25,6 +26,11 @@ impl Receiver for Recorder {
     fn messages(&self, from: u64, messages: Vec<(GroupId, Vec<u8>)>) {
         let heard = messages.into_iter().map(|(group, message)| (from, group, message));
         self.heard.lock().unwrap().extend(heard);
+        self.wake.notify_one();
+    }
+
+    fn removed(&self, by: u64) {
+        self.removed.lock().unwrap().push(by);
         self.wake.notify_one();
     }
 
@@ -121,6 +127,20 @@ async fn messages_keep_their_order_and_requests_are_answered() {
     one.close().await;
     two.close().await;
     assert_eq!(one.request(2, Vec::new(), soon()).await, Err(RequestError::Stopped));
+}
+
+#[tokio::test]
+async fn who_is_dismissed_hears_it_also_from_one_that_closes_at_once() {
+    let ((one, _), (two, heard_two)) = (start(1).await, start(2).await);
+    let both = book([(1, one.address()), (2, two.address())]);
+    one.set_peers(both.clone());
+    two.set_peers(both);
+    assert_eq!(one.request(2, b"a".to_vec(), soon()).await.unwrap(), b"answer to a");
+    one.dismiss(2);
+    assert!(one.peers().is_empty());
+    assert!(matches!(one.request(2, Vec::new(), soon()).await, Err(RequestError::NotSent(_))));
+    one.close().await;
+    heard_two.until(|recorder| *recorder.removed.lock().unwrap() == [1]).await;
 }
 
 #[tokio::test]
@@ -287,6 +307,7 @@ async fn closing_waits_until_nothing_is_answered_any_more() {
     struct Slow(Arc<Notify>);
     impl Receiver for Slow {
         fn messages(&self, _from: u64, _messages: Vec<(GroupId, Vec<u8>)>) {}
+        fn removed(&self, _by: u64) {}
         fn request(&self, _from: u64, _body: Vec<u8>) -> Answering {
             let held = self.0.clone();
             self.0.notify_one();
