@@ -42,4 +42,5 @@ playground: ## Builds the page into playground/dist, which is committed; needs N
 	cd playground && npm ci --silent --no-audit --no-fund --ignore-scripts && npm run --silent build
 
 deny: ## Licences, bans and sources of all dependencies
+	cargo fetch --quiet --locked
 	cargo deny --offline check bans licenses sources
