@@ -311,10 +311,7 @@ async fn send(
     passage: Passage,
 ) -> usize {
     let begun = shared.moment();
-    let (call, asked) = shared.with_history(|history| {
-        let call = history.take(client, step, begun);
-        (call, history.calls[call].asked)
-    });
+    let (call, asked) = shared.with_history(|history| history.take(client, step, begun));
     let said = if asked.is_silent() { String::new() } else { format!(" {asked:?}") };
     trace::event(&format!("c{client}"), &format!("call {call} {:?}{said}", step.action), &[]);
     record::through(call, door.number);

@@ -109,12 +109,12 @@ impl History {
         self.calls.len() - 1
     }
 
-    /// Notes that a client takes a step: what it asks for depends on what was told by now.
-    pub fn take(&mut self, client: u64, step: &Step, begun: Moment) -> usize {
+    /// Notes that a client takes a step: what it asks for depends on what was told by now. Returns the call's number too.
+    pub fn take(&mut self, client: u64, step: &Step, begun: Moment) -> (usize, Asked) {
         let asked = step.freshness.asked(self, client);
         let call = self.begin(client, step.key.clone(), step.action.clone(), begun);
         self.calls[call].asked = asked;
-        call
+        (call, asked)
     }
 
     /// The newest version that these calls were told.

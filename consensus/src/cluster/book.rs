@@ -108,20 +108,16 @@ impl Book {
     pub fn refresh(&self, snapshot: &Snapshot) -> Result<()> {
         let directory = Directory::read(snapshot)?;
         if let Some(network) = &self.network {
-            let mut peers: BTreeMap<u64, String> =
-                directory.present().map(|(node, row)| (node, row.address.clone())).collect();
             let configured = configured(snapshot)?;
-            // Who is told to go is needed until the group does without: of two, both must agree to that.
-            for node in &configured {
-                if let Some(row) = directory.get(*node) {
-                    peers.insert(*node, row.address.clone());
-                }
-            }
-            // Then it hears so at once: perhaps nobody whom it knows is there any more when it asks.
-            for (node, _) in directory.rows().filter(|(node, row)| row.left && !configured.contains(node)) {
+            let others = directory.rows().filter(|(node, _)| *node != network.own);
+            let (belong, gone): (Vec<_>, Vec<_>) =
+                others.partition(|(node, row)| row.belongs(configured.contains(node)));
+            // Who is gone hears so at once: perhaps nobody whom it knows is there any more when it asks.
+            for (node, _) in gone {
                 network.transport.dismiss(node);
             }
-            peers.remove(&network.own);
+            let mut peers: BTreeMap<u64, String> =
+                belong.into_iter().map(|(node, row)| (node, row.address.clone())).collect();
             let known = network.folder.peers()?;
             if directory.is_empty() {
                 peers = known;

@@ -137,7 +137,7 @@ async fn answer(node: &Arc<Inner>, from: u64, question: Question, deadline: Inst
 /// A node's number, and where the others are: also those that are to go and whose votes it may need.
 fn numbered(node: &Inner, number: u64) -> Reply {
     let (directory, standing) = (node.book.directory(), node.standing.load());
-    let others = directory.rows().filter(|(other, row)| *other != number && (!row.left || standing.has(*other)));
+    let others = directory.rows().filter(|(other, row)| *other != number && row.belongs(standing.has(*other)));
     let epoch = node.identity.epoch.0;
     Reply::Number { node: number, epoch, peers: others.map(|(other, row)| (other, row.address.clone())).collect() }
 }
@@ -168,7 +168,7 @@ pub(crate) async fn answer_here(node: &Inner, question: &Question, deadline: Ins
 async fn become_known(node: &Inner, deadline: Instant) -> Result<()> {
     loop {
         let (directory, standing) = (node.book.directory(), node.standing.load());
-        let known = |number| directory.get(number).is_some_and(|row| !row.left || standing.has(number));
+        let known = |number| directory.get(number).is_some_and(|row| row.belongs(standing.has(number)));
         if known(node.identity.node) && standing.leader.is_some_and(known) {
             if directory.has_left(node.identity.node) {
                 sometimes("a node lets another one in and is to go itself");

@@ -150,6 +150,12 @@ enum Attempt {
 }
 
 impl Registration {
+    /// True when the node stays, or is needed for as long as the group counts it: of two, both must agree to do without
+    /// one of them.
+    pub fn belongs(&self, is_counted: bool) -> bool {
+        !self.left || is_counted
+    }
+
     fn new(card: Card, address: &str) -> Registration {
         Registration { address: address.into(), card, left: false, replaces: None }
     }
@@ -246,10 +252,10 @@ fn check_address(address: &str) -> Result<()> {
 /// # Errors
 /// `Refused`.
 pub(super) fn check_belongs(node: &Inner, number: u64) -> Result<()> {
-    if node.book.directory().has_left(number) && !node.standing.load().has(number) {
-        return Err(Error::Refused(REMOVED.into()));
+    match node.book.directory().get(number) {
+        Some(row) if !row.belongs(node.standing.load().has(number)) => Err(Error::Refused(REMOVED.into())),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Says where a node is reached now.

@@ -114,10 +114,7 @@ impl Record {
     pub fn call(&self, way: &Way, caller: Caller, step: &Step) -> End {
         let begun = self.moment();
         let Step { action, key, .. } = step;
-        let (call, asked) = self.with_history(|history| {
-            let call = history.take(caller.client, step, begun);
-            (call, history.calls[call].asked)
-        });
+        let (call, asked) = self.with_history(|history| history.take(caller.client, step, begun));
         let end = match ask(way, (action, asked), key.as_deref(), caller.patience) {
             Ok(reply) => self.judge(action, reply, caller.disk),
             Err(Unheard::Silence(reason)) => End::Lost(reason),

@@ -154,9 +154,9 @@ pub(super) struct Rows {
 impl Tables {
     /// Opens or creates the tables in `dir`.
     pub fn open(dir: &Path, options: TableOptions) -> Result<Tables> {
-        keyspaces::settle(dir)?;
+        let keyspaces = keyspaces::settle(dir)?;
         let journal = if mutant("doctor-01") { doctor::Journal::default() } else { doctor::repair(dir)? };
-        keyspaces::check(dir)?;
+        keyspaces::check(&keyspaces)?;
         let droppable = Arc::new(AtomicU64::new(0));
         let filter = Arc::new(DropEnded { droppable: droppable.clone() });
         let database = Database::builder(dir)

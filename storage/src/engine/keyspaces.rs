@@ -18,25 +18,28 @@ const LISTED_BYTES: usize = 33;
 
 /// Makes the names in `dir` durable. A process that was killed may have renamed `current` of a keyspace and not synced
 /// that: opening deletes the tables of the list before, and a power failure could bring that list back without them.
+/// Returns the folders of the keyspaces.
 ///
 /// # Errors
 /// Those of reading folders and of fsync.
-pub(super) fn settle(dir: &Path) -> Result<()> {
+pub(super) fn settle(dir: &Path) -> Result<Vec<PathBuf>> {
     if !dir.exists() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    for folder in keyspaces(dir)? {
+    let keyspaces = keyspaces(dir)?;
+    for folder in &keyspaces {
         let tables = folder.join("tables");
         if tables.exists() {
             sync_folder(&tables)?;
         }
-        sync_folder(&folder)?;
+        sync_folder(folder)?;
     }
     let all = dir.join("keyspaces");
     if all.exists() {
         sync_folder(&all)?;
     }
-    sync_folder(dir)
+    sync_folder(dir)?;
+    Ok(keyspaces)
 }
 
 /// The folders of the keyspaces in `dir`, by name.
@@ -51,16 +54,16 @@ fn keyspaces(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Checks in every keyspace in `dir` what fjall believes before it looks at checksums: the list of tables, and how many
+/// Checks in the folders of keyspaces what fjall believes before it looks at checksums: the list of tables, and how many
 /// sections a table says it has.
 ///
 /// # Errors
 /// [`Error::Corrupt`].
-pub(super) fn check(dir: &Path) -> Result<()> {
-    for keyspace in keyspaces(dir)? {
+pub(super) fn check(keyspaces: &[PathBuf]) -> Result<()> {
+    for keyspace in keyspaces {
         // A keyspace without one was never finished; fjall makes it anew.
         if keyspace.join("current").exists() {
-            check_tables(&keyspace, &listed(&keyspace)?)?;
+            check_tables(keyspace, &listed(keyspace)?)?;
         }
     }
     Ok(())

@@ -75,6 +75,7 @@ impl Writer {
             ahead: None,
         }
     }
+
     /// Writes the last batch once more. It was read back, but that its sync succeeded nobody knows, and after a
     /// failed fsync the page cache shows what the disk never got.
     pub fn repeat(&mut self, unproven: &Unproven) -> Result<()> {
@@ -84,6 +85,7 @@ impl Writer {
         self.shared.place(&unproven.items, &places);
         Ok(())
     }
+
     /// Takes a batch off the queue, makes it durable and completes it, in order. Whoever purges is told after the
     /// segments are gone: when that fails the log has stopped, and nobody else may write for a long time.
     pub fn turn(&mut self) {
@@ -101,17 +103,16 @@ impl Writer {
             Some(reason) => Err(reason),
             None => self.commit(&items).map_err(|error| self.shared.stop(&error)),
         };
-        let mut purged = false;
         for (purges, done) in completions {
-            if purges && !purged && outcome.is_ok() {
+            if purges && outcome.is_ok() {
                 outcome = self.purge().map_err(|error| self.shared.stop(&error));
-                purged = true;
             }
             done(outcome.clone().map_err(Error::Stopped));
         }
         #[cfg(not(madsim))]
         self.look_ahead();
     }
+
     /// Begins to make the next segment once the current one is half full.
     #[cfg(not(madsim))]
     fn look_ahead(&mut self) {
@@ -124,17 +125,20 @@ impl Writer {
             self.ahead = Some(ahead);
         }
     }
+
     /// The file that was made for the next segment.
     #[cfg(not(madsim))]
     fn take_ahead(&mut self) -> Option<File> {
         // When it failed, making the segment here and now says why.
         self.ahead.take()?.recv().ok()?.ok()
     }
+
     /// In simulation nothing happens beside the writer.
     #[cfg(madsim)]
     fn take_ahead(&mut self) -> Option<File> {
         None
     }
+
     /// Ends the log: an empty batch proves that the one before it was synced. A full segment is left as it is.
     pub fn seal(&mut self) {
         let fits = self.offset + BLOCK as u64 <= self.bytes;
@@ -146,12 +150,14 @@ impl Writer {
         }
         drop(self.take_ahead());
     }
+
     fn commit(&mut self, items: &[Item]) -> Result<()> {
         let draft = Draft { items, stands_for: self.stands_for, previous: self.chain };
         let places = self.write(&draft)?;
         self.shared.place(items, &places);
         Ok(())
     }
+
     fn write(&mut self, draft: &Draft<'_>) -> Result<Vec<Place>> {
         self.batch.begin(draft.previous);
         let spots: Vec<_> = draft.items.iter().map(|item| self.batch.push(item)).collect();
@@ -183,6 +189,7 @@ impl Writer {
         }
         Ok(places)
     }
+
     /// Goes on in a new segment, large enough for a batch of `span` bytes.
     fn roll(&mut self, draft: &Draft<'_>, span: u64) -> Result<()> {
         let number = self.number.checked_add(1).expect("4 billion segments are 256 PiB");
@@ -201,6 +208,7 @@ impl Writer {
         self.shared.add_segment(number, self.file.clone(), bytes);
         Ok(())
     }
+
     /// Deletes segments that no group needs, after writing again the markers that lie in them.
     fn purge(&mut self) -> Result<()> {
         let needed = self.durable.values().filter_map(Durable::first_segment).min().unwrap_or(self.number);
