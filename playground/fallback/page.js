@@ -226,7 +226,10 @@ async function load() {
     item.append(button);
     return item;
   }));
-  if (collections.length > 0 && !byId("operation").value) byId("operation").value = sample(collections[0]);
+  // Who is in the field is about to write, and would go on behind the sample.
+  const operation = byId("operation");
+  const isFree = !operation.value && document.activeElement !== operation;
+  if (collections.length > 0 && isFree) operation.value = sample(collections[0]);
 }
 
 function start() {

@@ -9,8 +9,8 @@ const FILES = { 'page.css': 'text/css', 'page.js': 'text/javascript' };
 const read = name => readFileSync(new URL(`../../fallback/${name}`, import.meta.url), 'utf8');
 
 /** Shows the page as a server does that has no other one embedded: with the policy that it sends, and with its nonce. */
-async function openFallback(chrome, server, { scheme = 'dark', width = 1280, height = 900 } = {}) {
-  const context = await chrome.newContext({ colorScheme: scheme, viewport: { width, height } });
+async function openFallback(chrome, server, { scheme = 'dark', width = 1280, height = 900, context: given } = {}) {
+  const context = given ?? (await chrome.newContext({ colorScheme: scheme, viewport: { width, height } }));
   await context.route(`${server.url}/`, async route => {
     const { headers } = await fetch(server.url, { headers: { accept: 'text/html' } });
     const policy = headers.get('content-security-policy');
@@ -102,6 +102,28 @@ describe('fallback', { skip }, () => {
     await watched.clean();
     await watched.context.close();
     await empty.remove();
+  });
+
+  test('what is being written when the collections arrive stays as it is', async () => {
+    const context = await chrome.newContext();
+    let answer;
+    const held = new Promise(resolve => {
+      answer = resolve;
+    });
+    await context.route(`${server.url}/admin/graphql`, async route => {
+      await held;
+      await route.continue();
+    });
+    const watched = await openFallback(chrome, server, { context });
+    const { page } = watched;
+    const operation = page.getByRole('textbox', { name: 'Operation' });
+    await operation.focus();
+    answer();
+    await page.getByRole('button', { name: 'Customer', exact: true }).waitFor();
+    await page.keyboard.type('{ customers { totalCount } }');
+    assert.equal(await operation.inputValue(), '{ customers { totalCount } }');
+    await watched.clean();
+    await watched.context.close();
   });
 
   test('at 390 pixels nothing is cut off and an operation can be run', async () => {
