@@ -173,6 +173,13 @@ fn run(name: &str, load: &Load, images: u64, places: impl Fn(&[Op]) -> Vec<usize
     std::fs::remove_dir_all(&base).unwrap();
 }
 
+/// The journals of a node's store. Those of before are deleted once their tables are flushed.
+fn journals(root: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(root.join("store")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "jnl")).collect()
+}
+
 #[test]
 fn no_image_loses_what_was_acknowledged() {
     // Small memtables: the workers flush and compact all the time.
@@ -187,7 +194,7 @@ fn no_image_around_a_journal_rotation_loses_what_was_acknowledged() {
         memtable_bytes: 4 << 20,
         commits: 80,
         bytes: |rng| rng.between(50_000, 200_000),
-        met: |root| root.join("store/1.jnl").exists(),
+        met: |root| journals(root).iter().any(|name| name != "0.jnl"),
     };
     run("rotation", &load, 12, |ops| {
         let folders =
