@@ -20,7 +20,7 @@ pub mod sdl;
 pub mod write;
 
 pub use catalog::Catalog;
-pub use database::{Database, Explain, Request, Response, Session};
+pub use database::{Database, Explain, Request, Response, Session, Timing};
 pub use error::{Abort, Code, Failure, PathItem};
 pub use global_id::GlobalId;
 pub use input::Input;

@@ -6,7 +6,7 @@ use crate::catalog::{Catalog, Collection, Field, FieldKind, Index};
 use crate::place::Place;
 use crate::{Code, Failure, GlobalId, Input, scalar};
 use vivarium_storage::key::{self, encode_value};
-use vivarium_storage::{Cell, DatabaseId, DocumentId, Key, Space, Value};
+use vivarium_storage::{Cell, DatabaseId, DocumentId, IndexId, Key, Space, Value};
 
 /// What names one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,14 @@ impl RecordKey {
             RecordKey::Id(id) => Some((Space::Document, key::document(database, collection.id, *id))),
             RecordKey::Unique(key) => Some((Space::Index, key.clone())),
             RecordKey::Nobody => None,
+        }
+    }
+
+    /// The unique index that it is looked up in.
+    pub(crate) fn index(&self) -> Option<IndexId> {
+        match self {
+            RecordKey::Unique(key) => key::index_id(key).ok(),
+            RecordKey::Id(_) | RecordKey::Nobody => None,
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use stage::{DATABASE, Stage, deadline, input, run};
 use vivarium_consensus::{CommitOptions, Consistency};
 use vivarium_schema::catalog::FieldKind;
-use vivarium_schema::database::{Applied, ApplyOptions, Error, apply, resume};
+use vivarium_schema::database::{Applied, ApplyOptions, Board, Error, Step, apply, resume};
 use vivarium_schema::write::Writer;
 use vivarium_schema::{Catalog, scalar};
 use vivarium_storage::engine::catalog_key;
@@ -61,7 +61,7 @@ async fn create(stage: &Stage, collection: &str, data: Json) -> DocumentId {
 }
 
 async fn applied(stage: &mut Stage, sdl: &str, options: ApplyOptions) -> Result<Applied, Error> {
-    let applied = apply(&stage.node, DATABASE, sdl, options).await;
+    let applied = apply(&stage.node, DATABASE, &Board::default(), sdl, options).await;
     stage.catalog = catalog(stage).await;
     assert_eq!(stage.problems().await, Vec::<String>::new(), "indexes equal documents after any change");
     let left = stage.rows(Space::Meta, vivarium_storage::KeyRange::prefix(&[6])).await;
@@ -337,13 +337,45 @@ fn many_documents_are_filled_in_batches() {
 }
 
 #[test]
+fn a_change_says_how_far_it_is() {
+    run(async {
+        let stage = Stage::open(BEFORE).await;
+        let collection = stage.collection("Person");
+        for chunk in 0..3 {
+            let people = (0..200).map(|at| input(json!({ "name": format!("p{chunk}-{at}") }))).collect::<Vec<_>>();
+            stage.write(async |writer: &mut Writer<'_>| writer.create(collection, &people, &[]).await).await.unwrap();
+        }
+        let wish = changed("  name: String!\n", "  name: String! @unique\n  shoe: Int! @default(value: 42)\n");
+        let (board, mut seen) = (Board::default(), Vec::new());
+        let mut applying = std::pin::pin!(apply(&stage.node, DATABASE, &board, &wish, ApplyOptions::default()));
+        std::future::poll_fn(|context| {
+            let polled = applying.as_mut().poll(context);
+            if let Some(progress) = board.read() {
+                assert_eq!((progress.collection.as_str(), progress.of.rows, progress.of.whole), ("Person", 600, true));
+                let state = (progress.step, progress.records);
+                if seen.last() != Some(&state) {
+                    seen.push(state);
+                }
+            }
+            polled
+        })
+        .await
+        .unwrap();
+        let steps = |step| seen.iter().filter(|(at, _)| *at == step).map(|(_, records)| *records).collect::<Vec<_>>();
+        assert_eq!(steps(Step::Fill), [0, 256, 512, 600]);
+        assert_eq!(steps(Step::Check), [256, 512, 600]);
+    });
+}
+
+#[test]
 fn an_interrupted_change_is_finished_when_the_database_opens() {
     run(async {
         let (mut stage, _) = stage().await;
         let wish = changed("  age: Int\n", "  age: Int @index\n  shoe: Int! @default(value: 42)\n");
+        let board = Board::default();
         // The future is dropped at each of its suspensions in turn, as a crash would end it.
         for steps in 1.. {
-            let mut applying = std::pin::pin!(apply(&stage.node, DATABASE, &wish, ApplyOptions::default()));
+            let mut applying = std::pin::pin!(apply(&stage.node, DATABASE, &board, &wish, ApplyOptions::default()));
             let mut left = steps;
             let done = std::future::poll_fn(|context| {
                 left -= 1;
@@ -358,7 +390,7 @@ fn an_interrupted_change_is_finished_when_the_database_opens() {
                 done.unwrap();
                 break;
             }
-            resume(&stage.node, DATABASE).await.unwrap();
+            resume(&stage.node, DATABASE, &board).await.unwrap();
         }
         applied(&mut stage, &wish, ApplyOptions::default()).await.unwrap();
         assert_eq!(stage.catalog.version, 2);

@@ -143,6 +143,17 @@ pub fn index(database: DatabaseId, index: IndexId) -> Vec<u8> {
     key
 }
 
+/// The index that an entry belongs to, by its key.
+///
+/// # Errors
+/// [`Error::Corrupt`] when the key is too short to name one.
+pub fn index_id(key: &[u8]) -> Result<IndexId> {
+    match key {
+        [_, _, _, _, a, b, c, d, ..] => Ok(IndexId(u32::from_be_bytes([*a, *b, *c, *d]))),
+        _ => Err(Error::corrupt("key", format!("{} bytes are too few to name an index", key.len()))),
+    }
+}
+
 /// Appends a document's id to an index entry's key.
 pub fn push_id(key: &mut Vec<u8>, id: DocumentId) {
     key.extend_from_slice(&id.0);

@@ -35,6 +35,7 @@ pub(super) fn refused(request: &Request, mutation: bool, failures: Vec<Failure>)
         version: None,
         mutation,
         retry_after: retry_after(&failures),
+        timing: None,
     }
 }
 
@@ -73,6 +74,7 @@ pub(super) fn executed(
         version: Some(version),
         mutation,
         retry_after: None,
+        timing: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod backfill;
 mod cells;
 mod conform;
 mod difference;
+mod progress;
 mod work;
 
 use super::{Database, Error};
@@ -14,6 +15,7 @@ use vivarium_consensus::{Consistency, Node};
 use vivarium_storage::{DatabaseId, Version};
 
 pub use apply::{apply, resume};
+pub use progress::{Board, Progress, Step};
 
 /// What a change costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -95,8 +97,13 @@ impl Database {
     /// # Errors
     /// `Schema`, `Refused` (breaking, or the data does not fit: says which record), `VersionMismatch`.
     pub async fn apply_schema(&self, sdl: &str, options: ApplyOptions) -> Result<Applied, Error> {
-        let _working = self.inner.underway.begin();
-        apply::apply(self.node(), self.id(), sdl, options).await
+        let working = self.inner.underway.begin();
+        apply::apply(self.node(), self.id(), working.board(), sdl, options).await
+    }
+
+    /// How far the schema change that this node makes has come; `None` when it makes none, or has not met a record yet.
+    pub fn schema_progress(&self) -> Option<Progress> {
+        self.inner.underway.board().read()
     }
 
     /// Schemas applied so far, newest first, at most `limit`.

@@ -8,6 +8,7 @@ mod request;
 mod serving;
 mod size;
 mod steward;
+mod uses;
 mod verify;
 
 use crate::Catalog;
@@ -20,13 +21,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use steward::Underway;
+use uses::Uses;
 use vivarium_consensus::{Consistency, Node, Transaction};
 use vivarium_storage::engine::catalog_key;
 use vivarium_storage::{DatabaseId, Error as StorageError, Space, Version, runtime};
 
-pub use declare::{Applied, ApplyOptions, Change, Safety, SchemaVersion, apply, resume};
-pub use request::{Explain, Request, Response, Session};
+pub use declare::{Applied, ApplyOptions, Board, Change, Progress, Safety, SchemaVersion, Step, apply, resume};
+pub use request::{Explain, Request, Response, Session, Timing};
 pub use size::Size;
+pub use uses::IndexUse;
 pub use verify::{IndexInfo, VerifyReport, verify};
 
 /// A database served by a node. Cheap to clone.
@@ -42,6 +45,7 @@ struct Inner {
     sequences: Sequences,
     serving: ArcSwap<Serving>,
     underway: Underway,
+    uses: Uses,
 }
 
 /// What the control plane's calls answer when they cannot do what was asked.
@@ -72,11 +76,13 @@ impl Database {
     /// # Errors
     /// Those of the node.
     pub async fn open(node: Node, database: DatabaseId, limits: Limits) -> Result<Database, Error> {
-        declare::resume(&node, database).await?;
+        let underway = Underway::default();
+        declare::resume(&node, database, underway.board()).await?;
+        underway.board().clear();
         let empty = Serving::new(Version(0), Catalog::default(), &limits);
         let sequences = Sequences::new(node.clone(), database);
         let serving = ArcSwap::from_pointee(empty);
-        let inner = Inner { node, id: database, limits, sequences, serving, underway: Underway::default() };
+        let inner = Inner { node, id: database, limits, sequences, serving, underway, uses: Uses::default() };
         let opened = Database { inner: Arc::new(inner) };
         opened.newest().await?;
         runtime::spawn("steward", steward::attend(Arc::downgrade(&opened.inner))).detach();

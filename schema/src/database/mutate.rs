@@ -8,19 +8,19 @@ use crate::catalog::{Catalog, Collection};
 use crate::execute::mutation::{Attempt, BoundWrite};
 use crate::execute::{Answer, Patch};
 use crate::filter::Filter;
-use crate::plan::Statistics;
 use crate::plan::bind::{Binder, bad_input};
 use crate::plan::template::Template;
 use crate::plan::tree::{Action, Root, WritePlan};
 use crate::plan::variables::Variables;
+use crate::plan::{Statistics, uses};
 use crate::write::{Conflict, Edit, Overwrite};
 use crate::{Abort, Code, Failure, Input, PathItem, scalar};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use vivarium_consensus::{CommitOptions, Consistency, Error, IdempotencyKey, Outcome, Transaction};
-use vivarium_storage::Version;
 use vivarium_storage::runtime::{self, Instant, mutant};
+use vivarium_storage::{IndexId, Version};
 
 /// How often an operation is run. Each further try waits twice as long as the one before.
 const ATTEMPTS_MAX: u32 = 12;
@@ -243,11 +243,19 @@ impl<'a> Mutation<'a> {
             return Err(Error::Conflict.into());
         }
         let outcome = transaction.commit(options, self.deadline).await?;
+        database.note_use(&self.indexes());
         if self.key.is_some() {
             // An earlier commit under the same key may have won: its answer is the answer.
             return self.replayed(&outcome);
         }
         Ok(answer::executed(self.request, writing.answer, &extensions, outcome.version, true))
+    }
+
+    /// The indexes that led it to records.
+    fn indexes(&self) -> Vec<IndexId> {
+        let mut found = uses::indexes(&self.ready.plan, &self.ready.bound);
+        found.extend(self.writes.iter().flatten().filter_map(|write| write.by.as_ref()?.index()));
+        found
     }
 
     fn remembered(&self, answer: &Answer, extensions: &Extensions) -> Result<Vec<u8>, Abort> {

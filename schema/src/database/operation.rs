@@ -3,7 +3,7 @@
 use super::Database;
 use super::answer::{self, DATA, Extensions};
 use super::mutate::{self, Ended};
-use super::request::{Explain, Request, Response};
+use super::request::{Explain, Request, Response, Timing};
 use super::serving::Serving;
 use crate::catalog::Scalar;
 use crate::execute::{Answer, Reader, Writing, read_roots};
@@ -12,7 +12,7 @@ use crate::plan::bind::{Binder, Bound};
 use crate::plan::document::Prepared;
 use crate::plan::explain::Explained;
 use crate::plan::variables::Variables;
-use crate::plan::{Limits, Plan, Statistics};
+use crate::plan::{Limits, Plan, Statistics, uses};
 use crate::{Abort, Code, Failure, Input, scalar};
 use apollo_compiler::introspection;
 use apollo_compiler::response::JsonMap;
@@ -36,13 +36,15 @@ pub(super) struct Ready {
     pub(super) plan: Arc<Plan>,
     pub(super) variables: Variables,
     pub(super) bound: Bound,
+    known: bool,
+    prepare: Duration,
 }
 
 impl Ready {
     /// Everything that can be refused before anything is read.
     fn new(database: &Database, serving: Arc<Serving>, request: &Request) -> Result<Ready, Vec<Failure>> {
-        let limits = &database.inner.limits;
-        let prepared = serving.prepare(limits, &request.query, request.operation_name.as_deref())?;
+        let (limits, began) = (&database.inner.limits, runtime::now());
+        let (prepared, known) = serving.prepare(limits, &request.query, request.operation_name.as_deref())?;
         let (schema, operation) = (&serving.schema, &prepared.operation);
         if request.read_only && !operation.is_query() {
             let message = "Only queries can be sent with GET: send this with POST.";
@@ -55,7 +57,7 @@ impl Ready {
         let binder = Binder { catalog, database: database.id(), limits, variables: variables_given, statistics };
         let mut bound = binder.bind(&plan)?;
         bound.analysis = (request.explain == Some(Explain::Analyze)).then(Analysis::default);
-        Ok(Ready { serving, prepared, plan, variables, bound })
+        Ok(Ready { serving, prepared, plan, variables, bound, known, prepare: runtime::now() - began })
     }
 
     /// What goes beside the data, as far as it is known by now.
@@ -107,6 +109,7 @@ pub(super) async fn explain(database: &Database, request: &Request) -> Result<St
 
 async fn run(database: &Database, request: &Request) -> Response {
     let deadline = deadline(&database.inner.limits, request);
+    let began = runtime::now();
     for _ in 0..=CHANGES_MAX {
         let (ready, transaction) = match begin(database, request, deadline).await {
             Ok(begun) => begun,
@@ -119,6 +122,13 @@ async fn run(database: &Database, request: &Request) -> Response {
                 };
             }
         };
+        let begun = runtime::now();
+        let snapshot = (begun - began).saturating_sub(ready.prepare);
+        let timing = Timing { known: ready.known, prepare: ready.prepare, snapshot, execute: Duration::ZERO };
+        let timed = |response: Response| {
+            let timing = Timing { execute: runtime::now() - begun, ..timing };
+            Response { timing: response.refused.is_none().then_some(timing), ..response }
+        };
         if request.explain == Some(Explain::Plan) {
             let data = [DATA, b"null"].concat();
             let (version, extensions) = (transaction.version(), ready.extensions(request));
@@ -127,7 +137,7 @@ async fn run(database: &Database, request: &Request) -> Response {
         }
         if !ready.plan.mutation {
             match read(database, request, &ready, transaction, deadline).await {
-                Ok(response) => return response,
+                Ok(response) => return timed(response),
                 Err(Abort::Consensus(Error::Reopened)) => {
                     runtime::sometimes("a query is run again on a node that was opened again");
                     continue;
@@ -136,7 +146,7 @@ async fn run(database: &Database, request: &Request) -> Response {
             }
         }
         match mutate::run(database, request, ready, transaction, deadline).await {
-            Ended::Answered(response) => return response,
+            Ended::Answered(response) => return timed(response),
             Ended::CatalogChanged => {}
         }
     }
@@ -292,6 +302,7 @@ async fn read(
         writing.answer.data.truncate(DATA.len());
         writing.answer.data.extend_from_slice(b"null");
     }
+    database.note_use(&uses::indexes(plan, bound));
     Ok(answer::executed(request, writing.answer, &ready.extensions(request), version, false))
 }
 

@@ -59,4 +59,19 @@ pub struct Response {
     pub mutation: bool,
     /// For `Retry-After`.
     pub retry_after: Option<Duration>,
+    /// Where the time went; `None` when nothing was executed.
+    pub timing: Option<Timing>,
+}
+
+/// Where the time of an operation that was executed went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// The document was met before: it was neither parsed nor validated again.
+    pub known: bool,
+    /// To parse, validate and plan it, and to fill in its variables.
+    pub prepare: Duration,
+    /// To wait for the snapshot that it reads, with all that the other nodes are asked for it.
+    pub snapshot: Duration,
+    /// To read, write, commit and put the answer together, with every further attempt.
+    pub execute: Duration,
 }

@@ -77,7 +77,7 @@ impl Serving {
         Serving { version, catalog: Arc::new(catalog), api: api.into(), schema, implementers, prepared }
     }
 
-    /// The document, parsed and validated: once, however often it is asked.
+    /// The document, parsed and validated: once, however often it is asked. True when it was met before.
     ///
     /// # Errors
     /// Those of [`Prepared::new`]; they are not remembered.
@@ -86,13 +86,13 @@ impl Serving {
         limits: &Limits,
         query: &str,
         operation: Option<&str>,
-    ) -> Result<Arc<Prepared>, Vec<Failure>> {
+    ) -> Result<(Arc<Prepared>, bool), Vec<Failure>> {
         if let Some(prepared) = self.prepared.get(&Asked { query, operation }) {
-            return Ok(prepared);
+            return Ok((prepared, true));
         }
         let prepared = Arc::new(Prepared::new(&self.schema, limits, query, operation)?);
         let key = DocumentKey { query: query.into(), operation: operation.map(Into::into) };
         self.prepared.insert(key, prepared.clone());
-        Ok(prepared)
+        Ok((prepared, false))
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Two may work on one change, so being wrong about the other one costs work, never correctness.
 
+use super::declare::Board;
 use super::{Inner, declare};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -19,27 +20,42 @@ const PATIENCE_WITH_THE_DEAD: Duration = Duration::from_secs(2);
 /// As before, from a node that can be reached. It may be at it still; or its client went away.
 const PATIENCE_WITH_THE_LIVING: Duration = Duration::from_secs(60);
 
-/// Changes that this node works on now.
+/// Changes that this node works on now, and how far it is.
 #[derive(Default)]
-pub(super) struct Underway(AtomicUsize);
+pub(super) struct Underway {
+    changes: AtomicUsize,
+    board: Board,
+}
 
 /// Held while this node works on a change.
 pub(super) struct Working<'a>(&'a Underway);
 
 impl Underway {
     pub(super) fn begin(&self) -> Working<'_> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.changes.fetch_add(1, Ordering::Relaxed);
         Working(self)
     }
 
+    pub(super) fn board(&self) -> &Board {
+        &self.board
+    }
+
     fn is_empty(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
+        self.changes.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Working<'_> {
+    pub(super) fn board(&self) -> &Board {
+        &self.0.board
     }
 }
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        if self.0.changes.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.board.clear();
+        }
     }
 }
 
@@ -85,8 +101,8 @@ async fn look(inner: &Arc<Inner>, seen: &mut Option<Seen>) -> Result<(), super::
         return Ok(());
     }
     tracing::info!(database = %inner.id, runner, "a schema change that nobody finishes goes on here");
-    let _working = inner.underway.begin();
-    declare::resume(node, inner.id).await?;
+    let working = inner.underway.begin();
+    declare::resume(node, inner.id, working.board()).await?;
     sometimes("a schema change goes on after its node died");
     Ok(())
 }

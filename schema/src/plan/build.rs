@@ -11,6 +11,7 @@ use crate::{Code, Failure, Input};
 use apollo_compiler::executable::{Field, Operation, SelectionSet};
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Node, Schema};
+use vivarium_storage::IndexId;
 
 /// Builds the plan of one operation.
 pub(super) struct Builder<'d> {
@@ -22,6 +23,8 @@ pub(super) struct Builder<'d> {
     /// Fields flattened so far.
     pub(super) fields: usize,
     pub(super) slots: Vec<Slot>,
+    /// Unique indexes that lead from records to the ones that refer to them.
+    pub(super) followed: Vec<IndexId>,
     /// The connections that the field in hand is nested in, by slot.
     pub(super) within: Vec<usize>,
     introspects: bool,
@@ -48,8 +51,18 @@ impl<'d> Builder<'d> {
         document: &'d ExecutableDocument,
         conditions: Conditions<'d>,
     ) -> Builder<'d> {
-        let (fields, slots, within) = (0, Vec::new(), Vec::new());
-        Builder { schema, catalog, document, conditions, limits, fields, slots, within, introspects: false }
+        Builder {
+            schema,
+            catalog,
+            document,
+            conditions,
+            limits,
+            fields: 0,
+            slots: Vec::new(),
+            followed: Vec::new(),
+            within: Vec::new(),
+            introspects: false,
+        }
     }
 
     /// The plan of the operation.
@@ -84,8 +97,8 @@ impl<'d> Builder<'d> {
                 return Err(vec![Failure::new(Code::GraphqlValidationFailed, message)]);
             }
         }
-        let (slots, introspects) = (self.slots, self.introspects);
-        Ok(Plan { mutation: operation.is_mutation(), roots, slots, stale, idempotency, introspects })
+        let (slots, followed, introspects) = (self.slots, self.followed, self.introspects);
+        Ok(Plan { mutation: operation.is_mutation(), roots, slots, followed, stale, idempotency, introspects })
     }
 
     /// The fields of `Query`, at the root or in a payload.

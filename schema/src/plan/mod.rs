@@ -30,6 +30,7 @@ mod statistics;
 mod suggest;
 pub(crate) mod template;
 pub(crate) mod tree;
+pub(crate) mod uses;
 pub(crate) mod variables;
 
 pub use limits::Limits;

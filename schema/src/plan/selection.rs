@@ -91,6 +91,7 @@ impl<'d> Builder<'d> {
             }
             (FieldKind::OneToOne { target, index, .. }, _) => {
                 let record = self.record(of(target), &field.selections())?;
+                self.followed.push(index);
                 RecordField::OneToOne { child: push(children, ChildPlan::OneToOne { index, record }), required }
             }
             (FieldKind::OneToMany { target, field: reference, index }, _) => {

@@ -12,6 +12,8 @@ pub(crate) struct Plan {
     pub(crate) roots: Vec<Selected<Root>>,
     /// What variables still have to fill in, by the numbers that nodes refer to.
     pub(crate) slots: Vec<Slot>,
+    /// Unique indexes that lead from records to the ones that refer to them.
+    pub(crate) followed: Vec<IndexId>,
     /// `@consistency(level: STALE, maxStaleness:)`; `None` for a strong read.
     pub(crate) stale: Option<Stale>,
     /// `@idempotent(key:)`.

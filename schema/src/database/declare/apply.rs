@@ -6,6 +6,7 @@
 
 use super::backfill::{self, Backfill, Stop, deadline};
 use super::cells::{self, Build, Work};
+use super::progress::Board;
 use super::{Applied, ApplyOptions, Change, Error, Safety, difference, work};
 use crate::{Catalog, sdl};
 use vivarium_consensus::{CommitOptions, Consistency, Node};
@@ -27,11 +28,17 @@ enum Try {
 ///
 /// # Errors
 /// As [`crate::Database::apply_schema`].
-pub async fn apply(node: &Node, database: DatabaseId, sdl: &str, options: ApplyOptions) -> Result<Applied, Error> {
+pub async fn apply(
+    node: &Node,
+    database: DatabaseId,
+    board: &Board,
+    sdl: &str,
+    options: ApplyOptions,
+) -> Result<Applied, Error> {
     let mut announced: Option<Vec<Change>> = None;
     for _ in 0..TRIES_MAX {
-        resume(node, database).await?;
-        match try_apply(node, database, sdl, &options, &mut announced).await? {
+        resume(node, database, board).await?;
+        match try_apply((node, database, board), sdl, &options, &mut announced).await? {
             Try::Done(applied) => return Ok(applied),
             Try::Again => {}
         }
@@ -40,8 +47,7 @@ pub async fn apply(node: &Node, database: DatabaseId, sdl: &str, options: ApplyO
 }
 
 async fn try_apply(
-    node: &Node,
-    database: DatabaseId,
+    (node, database, board): (&Node, DatabaseId, &Board),
     sdl: &str,
     options: &ApplyOptions,
     announced: &mut Option<Vec<Change>>,
@@ -71,7 +77,7 @@ async fn try_apply(
     }
     refuse_breaking(&changes, options)?;
     let conform = work::tightened(&previous, &target);
-    let look = Backfill { node, database, target: &target, work: Version(0) };
+    let look = Backfill { node, database, board, target: &target, work: Version(0) };
     for id in &conform {
         let collection = target.collection(*id).expect("what is tightened is in the target");
         look.look(collection).await.map_err(|stop| refused(stop, &changes))?;
@@ -106,7 +112,7 @@ async fn try_apply(
         }
         Err(other) => return Err(other.into()),
     }
-    match finish(node, database).await? {
+    match finish(node, database, board).await? {
         Finished::Built(backfilled) if is_applied(node, database, &target).await? => {
             Ok(Try::Done(Applied { version: target.version, changes, backfilled }))
         }
@@ -167,8 +173,8 @@ enum Finished {
 ///
 /// # Errors
 /// Those of the node.
-pub async fn resume(node: &Node, database: DatabaseId) -> Result<(), Error> {
-    match finish(node, database).await? {
+pub async fn resume(node: &Node, database: DatabaseId, board: &Board) -> Result<(), Error> {
+    match finish(node, database, board).await? {
         Finished::Built(_) => {}
         Finished::TakenBack(sentence) => tracing::error!(%database, %sentence, "schema change taken back"),
     }
@@ -176,7 +182,7 @@ pub async fn resume(node: &Node, database: DatabaseId) -> Result<(), Error> {
 }
 
 /// Does whatever work is written down.
-async fn finish(node: &Node, database: DatabaseId) -> Result<Finished, Error> {
+async fn finish(node: &Node, database: DatabaseId, board: &Board) -> Result<Finished, Error> {
     let mut backfilled = 0;
     let mut misfit = None;
     loop {
@@ -189,7 +195,7 @@ async fn finish(node: &Node, database: DatabaseId) -> Result<Finished, Error> {
             clear_away(node, database, &work).await?;
             continue;
         };
-        match fill(node, database, build, version).await {
+        match fill(Backfill { node, database, board, target: &build.target, work: version }, build).await {
             Ok(written) => {
                 backfilled += written;
                 settle(node, database, version, build.target.version, &built(&work, build)).await?;
@@ -205,8 +211,7 @@ async fn finish(node: &Node, database: DatabaseId) -> Result<Finished, Error> {
     }
 }
 
-async fn fill(node: &Node, database: DatabaseId, build: &Build, work: Version) -> Result<u64, Stop> {
-    let backfill = Backfill { node, database, target: &build.target, work };
+async fn fill(backfill: Backfill<'_>, build: &Build) -> Result<u64, Stop> {
     let mut written = 0;
     for collection in &build.target.collections {
         let unready = collection.indexes.iter().any(|index| !index.ready);

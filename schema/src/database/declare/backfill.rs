@@ -3,7 +3,9 @@
 
 use super::cells;
 use super::conform::{Conform, record_name};
+use super::progress::{Board, Step};
 use crate::catalog::{Catalog, Collection, Index};
+use crate::database::size;
 use crate::write::entries;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -55,6 +57,8 @@ pub(super) fn deadline() -> Instant {
 pub(super) struct Backfill<'a> {
     pub(super) node: &'a Node,
     pub(super) database: DatabaseId,
+    /// Where to say how far it is.
+    pub(super) board: &'a Board,
     /// What documents must fit.
     pub(super) target: &'a Catalog,
     /// The commit that wrote the work down: while it is the newest of that cell, the work is ours.
@@ -66,13 +70,15 @@ impl Backfill<'_> {
     /// Returns how many documents were written or had entries written.
     pub(super) async fn collection(&self, collection: &Collection) -> Result<u64, Stop> {
         let Some(mut range) = self.documents(collection).await? else { return Ok(0) };
+        self.begin(collection, Step::Fill).await?;
         let mut written = 0;
         let mut limit = BATCH_DOCUMENTS;
         let mut tries = 0;
         loop {
             match self.batch(collection, &range, limit).await {
-                Ok(Batch { changed, next }) => {
+                Ok(Batch { read, changed, next }) => {
                     written += changed;
+                    self.board.add(read);
                     let Some(next) = next else { return Ok(written) };
                     range.start = next;
                     limit = (limit * 2).min(BATCH_DOCUMENTS);
@@ -86,6 +92,13 @@ impl Backfill<'_> {
                 Err(stop) => return Err(stop),
             }
         }
+    }
+
+    /// Says that a step begins, and of how many records.
+    async fn begin(&self, collection: &Collection, step: Step) -> Result<(), Error> {
+        let of = size::records(self.node, self.database, collection.id).await?;
+        self.board.begin(&collection.name, step, of);
+        Ok(())
     }
 
     /// The documents that are there now. Later ones are written under the new catalog and fit already, so that
@@ -130,7 +143,7 @@ impl Backfill<'_> {
         }
         self.write(collection, changes, &mut transaction).await?;
         transaction.commit(CommitOptions::default(), deadline).await?;
-        Ok(Batch { changed, next })
+        Ok(Batch { read: keys.len(), changed, next })
     }
 
     /// Collects what one document's entries become; true when anything is written.
@@ -234,6 +247,7 @@ impl Backfill<'_> {
         collection: &Collection,
         mut look: impl FnMut(DocumentId, Document<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
+        self.begin(collection, Step::Check).await?;
         let mut range = key::documents(self.database, collection.id);
         let now_micros = i64::try_from(self.node.runtime().now_micros()).unwrap_or(i64::MAX);
         let conform = Conform::new(self.target, now_micros);
@@ -247,6 +261,9 @@ impl Backfill<'_> {
                 let replaced = conform.document(collection, id, cell).map_err(Stop::Misfit)?;
                 look(id, Document::trusted(replaced.as_deref().unwrap_or(&cell.value)))?;
             }
+            self.board.add(rows.len());
+            // A node alone waits for nothing: others have their turn.
+            tokio::task::yield_now().await;
             match rows.last() {
                 Some((row, _)) if rows.len() == BATCH_DOCUMENTS => range.start = key::successor(row),
                 _ => return Ok(()),
@@ -305,6 +322,7 @@ async fn clear_batch(node: &Node, space: Space, range: &KeyRange, limit: usize) 
 }
 
 struct Batch {
+    read: usize,
     changed: u64,
     next: Option<Key>,
 }
