@@ -73,6 +73,10 @@ fn a_version_is_named_and_waited_for_and_a_key_makes_a_retry_the_same() {
     assert_eq!(first.header("x-request-id"), Some("mine-1"));
     let version = first.header("vivarium-version").unwrap().to_owned();
     assert_eq!(first.json()["data"]["createNote"]["commit"]["version"], version.as_str());
+    let timing = first.header("server-timing").unwrap();
+    for part in ["prepare;dur=", "snapshot;dur=", "execute;dur=", "total;dur="] {
+        assert!(timing.contains(part), "{timing}");
+    }
 
     let again = server.request("POST", "/graphql", &key, create.as_bytes());
     assert_eq!(again.json()["data"], first.json()["data"]);
@@ -362,6 +366,23 @@ fn the_control_plane_tells_what_operations_took_and_how_large_things_are() {
     let of_numbers = |index: &&serde_json::Value| index["collection"] == "Note" && index["fields"] == json!(["number"]);
     let numbers = sizes["data"]["indexes"].as_array().unwrap().iter().find(of_numbers).unwrap();
     assert_eq!(numbers["size"]["rows"], 3);
+
+    let usage =
+        "{ indexes { collection fields usage { operations lastMicros perMinute } } schemaProgress { records } }";
+    let of_numbers = |answer: &serde_json::Value| {
+        let indexes = answer["data"]["indexes"].as_array().unwrap();
+        indexes.iter().find(|index| index["fields"] == json!(["number"])).unwrap()["usage"].clone()
+    };
+    let before = admin(usage);
+    assert_eq!(before["data"]["schemaProgress"], json!(null));
+    let operations = |usage: &serde_json::Value| usage["operations"].as_str().unwrap().parse::<u64>().unwrap();
+    let idle = before["data"]["indexes"].as_array().unwrap().iter().find(|index| index["usage"]["operations"] == "0");
+    assert_eq!(idle.unwrap()["usage"]["lastMicros"], json!(null), "nobody has read it");
+    server.request("POST", "/graphql", &[JSON], br#"{"query":"{ note(by: { number: 1 }) { text } }"}"#);
+    let after = of_numbers(&admin(usage));
+    assert_eq!(operations(&after), operations(&of_numbers(&before)) + 1);
+    assert_eq!(after["perMinute"].as_array().unwrap().len(), 60);
+    assert!(after["lastMicros"].as_str().unwrap().parse::<u64>().unwrap() > 1_700_000_000_000_000);
 }
 
 #[test]

@@ -109,6 +109,21 @@ export const applySchema = async (sdl: string, options: ApplyOptions) =>
     )
   ).applySchema;
 
+export interface SchemaProgress {
+  collection: string;
+  step: 'CHECK' | 'FILL';
+  records: string;
+  of: { rows: number; whole: boolean };
+}
+
+/** How far the schema change is that the node makes; nothing when it makes none. */
+export const schemaProgress = async () =>
+  (
+    await admin<{ schemaProgress: SchemaProgress | null }>(
+      '{ schemaProgress { collection step records of { rows whole } } }',
+    )
+  ).schemaProgress ?? undefined;
+
 export interface Index {
   collection: string;
   name: string;
@@ -128,6 +143,21 @@ export interface Size {
   whole: boolean;
   keyBytes: string;
 }
+
+/** How often operations have read an index on the node that answers, since it started. */
+export interface Usage {
+  operations: string;
+  lastMicros: string | null;
+  /** In each of the last 60 minutes, the newest last. */
+  perMinute: number[];
+}
+
+/** How often each index was read, by collection and name. */
+export const indexUsages = async () => {
+  const query = '{ indexes { collection name usage { operations lastMicros perMinute } } }';
+  const { indexes } = await admin<{ indexes: (Pick<Index, 'collection' | 'name'> & { usage: Usage })[] }>(query);
+  return new Map(indexes.map(index => [`${index.collection} ${index.name}`, index.usage]));
+};
 
 /** How large each index is, by collection and name. The server counts when it is asked. */
 export const indexSizes = async () => {

@@ -14,12 +14,17 @@ export interface PlanNode {
   children?: PlanNode[];
 }
 
+/** What an operation took the server, in milliseconds. */
 export interface Timing {
-  planCached?: boolean;
-  parseMicros?: number;
-  planMicros?: number;
-  executeMicros?: number;
-  totalMicros: number;
+  /** It had met the document before. */
+  known: boolean;
+  /** Parse, validate, plan. */
+  prepare: number;
+  /** Wait for what it reads. */
+  snapshot: number;
+  /** Read, write, commit. */
+  execute: number;
+  total: number;
 }
 
 export interface Cost {
@@ -31,8 +36,6 @@ export interface Cost {
 }
 
 export interface Extensions {
-  snapshot?: { version: string; time: string };
-  timing?: Timing;
   cost?: Cost | number;
   warnings?: ({ code: string; message: string } | string)[];
   plan?: PlanNode | PlanNode[];
@@ -52,6 +55,7 @@ export interface Reply {
   raw: string;
   body: Body;
   version?: string;
+  timing?: Timing;
 }
 
 export interface Operation {
@@ -108,7 +112,26 @@ export async function execute(
     raw,
     body: parsed,
     version: response.headers.get('vivarium-version') ?? undefined,
+    timing: timingOf(response.headers.get('server-timing')),
   };
+}
+
+/** Reads the header Server-Timing. Nothing where it is not there, or another server's. */
+export function timingOf(header: string | null): Timing | undefined {
+  const parts = new Map<string, string>();
+  for (const part of header?.split(',') ?? []) {
+    const [name = '', ...attributes] = part.split(';').map(text => text.trim());
+    parts.set(name, attributes.join(';'));
+  }
+  const millis = (name: string) => Number(/dur=([\d.]+)/.exec(parts.get(name) ?? '')?.[1] ?? Number.NaN);
+  const [prepare, snapshot, execute, total] = ['prepare', 'snapshot', 'execute', 'total'].map(millis) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (Number.isNaN(prepare + snapshot + execute + total)) return undefined;
+  return { known: parts.get('prepare')?.includes('known') ?? false, prepare, snapshot, execute, total };
 }
 
 /** What a query's data is; an answer with errors fails with the first one's message. */

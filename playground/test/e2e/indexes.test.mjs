@@ -35,6 +35,11 @@ describe('indexes', { skip }, () => {
       await page.getByRole('link', { name: 'Indexes' }).click();
       const index = page.locator('table[aria-label="Indexes"] tr', { hasText: 'country, createdAt' });
       await index.locator('td.number').first().getByText('2').waitFor();
+      const reads = async () => Number(await index.locator('td.number').nth(2).innerText());
+      const before = await reads();
+      await server.data('{ customers(where: { country: { eq: "GB" } }) { nodes { name } } }');
+      await index.getByRole('img', { name: new RegExp(`^${before + 1} reads? in the last hour$`) }).waitFor();
+      assert.equal(await reads(), before + 1);
       const listed = page.locator('.slow', { hasText: 'Slow' });
       await listed.getByRole('button', { name: 'Explain' }).click();
       await page.locator('table[aria-label="Plan"] .warn').first().waitFor();

@@ -41,7 +41,7 @@ describe('query', { skip }, () => {
     );
     await page.keyboard.press('Control+Enter');
     await shows(page, 'Result', 'Customer 0');
-    assert.match(await page.locator('.status').innerText(), /200.*ms.*cost.*version/s);
+    assert.match(await page.locator('.status').innerText(), /200.*ms.*ms server.*cost.*version/s);
     await page.getByRole('tab', { name: 'Table' }).click();
     assert.equal(await page.locator('table[aria-label="customers.nodes"] tbody tr').count(), 3);
     await shot(page, 'query-table-dark');

@@ -148,6 +148,27 @@ describe('schema', { skip }, () => {
     });
   }
 
+  test('who applies an index to many records is told how far it is', async () => {
+    const large = await new Server(NOTE).start();
+    const create = 'mutation ($data: [NoteCreate!]!) { createNotes(data: $data) { affectedCount } }';
+    for (let part = 0; part < 10; part++) {
+      await large.data(create, { data: Array.from({ length: 1000 }, (_, at) => ({ text: `note ${part} ${at}` })) });
+    }
+    const watched = await open(chrome, large, { hash: '#/schema' });
+    const { page } = watched;
+    await shows(page, 'Schema', 'Note');
+    await write(page, 'Schema', NOTE.replace('text: String!', 'text: String! @index'));
+    await page.getByText('needs backfill').waitFor();
+    await page.getByRole('button', { name: /Apply v2/ }).click();
+    await page.getByText(/^Note: [\d,]+ of 10,000 written$/).waitFor();
+    await shot(page, 'schema-progress-dark');
+    await page.getByText('Version 2 is applied. Index entries of 10000 documents were written.').waitFor();
+    await page.getByText(/of 10,000 written/).waitFor({ state: 'detached' });
+    await watched.clean();
+    await watched.context.close();
+    await large.remove();
+  });
+
   test('at 390 pixels it is usable', async () => {
     const watched = await open(chrome, server, { hash: '#/schema', width: 390, height: 844 });
     const { page } = watched;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { millis, nameOf, summary, wanted } from '../../src/pages/indexes/costly';
+import { folded } from '../../src/ui/Sparkline';
 
 const cost = (document: string, operationName: string | null = null) => ({
   document,
@@ -49,4 +50,13 @@ test('times have three digits that count', () => {
     '999 ms',
     '2 s',
   ]);
+});
+
+test('an hour is shown in a few bars, and none of it is lost', () => {
+  const hour = Array.from({ length: 60 }, (_, minute) => (minute === 59 ? 4 : 1));
+  const bars = folded(hour);
+  expect(bars.length).toBe(20);
+  expect([bars[0], bars[19]]).toEqual([3, 6]);
+  expect(folded([])).toEqual([]);
+  expect(folded([1, 2, 3], 2)).toEqual([3, 3]);
 });

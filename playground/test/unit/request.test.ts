@@ -1,6 +1,7 @@
 //! What is sent, and what is shown of it: operations, headers, snippets, lists, plans, links, names.
 
 import { expect, test } from 'vitest';
+import { timingOf } from '../../src/api/http';
 import { parseHeaders } from '../../src/pages/query/headers';
 import { listsOf } from '../../src/pages/query/lists';
 import { operationAt } from '../../src/pages/query/operation';
@@ -25,6 +26,15 @@ test('headers are read by line, and a wrong one is named', () => {
   expect(parseHeaders('A-b: c: d\n\n# no\n x-Y :1')).toEqual({ headers: { 'a-b': 'c: d', 'x-y': '1' } });
   expect(parseHeaders('no colon').fault).toContain('"no colon"');
   expect(parseHeaders('a b: c').fault).toContain('a b');
+});
+
+test('what the server took is read from its header', () => {
+  const header = 'prepare;desc="known";dur=0.012, snapshot;dur=0, execute;dur=1.9, total;dur=1.912';
+  expect(timingOf(header)).toEqual({ known: true, prepare: 0.012, snapshot: 0, execute: 1.9, total: 1.912 });
+  expect(timingOf('prepare;dur=3, snapshot;dur=1, execute;dur=2, total;dur=6')?.known).toBe(false);
+  for (const other of [null, '', 'cache;desc="hit"', 'total;dur=1', 'total;dur=x']) {
+    expect(timingOf(other)).toBeUndefined();
+  }
 });
 
 test('a snippet survives a shell', () => {

@@ -1,6 +1,7 @@
 //! What can be changed of a database and its cluster, and what comes of it.
 
 use super::cluster::{self, RemoveMemberResult, TransferLeadershipResult};
+use super::collections::Size;
 use super::count::BigInt;
 use super::{database_of, unexpected};
 use crate::cli::sentence;
@@ -92,6 +93,42 @@ pub struct AppliedSchema {
 pub struct SchemaDiff {
     /// Empty when there are none.
     pub changes: Vec<Change>,
+}
+
+/// How far a schema change has come.
+#[derive(SimpleObject)]
+pub struct SchemaProgress {
+    /// The collection that it is at.
+    collection: String,
+    /// What it does there.
+    step: Step,
+    /// Records that are done.
+    records: BigInt,
+    /// How many there were when it began there.
+    of: Size,
+}
+
+/// What a schema change does with the records of a collection.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+pub enum Step {
+    /// Each is read: does it fit?
+    Check,
+    /// Each is made to fit, and its index entries are written.
+    Fill,
+}
+
+impl From<database::Progress> for SchemaProgress {
+    fn from(progress: database::Progress) -> SchemaProgress {
+        SchemaProgress {
+            collection: progress.collection,
+            step: match progress.step {
+                database::Step::Check => Step::Check,
+                database::Step::Fill => Step::Fill,
+            },
+            records: progress.records.into(),
+            of: progress.of.into(),
+        }
+    }
 }
 
 /// One difference between two schemas.

@@ -59,6 +59,32 @@ impl Index {
         let size = database_of(context)?.index_size(self.id).await;
         size.map(Size::from).map_err(|error| unexpected(&error))
     }
+
+    /// How often operations of the data plane have read it on this node since it started.
+    async fn usage(&self, context: &Context<'_>) -> async_graphql::Result<Usage> {
+        Ok(Usage::from(database_of(context)?.index_use(self.id)))
+    }
+}
+
+/// How often an index was read.
+#[derive(SimpleObject)]
+pub struct Usage {
+    /// Operations that were executed and read it, however many of its entries. To keep values unique is no use.
+    operations: BigInt,
+    /// When the last of them was, in microseconds since 1970; null before the first.
+    last_micros: Option<BigInt>,
+    /// How many of them there were in each of the last 60 minutes, the newest last. The last minute is not over.
+    per_minute: Vec<u32>,
+}
+
+impl From<database::IndexUse> for Usage {
+    fn from(used: database::IndexUse) -> Usage {
+        Usage {
+            operations: used.operations.into(),
+            last_micros: used.last_micros.map(BigInt),
+            per_minute: used.per_minute,
+        }
+    }
 }
 
 impl From<database::IndexInfo> for Index {

@@ -1,6 +1,6 @@
 //! Looking at a database as a whole: its schema, its node, its indexes, its plans, what operations take, its soundness.
 
-use super::change::{Change, DiffSchemaResult, InvalidSchema, SchemaDiff};
+use super::change::{Change, DiffSchemaResult, InvalidSchema, SchemaDiff, SchemaProgress};
 use super::cluster::Cluster;
 use super::collections::{Collection, Index};
 use super::cost::OperationCost;
@@ -52,6 +52,11 @@ impl Query {
             Err(database::Error::Schema(errors)) => Ok(DiffSchemaResult::Invalid(InvalidSchema::from(errors))),
             Err(error) => Err(unexpected(&error)),
         }
+    }
+
+    /// How far the schema change that this node makes has come; null when it makes none.
+    async fn schema_progress(&self, context: &Context<'_>) -> async_graphql::Result<Option<SchemaProgress>> {
+        Ok(database_of(context)?.schema_progress().map(SchemaProgress::from))
     }
 
     /// The API that clients see: the generated SDL.

@@ -6,7 +6,7 @@ use super::accept::{self, Media};
 use super::body::{self, BodyError};
 use super::front::Front;
 use super::operation::Operation;
-use super::outcome::{self, Refusal, VERSION};
+use super::outcome::{self, Refusal, TIMING, VERSION};
 use crate::operations::Call;
 use futures_util::FutureExt;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -252,6 +252,9 @@ fn into_response(answer: vivarium_schema::Response, by_get: bool, media: Media, 
     let headers = response.headers_mut();
     if let Some(version) = answer.version {
         headers.insert(VERSION, HeaderValue::from(version.0));
+    }
+    if let Some(timing) = &answer.timing {
+        headers.insert(TIMING, outcome::server_timing(timing));
     }
     if let Some(wait) = answer.retry_after {
         headers.insert(header::RETRY_AFTER, outcome::retry_after(wait));

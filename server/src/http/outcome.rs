@@ -6,7 +6,7 @@ use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::time::Duration;
-use vivarium_schema::Code;
+use vivarium_schema::{Code, Timing};
 
 /// A request that does not reach the database.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Refusal {
 
 /// The answer's version, for `Prefer-Version` of a later request.
 pub const VERSION: HeaderName = HeaderName::from_static("vivarium-version");
+/// Where the time of an operation went, as the W3C's Server Timing has it: browsers show it beside a request.
+pub const TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// The request's name.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -123,6 +125,21 @@ pub fn status_of(code: Code, media: Media) -> StatusCode {
     }
 }
 
+/// The parts that an operation's time was made of, in milliseconds.
+pub fn server_timing(timing: &Timing) -> HeaderValue {
+    let millis = |part: Duration| part.as_micros() as f64 / 1e3;
+    let known = if timing.known { ";desc=\"known\"" } else { "" };
+    let Timing { prepare, snapshot, execute, .. } = *timing;
+    let text = format!(
+        "prepare{known};dur={}, snapshot;dur={}, execute;dur={}, total;dur={}",
+        millis(prepare),
+        millis(snapshot),
+        millis(execute),
+        millis(prepare + snapshot + execute)
+    );
+    HeaderValue::try_from(text).expect("numbers and names are visible ASCII")
+}
+
 /// Whole seconds, rounded up: a client that comes back in time finds it possible.
 pub fn retry_after(wait: Duration) -> HeaderValue {
     HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
@@ -138,6 +155,16 @@ mod tests {
         assert_eq!(status_of(Code::GraphqlParseFailed, Media::GraphqlResponse), 400);
         assert_eq!(status_of(Code::Unavailable, Media::Json), 503);
         assert_eq!(status_of(Code::UniqueViolation, Media::GraphqlResponse), 200);
+    }
+
+    #[test]
+    fn times_are_told_in_milliseconds() {
+        let micros = Duration::from_micros;
+        let timing = Timing { known: true, prepare: micros(12), snapshot: micros(0), execute: micros(1_900) };
+        assert_eq!(
+            server_timing(&timing),
+            "prepare;desc=\"known\";dur=0.012, snapshot;dur=0, execute;dur=1.9, total;dur=1.912"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { GraphQLFault } from '../../api/errors';
-import { type Reply, warningsOf } from '../../api/http';
+import { type Reply, type Timing, warningsOf } from '../../api/http';
 import { replaceDocument, reveal } from '../../editor/create';
 import { resultLanguage } from '../../editor/result';
 import { indent, placeOf, type Room } from '../../json';
@@ -193,7 +193,7 @@ function Status({ outcome }: { outcome?: Outcome }) {
       </div>
     );
   }
-  const { timing, cost } = reply?.body.extensions ?? {};
+  const { cost } = reply?.body.extensions ?? {};
   const failed = Boolean(reply?.body.errors);
   return (
     <div class="status" role="status">
@@ -204,7 +204,7 @@ function Status({ outcome }: { outcome?: Outcome }) {
             {reply.status}
           </b>
           <span>{reply.millis.toFixed(1)} ms</span>
-          {timing && <span>{(timing.totalMicros / 1000).toFixed(2)} ms server</span>}
+          {reply.timing && <span title={partsOf(reply.timing)}>{reply.timing.total.toFixed(2)} ms server</span>}
           {typeof cost === 'number' && <span>cost {count(cost)}</span>}
           {cost && typeof cost === 'object' && (
             <>
@@ -214,9 +214,20 @@ function Status({ outcome }: { outcome?: Outcome }) {
           )}
           <span>{megabytes(reply.bytes)}</span>
           <span class="grow" />
-          {reply.version && <span>version {reply.version}</span>}
+          {reply.version && <span title={timeOf(reply.version)}>version {reply.version}</span>}
         </>
       )}
     </div>
   );
 }
+
+/** What the server did in its time. */
+const partsOf = ({ known, prepare, snapshot, execute }: Timing) =>
+  [
+    `${prepare.toFixed(2)} ms to ${known ? 'plan it: its text was known' : 'parse, validate and plan it'}`,
+    `${snapshot.toFixed(2)} ms until it could read`,
+    `${execute.toFixed(2)} ms to execute it`,
+  ].join('\n');
+
+/** A version is the time of its commit, in microseconds. */
+const timeOf = (version: string) => `Committed ${new Date(Number(version) / 1000).toLocaleString()}`;

@@ -5,7 +5,21 @@ import type { Change, Safety } from '../../api/admin';
 import { go } from '../../router';
 import { SHORTCUTS, shown } from '../../shortcuts';
 import { toast } from '../../ui/Toast';
-import { applied, apply, base, busy, changes, discard, faults, isChanged, outcome, rebase, trouble } from './declared';
+import {
+  applied,
+  apply,
+  base,
+  busy,
+  changes,
+  discard,
+  faults,
+  isChanged,
+  outcome,
+  progress,
+  rebase,
+  tellProgress,
+  trouble,
+} from './declared';
 
 const MARKS: Record<Safety, { name: string; class: string }> = {
   SAFE: { name: '✓ safe', class: 'ok' },
@@ -49,10 +63,7 @@ export function Changes({ onFault }: { onFault(line: number, column: number): vo
         )}
       </div>
       <div class="bar wraps foot" role="group" aria-label="Apply">
-        {busy.value && <progress aria-label={busy.value} />}
-        <span role="status" class="muted">
-          {busy.value}
-        </span>
+        <Busy />
         <span class="grow" />
         {breaking && (
           <label class="check">
@@ -77,6 +88,22 @@ export function Changes({ onFault }: { onFault(line: number, column: number): vo
         </button>
       </div>
     </>
+  );
+}
+
+/** What is under way, and how far it is. */
+function Busy() {
+  const done = progress.value;
+  // How many there are is not known of a large collection, and a bar without a value moves on its own.
+  const known = done?.of.whole ? { max: Math.max(1, done.of.rows), value: Number(done.records) } : {};
+  return (
+    <div class={busy.value ? 'busy' : ''}>
+      {busy.value && <progress aria-label={busy.value} {...known} />}
+      <span role="status" class="muted">
+        {busy.value}
+      </span>
+      {done && <span class="muted">{tellProgress(done)}</span>}
+    </div>
   );
 }
 

@@ -9,6 +9,8 @@ import {
   declaredSchema,
   diffSchema,
   type SchemaFault,
+  type SchemaProgress,
+  schemaProgress,
 } from '../../api/admin';
 import { messageOf } from '../../api/errors';
 import { Leavings, whenLeaving } from '../../state/leaving';
@@ -35,6 +37,8 @@ export const changes = signal<Change[]>([]);
 export const faults = signal<SchemaFault[]>([]);
 export const trouble = signal('');
 export const busy = signal('');
+/** How far it is that is busy. */
+export const progress = signal<SchemaProgress | undefined>(undefined);
 /** What came of the last try or application. */
 export const outcome = signal<{ good: boolean; text: string } | undefined>(undefined);
 
@@ -166,6 +170,7 @@ export async function propose(sdl: string): Promise<void> {
 /** Applies the text, or tries how that would go. `force` makes breaking changes too. */
 export async function apply(options: { dryRun: boolean; force: boolean }): Promise<boolean> {
   busy.value = options.dryRun ? 'Trying' : 'Applying';
+  const stop = followProgress();
   outcome.value = undefined;
   try {
     const result = await applySchema(text.value, { ...options, expectedVersion: base.value });
@@ -182,8 +187,35 @@ export async function apply(options: { dryRun: boolean; force: boolean }): Promi
     outcome.value = { good: false, text: messageOf(error) };
     return false;
   } finally {
+    stop();
     busy.value = '';
   }
+}
+
+const LOOK_EVERY_MS = 150;
+
+/** Looks again and again how far a change is, until it is told to stop. What cannot be asked is not shown. */
+function followProgress(): () => void {
+  let over = false;
+  const look = async () => {
+    const found = await schemaProgress().catch(() => undefined);
+    if (over) return;
+    progress.value = found;
+    timer = setTimeout(look, LOOK_EVERY_MS);
+  };
+  let timer = setTimeout(look, LOOK_EVERY_MS);
+  return () => {
+    over = true;
+    clearTimeout(timer);
+    progress.value = undefined;
+  };
+}
+
+/** How far a change is, in words. */
+export function tellProgress({ collection, step, records, of }: SchemaProgress): string {
+  const number = (value: number) => value.toLocaleString('en');
+  const all = of.whole ? number(of.rows) : `more than ${number(of.rows)}`;
+  return `${collection}: ${number(Number(records))} of ${all} ${step === 'CHECK' ? 'read' : 'written'}`;
 }
 
 function tell(result: Applied, dryRun: boolean): { good: boolean; text: string } {
