@@ -195,3 +195,69 @@ fn schemas_change_under_them() {
         verified(&server).await;
     });
 }
+
+/// Orders of which the last two have one note. Something else than `before` in their type is to be `after`, and notes
+/// unique, which cannot be; meanwhile others write and delete.
+async fn taken_back(before: &str, after: &str) -> Server {
+    let schema = |unique: &str, more: &str| {
+        format!("type Order @collection {{ id: ID! number: Int! note: String{unique} {more} }}")
+    };
+    let server = Server::open(&schema("", before)).await;
+    let orders: Vec<_> = (0..600).map(|at| json!({ "number": at, "note": format!("n{}", at.min(598)) })).collect();
+    let many = "mutation ($data: [OrderCreate!]!) { createOrders(data: $data) { orders { id } } }";
+    let created = server.data(many, json!({ "data": orders })).await;
+    let ids = created["createOrders"]["orders"].as_array().unwrap();
+    let wish = schema(" @unique", after);
+    let options = ApplyOptions { force: true, ..ApplyOptions::default() };
+    let database = server.database.clone();
+    let mut applying = std::pin::pin!(database.apply_schema(&wish, options));
+    let mut number = 0;
+    let outcome = loop {
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(applying.as_mut().poll(context))).await;
+        if let std::task::Poll::Ready(outcome) = polled {
+            break outcome;
+        }
+        number += 1;
+        let (changed, deleted) = (&ids[2 * number]["id"], &ids[2 * number + 1]["id"]);
+        let write = format!(
+            "mutation {{ updateOrder(by: {{ id: {changed} }}, data: {{ number: 9{number} }}) {{ order {{ id }} }}
+             deleteOrder(by: {{ id: {deleted} }}) {{ deletedId }}
+             createOrder(data: {{ number: 8{number} }}) {{ order {{ id }} }} }}"
+        );
+        server.data(&write, json!({})).await;
+    };
+    assert!(matches!(outcome, Err(Error::Refused(sentence)) if sentence.contains("have the same note")));
+    assert!(number > 5, "{number}: others wrote while it was made");
+    verified(&server).await;
+    server
+}
+
+#[test]
+fn a_change_of_an_expression_that_is_taken_back_leaves_nothing_behind() {
+    run(async {
+        for more in [") @index", ", stored: true)", ", stored: true) @index"] {
+            let twice = |expression: &str| format!("twice: Int! @computed(expr: \"{expression}\"{more}");
+            let server = taken_back(&twice("number * 2"), &twice("number * 3")).await;
+            let found =
+                server.data("{ orders(first: 1000, orderBy: { twice: ASC }) { nodes { number twice } } }", json!({}));
+            let found = found.await;
+            let orders = found["orders"]["nodes"].as_array().unwrap();
+            assert_eq!(orders.len(), 600);
+            for order in orders {
+                assert_eq!(order["twice"].as_i64(), order["number"].as_i64().map(|number| number * 2), "{order}");
+            }
+            let plan = server.explain("{ orders(where: { twice: { gt: 3 } }) { totalCount } }", json!({})).await;
+            assert_eq!(plan.contains("index twice on Order"), more.contains("@index"), "{plan}");
+        }
+    });
+}
+
+#[test]
+fn a_change_of_a_type_that_is_taken_back_leaves_its_index_whole() {
+    run(async {
+        let server = taken_back("size: String! @default(value: \"s\") @index", "size: Int @index").await;
+        let query = "{ orders(where: { size: { eq: \"s\" } }) { totalCount } }";
+        assert_eq!(server.data(query, json!({})).await, json!({ "orders": { "totalCount": 600 } }));
+        assert!(server.explain(query, json!({})).await.contains("index size on Order"));
+    });
+}

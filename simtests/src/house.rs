@@ -370,14 +370,14 @@ async fn declare(database: &Database, workload: Workload) -> Result<(), String> 
 }
 
 /// A change of the schema: its number, and what comes or goes.
-type Declaration = (u64, Feature);
+type Declaration = (u64, Vec<Feature>);
 
 /// Makes a declaration, if it was not made before: the version since which it holds, or why it does not.
 async fn revise(database: &Database, (number, toggles): Declaration) -> Result<u64, (&'static str, String)> {
     let unknown = |error: String| ("UNAVAILABLE", error);
     let (sdl, version) = database.schema().await.map_err(|error| unknown(error.to_string()))?;
     let current = Revision::parse(&sdl).ok_or_else(|| unknown(format!("this is no schema of ours: {sdl}")))?;
-    let next = if current.number == number { current } else { current.toggled(number, toggles) };
+    let next = if current.number == number { current } else { current.toggled(number, &toggles) };
     let options = ApplyOptions { force: true, expected_version: Some(version), ..ApplyOptions::default() };
     match database.apply_schema(&next.sdl(), options).await {
         Ok(_) => {}

@@ -199,7 +199,7 @@ fn refused_meanwhile(history: &History, call: &Call, codes: &[&str]) -> bool {
         ["GRAPHQL_VALIDATION_FAILED"] if schema_model::meets_unready_field(task) => Feature::Triple,
         _ => return false,
     };
-    let builds = |other: &&Call| other.action.declares().is_some_and(|(_, declared)| declared == feature);
+    let builds = |other: &&Call| other.action.declares().is_some_and(|(_, declared)| declared.contains(&feature));
     let beside = |other: &Call| {
         let begun = call.ended.is_none_or(|ended| other.begun.order < ended.order);
         let same = history.calls.iter().filter(|again| again.key == other.key);

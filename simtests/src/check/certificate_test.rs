@@ -96,7 +96,7 @@ mod schemas {
     use crate::workload::schema_change::{Feature, Said, Task};
 
     fn declare(number: u64, toggles: Feature) -> Action {
-        Action::Schema(Task::Declare { number, toggles })
+        Action::Schema(Task::Declare { number, toggles: vec![toggles] })
     }
 
     fn declared(version: u64) -> End {

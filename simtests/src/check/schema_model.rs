@@ -76,7 +76,7 @@ impl SchemaState {
         }
         Ok(match task {
             Task::Declare { number, toggles } => {
-                self.declare(self.revision.toggled(*number, *toggles))?;
+                self.declare(self.revision.toggled(*number, toggles))?;
                 json!({ "declare": {} })
             }
             Task::Create { name, said } => {
@@ -223,7 +223,7 @@ mod tests {
         let mut state = SchemaState::default();
         let extra = Said { extra: Some(7), ..Said::default() };
         assert_eq!(state.run(&create("a", extra.clone())), Err(UNKNOWN));
-        let toggle = |number| Task::Declare { number, toggles: Feature::Extra };
+        let toggle = |number| Task::Declare { number, toggles: vec![Feature::Extra] };
         state.run(&toggle(1)).unwrap();
         state.run(&create("a", extra)).unwrap();
         state.run(&toggle(2)).unwrap();
@@ -238,7 +238,7 @@ mod tests {
     fn a_unique_key_is_refused_while_two_have_a_code() {
         let mut state = SchemaState::default();
         let coded = Said { code: Some(3), ..Said::default() };
-        let unique = Task::Declare { number: 1, toggles: Feature::Unique };
+        let unique = Task::Declare { number: 1, toggles: vec![Feature::Unique] };
         state.run(&create("a", coded.clone())).unwrap();
         state.run(&create("b", coded.clone())).unwrap();
         assert_eq!(state.run(&unique), Err(UNFIT));

@@ -30,7 +30,7 @@ impl Cluster {
         let members: Vec<usize> = self.members.iter().copied().collect();
         let place = *rng.pick(&members);
         let Some(door) = self.seats[place].door().cloned() else { return Ok(()) };
-        let toggles = *rng.pick(&[Feature::Index, Feature::Unique]);
+        let toggles = vec![*rng.pick(&[Feature::Index, Feature::Unique])];
         trace::event("nemesis", &format!("machine {} dies over {toggles:?}", place + 1), &[]);
         self.seats[place].strike(Strike { power: None, down: FINISHED_TIME_MAX * 2 }, rng.between(1, CHANGES_MAX));
         let action = Action::Schema(Task::Declare { number: NUMBER, toggles });

@@ -151,9 +151,9 @@ impl Action {
     }
 
     /// The declaration that it is: its number, and what comes or goes.
-    pub fn declares(&self) -> Option<(u64, schema_change::Feature)> {
+    pub fn declares(&self) -> Option<(u64, Vec<schema_change::Feature>)> {
         match self {
-            Action::Schema(schema_change::Task::Declare { number, toggles }) => Some((*number, *toggles)),
+            Action::Schema(schema_change::Task::Declare { number, toggles }) => Some((*number, toggles.clone())),
             _ => None,
         }
     }

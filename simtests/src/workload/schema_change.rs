@@ -67,11 +67,13 @@ pub struct Revision {
 }
 
 impl Revision {
-    /// What follows when one feature comes or goes.
-    pub fn toggled(&self, number: u64, feature: Feature) -> Revision {
+    /// What follows when features come or go.
+    pub fn toggled(&self, number: u64, toggles: &[Feature]) -> Revision {
         let mut features = self.features.clone();
-        if !features.remove(&feature) {
-            features.insert(feature);
+        for feature in toggles {
+            if !features.remove(feature) {
+                features.insert(*feature);
+            }
         }
         Revision { number, features }
     }
@@ -189,7 +191,7 @@ impl Said {
 pub enum Task {
     Declare {
         number: u64,
-        toggles: Feature,
+        toggles: Vec<Feature>,
     },
     Create {
         name: String,
@@ -320,7 +322,7 @@ pub fn declared(outcome: Result<u64, (&str, String)>) -> Reply {
 /// One step.
 pub(super) fn draw(client: u64, number: u64, rng: &mut Rng) -> Task {
     if client == 1 && number > 2 && rng.chance(1, 3) {
-        return Task::Declare { number, toggles: *rng.pick(&Feature::ALL) };
+        return Task::Declare { number, toggles: toggles(rng) };
     }
     match if number <= 2 { 0 } else { rng.below(16) } {
         0..=3 => Task::Create { name: thing(rng), said: Said { size: Some(size(rng)), ..said(rng) } },
@@ -338,6 +340,11 @@ pub(super) fn draw(client: u64, number: u64, rng: &mut Rng) -> Task {
         }
         _ => Task::ReadShops,
     }
+}
+
+/// Mostly one thing. A change that computes anew may be taken back only for something else in it.
+fn toggles(rng: &mut Rng) -> Vec<Feature> {
+    if rng.chance(1, 5) { vec![Feature::Triple, Feature::Unique] } else { vec![*rng.pick(&Feature::ALL)] }
 }
 
 fn thing(rng: &mut Rng) -> String {
@@ -371,7 +378,7 @@ mod tests {
         let mut revision = Revision::default();
         for (number, feature) in (1..).zip(Feature::ALL) {
             assert_eq!(Revision::parse(&revision.sdl()), Some(revision.clone()));
-            revision = revision.toggled(number, feature);
+            revision = revision.toggled(number, &[feature]);
         }
         assert_eq!(
             revision.sdl(),
@@ -380,6 +387,6 @@ mod tests {
              size: Int! @index\n  worth: BigInt @computed(expr: \"size * 3\", stored: true) @index\n  extra: Int\n}\n\ntype Shop @collection {\n  id: ID!\n  name: String! @unique\n  \
              stock: Int!\n}\n"
         );
-        assert_eq!(revision.toggled(7, Feature::Extra).features.len(), 5);
+        assert_eq!(revision.toggled(7, &[Feature::Extra]).features.len(), 5);
     }
 }

@@ -7,9 +7,11 @@
 use super::backfill::{self, Backfill, Stop, deadline};
 use super::cells::{self, Build, Work};
 use super::progress::Board;
-use super::{Applied, ApplyOptions, Change, Error, Safety, difference, work};
+use super::work::{self, Restoration};
+use super::{Applied, ApplyOptions, Change, Error, Safety, difference};
 use crate::{Catalog, sdl};
 use vivarium_consensus::{CommitOptions, Consistency, Node};
+use vivarium_storage::runtime::{mutant, sometimes};
 use vivarium_storage::{DatabaseId, Version};
 
 /// Tries against others who change the schema at the same time.
@@ -94,7 +96,7 @@ async fn try_apply(
     let drop_indexes = work::dropped_indexes(&previous, &target);
     let builds =
         !conform.is_empty() || target.collections.iter().flat_map(|each| &each.indexes).any(|index| !index.ready);
-    let build = builds.then(|| Build { target: target.clone(), previous: previous.clone(), conform });
+    let build = builds.then(|| Build { target: target.clone(), previous: previous.clone(), conform, restores: false });
     let work = Work { build, drop_collections, drop_indexes, runner: Some(node.status().node) };
     if builds {
         cells::put_catalog(&mut transaction, database, &work::meanwhile(&previous, &target));
@@ -196,9 +198,14 @@ async fn finish(node: &Node, database: DatabaseId, board: &Board) -> Result<Fini
             continue;
         };
         match fill(Backfill { node, database, board, target: &build.target, work: version }, build).await {
+            Ok(_) if build.restores => settle(node, database, version, 0, &built(&work, build)).await?,
             Ok(written) => {
                 backfilled += written;
                 settle(node, database, version, build.target.version, &built(&work, build)).await?;
+            }
+            Err(Stop::Misfit(sentence)) if build.restores => {
+                tracing::error!(%database, %sentence, "a record does not fit the schema that came back");
+                settle(node, database, version, 0, &unrestored(&work, build)).await?;
             }
             Err(Stop::Misfit(sentence)) => {
                 let back = taken_back(&work, build);
@@ -233,14 +240,27 @@ fn built(work: &Work, build: &Build) -> Settlement {
 }
 
 fn taken_back(work: &Work, build: &Build) -> Settlement {
-    let catalog = work::taken_back(&build.previous, &build.target);
-    let work = Work {
+    let (previous, target) = (&build.previous, &build.target);
+    let mut work = Work {
         build: None,
-        drop_collections: work::dropped_collections(&build.target, &build.previous),
-        drop_indexes: work::dropped_indexes(&build.target, &build.previous),
+        drop_collections: work::dropped_collections(target, previous),
+        drop_indexes: work::dropped_indexes(target, previous),
         runner: work.runner,
     };
-    Settlement { catalog, work }
+    // A planted bug: what writes have left behind is taken for what the previous catalog says.
+    let restoration = work::restoration(previous, target).filter(|_| !mutant("comp-04"));
+    let Some(Restoration { catalog, served, conform }) = restoration else {
+        return Settlement { catalog: work::taken_back(previous, target), work };
+    };
+    sometimes("what writes did not keep up is made good after a schema change was taken back");
+    work.drop_indexes.extend(work::dropped_indexes(previous, &catalog));
+    work.build = Some(Build { target: catalog.clone(), previous: catalog, conform, restores: true });
+    Settlement { catalog: served, work }
+}
+
+/// The previous catalog as far as it came back: indexes that could not be built are not read.
+fn unrestored(work: &Work, build: &Build) -> Settlement {
+    Settlement { catalog: build.target.clone(), work: Work { build: None, ..work.clone() } }
 }
 
 /// Writes a settlement, unless somebody else settled before. `remembered` is the version that goes into history, or 0.

@@ -37,6 +37,9 @@ pub(super) struct Build {
     pub(super) previous: Catalog,
     /// Collections whose documents have to be looked at.
     pub(super) conform: Vec<CollectionId>,
+    /// A change was taken back, and this makes good what writes did not keep up while it was made.
+    #[serde(default)]
+    pub(super) restores: bool,
 }
 
 /// What is stored under [`history_key`].

@@ -93,7 +93,13 @@ fn entry_owners(catalog: &Catalog) -> BTreeSet<IndexId> {
 /// cannot be seen, and what goes is still kept up, so that the previous catalog can come back.
 pub(super) fn meanwhile(previous: &Catalog, target: &Catalog) -> Catalog {
     let mut meanwhile = with_dropped(previous, target).unwrap_or_else(|| target.clone());
-    for collection in &mut meanwhile.collections {
+    veil(previous, target, &mut meanwhile);
+    meanwhile
+}
+
+/// Hides in a catalog what a change has yet to make true of the documents.
+fn veil(previous: &Catalog, target: &Catalog, catalog: &mut Catalog) {
+    for collection in &mut catalog.collections {
         let Some(known) = previous.collection(collection.id) else { continue };
         hide_unfilled(&known.fields, &mut collection.fields);
         for field in &mut collection.fields {
@@ -108,15 +114,14 @@ pub(super) fn meanwhile(previous: &Catalog, target: &Catalog) -> Catalog {
             field.hidden |= !ready && known.field(field.id).is_some();
         }
     }
-    for embedded in &mut meanwhile.embedded {
+    for embedded in &mut catalog.embedded {
         if let Some(known) = previous.embedded(embedded.id)
             && keeps_a_field(known, embedded)
         {
             hide_unfilled(&known.fields, &mut embedded.fields);
         }
     }
-    share_what_is_shared(&mut meanwhile);
-    meanwhile
+    share_what_is_shared(catalog);
 }
 
 /// Takes what not all members of a family show alike for the time being out of the family.
@@ -231,6 +236,49 @@ pub(super) fn taken_back(previous: &Catalog, target: &Catalog) -> Catalog {
         }
     }
     catalog
+}
+
+/// What has to be made good before the previous catalog is whole again.
+pub(super) struct Restoration {
+    /// The previous catalog. Indexes that were not kept up have new numbers, and are to be built.
+    pub(super) catalog: Catalog,
+    /// As it is served until then.
+    pub(super) served: Catalog,
+    /// Collections whose documents have to be looked at.
+    pub(super) conform: Vec<CollectionId>,
+}
+
+/// What is to be done after a change was taken back, where writes that were made meanwhile did not keep up what goes
+/// because something new had its name. `None` where all of it was kept up.
+pub(super) fn restoration(previous: &Catalog, target: &Catalog) -> Option<Restoration> {
+    if with_dropped(previous, target).is_some() {
+        return None;
+    }
+    let mut catalog = taken_back(previous, target);
+    let mut renumbered = BTreeMap::new();
+    for collection in &mut catalog.collections {
+        let Some(tried) = target.collection(collection.id) else { continue };
+        for index in collection.indexes.iter_mut().filter(|index| tried.index(index.id).is_none()) {
+            let new = IndexId(catalog.next_index);
+            catalog.next_index += 1;
+            renumbered.insert(index.id, new);
+            (index.id, index.ready) = (new, false);
+        }
+        collection.indexes.sort_by_key(|index| index.id);
+    }
+    for field in catalog.collections.iter_mut().flat_map(|collection| &mut collection.fields) {
+        let index = match &mut field.kind {
+            FieldKind::ToOne { index: Some(index), .. }
+            | FieldKind::OneToOne { index, .. }
+            | FieldKind::OneToMany { index, .. } => index,
+            _ => continue,
+        };
+        *index = renumbered.get(index).copied().unwrap_or(*index);
+    }
+    let mut served = catalog.clone();
+    veil(target, &catalog, &mut served);
+    let conform = tightened(target, &catalog);
+    Some(Restoration { catalog, served, conform })
 }
 
 #[cfg(test)]
