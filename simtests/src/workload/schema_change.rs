@@ -16,7 +16,7 @@ pub const SCHEMA: &str = include_str!("things.graphql");
 /// Things by name.
 const THINGS: u64 = 24;
 /// Codes: few enough that a unique key is refused now and then.
-const CODES: u64 = 40;
+const CODES: u64 = 16;
 /// Sizes at which encodings go wrong.
 const SIZES: [i64; 7] = [i32::MIN as i64, -256, -1, 0, 1, 255, i32::MAX as i64];
 /// What the description of the type begins with; the number and the features follow.
@@ -344,7 +344,7 @@ pub(super) fn draw(client: u64, number: u64, rng: &mut Rng) -> Task {
 
 /// Mostly one thing. A change that computes anew may be taken back only for something else in it.
 fn toggles(rng: &mut Rng) -> Vec<Feature> {
-    if rng.chance(1, 5) { vec![Feature::Triple, Feature::Unique] } else { vec![*rng.pick(&Feature::ALL)] }
+    if rng.chance(1, 3) { vec![Feature::Triple, Feature::Unique] } else { vec![*rng.pick(&Feature::ALL)] }
 }
 
 fn thing(rng: &mut Rng) -> String {
