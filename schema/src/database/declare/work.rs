@@ -1,8 +1,8 @@
 //! What a change means for documents that are there: which must be looked at, what is cleared away, and how the
 //! catalog reads until that is done.
 
-use crate::catalog::{Collection, Embedded, Field, FieldKind, TypeId};
-use crate::{Catalog, api};
+use crate::catalog::{Collection, Embedded, Field, FieldKind, IndexElement, TypeId};
+use crate::{Catalog, Input, api};
 use std::collections::{BTreeMap, BTreeSet};
 use vivarium_storage::{CollectionId, IndexId};
 
@@ -92,7 +92,7 @@ fn entry_owners(catalog: &Catalog) -> BTreeSet<IndexId> {
 /// The target as it is served while documents are still being looked at: what is not true of all of them yet
 /// cannot be seen, and what goes is still kept up, so that the previous catalog can come back.
 pub(super) fn meanwhile(previous: &Catalog, target: &Catalog) -> Catalog {
-    let mut meanwhile = with_dropped(previous, target).unwrap_or_else(|| target.clone());
+    let mut meanwhile = with_dropped(previous, target);
     veil(previous, target, &mut meanwhile);
     meanwhile
 }
@@ -141,25 +141,35 @@ fn share_what_is_shared(catalog: &mut Catalog) {
     catalog.families = families;
 }
 
-/// The target with all that it drops. `None` where something new has taken the name of what goes: then writes that
-/// are made meanwhile do not keep up what goes.
-fn with_dropped(previous: &Catalog, target: &Catalog) -> Option<Catalog> {
+/// The target with what it drops, as far as writes can keep that up: not where something new has taken its name, and
+/// nothing at all where that was a relation.
+fn with_dropped(previous: &Catalog, target: &Catalog) -> Catalog {
     let mut both = target.clone();
-    for collection in &mut both.collections {
-        let Some(known) = previous.collection(collection.id) else { continue };
-        keep_fields(&known.fields, &mut collection.fields)?;
-        let dropped = known.indexes.iter().filter(|index| collection.index(index.id).is_none()).cloned();
-        let dropped: Vec<_> = dropped.collect();
-        collection.indexes.extend(dropped);
-        collection.indexes.sort_by_key(|index| index.id);
-        let loosened = known.checks.iter().filter(|check| !collection.checks.contains(check)).cloned();
-        let loosened: Vec<_> = loosened.collect();
-        collection.checks.extend(loosened);
-    }
+    let mut lost_inside = false;
     for embedded in &mut both.embedded {
         if let Some(known) = previous.embedded(embedded.id) {
-            keep_fields(&known.fields, &mut embedded.fields)?;
+            lost_inside |= !keep_fields(&known.fields, &mut embedded.fields).is_empty();
         }
+    }
+    for collection in &mut both.collections {
+        let Some(known) = previous.collection(collection.id) else { continue };
+        let lost = keep_fields(&known.fields, &mut collection.fields);
+        if lost.iter().any(|field| field.relation().is_some()) {
+            return target.clone();
+        }
+        let is_kept = |element: &IndexElement| {
+            let inside = lost_inside && element.path.len() > 1;
+            !inside && lost.iter().all(|field| element.path.first() != Some(&field.id))
+        };
+        let dropped = known.indexes.iter().filter(|index| collection.index(index.id).is_none());
+        let kept: Vec<_> = dropped.filter(|index| index.elements.iter().all(is_kept)).cloned().collect();
+        collection.indexes.extend(kept);
+        collection.indexes.sort_by_key(|index| index.id);
+        let loosened = known.checks.iter().filter(|check| !collection.checks.contains(check));
+        let kept =
+            loosened.filter(|check| !lost_inside && !lost.iter().any(|field| names(&check.predicate, &field.name)));
+        let kept: Vec<_> = kept.cloned().collect();
+        collection.checks.extend(kept);
     }
     both.collections.extend(previous.collections.iter().filter(|known| target.collection(known.id).is_none()).cloned());
     both.collections.sort_by_key(|collection| collection.id);
@@ -167,24 +177,39 @@ fn with_dropped(previous: &Catalog, target: &Catalog) -> Option<Catalog> {
     both.embedded.sort_by_key(|embedded| embedded.id);
     both.enums.extend(previous.enums.iter().filter(|known| target.enum_type(known.id).is_none()).cloned());
     both.enums.sort_by_key(|each| each.id);
-    api::is_valid(&api::generate(&both)).then_some(both)
+    if api::is_valid(&api::generate(&both)) { both } else { target.clone() }
 }
 
-fn keep_fields(known: &[Field], fields: &mut Vec<Field>) -> Option<()> {
+/// Adds the fields that go to those that stay. Returns those whose names something new has, and what is computed of them.
+fn keep_fields<'a>(known: &'a [Field], fields: &mut Vec<Field>) -> Vec<&'a Field> {
+    let mut gone = Vec::new();
     for old in known {
-        if let Some(field) = fields.iter_mut().find(|field| field.id == old.id) {
-            if old.required && !field.required {
+        match fields.iter_mut().find(|field| field.id == old.id) {
+            Some(field) if old.required && !field.required => {
                 field.required = true;
                 field.default = field.default.take().or_else(|| old.default.clone());
             }
-            continue;
+            Some(_) => {}
+            None => gone.push(old),
         }
-        if fields.iter().any(|field| field.name == old.name) {
-            return None;
-        }
-        fields.push(old.clone());
     }
-    Some(())
+    let is_taken = |old: &&Field| fields.iter().any(|field| field.name == old.name);
+    let (mut lost, kept): (Vec<_>, Vec<_>) = gone.into_iter().partition(is_taken);
+    // What is computed may be made of what is lost, and then has no value for what is written.
+    let loses_a_part = lost.iter().any(|field| field.computed.is_none());
+    for old in kept {
+        if loses_a_part && old.computed.is_some() { lost.push(old) } else { fields.push(old.clone()) }
+    }
+    lost
+}
+
+/// True where a predicate speaks of a field by this name.
+fn names(predicate: &Input, name: &str) -> bool {
+    match predicate {
+        Input::Object(members) => members.iter().any(|(member, inside)| member == name || names(inside, name)),
+        Input::List(elements) => elements.iter().any(|element| names(element, name)),
+        _ => false,
+    }
 }
 
 /// A required field that is new, or one that is computed and kept: until every document has its default nobody reads or writes it. What nothing
@@ -248,23 +273,25 @@ pub(super) struct Restoration {
     pub(super) conform: Vec<CollectionId>,
 }
 
-/// What is to be done after a change was taken back, where writes that were made meanwhile did not keep up what goes
-/// because something new had its name. `None` where all of it was kept up.
+/// What is to be done after a change was taken back, where writes that were made meanwhile did not keep up all that goes,
+/// see [`with_dropped`]. `None` where they did.
 pub(super) fn restoration(previous: &Catalog, target: &Catalog) -> Option<Restoration> {
-    if with_dropped(previous, target).is_some() {
-        return None;
-    }
+    let kept = with_dropped(previous, target);
     let mut catalog = taken_back(previous, target);
     let mut renumbered = BTreeMap::new();
     for collection in &mut catalog.collections {
-        let Some(tried) = target.collection(collection.id) else { continue };
-        for index in collection.indexes.iter_mut().filter(|index| tried.index(index.id).is_none()) {
+        let Some(kept) = kept.collection(collection.id) else { continue };
+        for index in collection.indexes.iter_mut().filter(|index| kept.index(index.id).is_none()) {
             let new = IndexId(catalog.next_index);
             catalog.next_index += 1;
             renumbered.insert(index.id, new);
             (index.id, index.ready) = (new, false);
         }
         collection.indexes.sort_by_key(|index| index.id);
+    }
+    let conform = tightened(&kept, &catalog);
+    if conform.is_empty() && renumbered.is_empty() {
+        return None;
     }
     for field in catalog.collections.iter_mut().flat_map(|collection| &mut collection.fields) {
         let index = match &mut field.kind {
@@ -276,8 +303,7 @@ pub(super) fn restoration(previous: &Catalog, target: &Catalog) -> Option<Restor
         *index = renumbered.get(index).copied().unwrap_or(*index);
     }
     let mut served = catalog.clone();
-    veil(target, &catalog, &mut served);
-    let conform = tightened(target, &catalog);
+    veil(&kept, &catalog, &mut served);
     Some(Restoration { catalog, served, conform })
 }
 
