@@ -266,3 +266,45 @@ fn writes_of_several_and_relations_reach_the_same_records() {
         assert_eq!(server.database.verify().await.unwrap().problems, Vec::<String>::new());
     });
 }
+
+/// Of two mutations at once that each create a task and list what is like it, one comes first, and the other sees it.
+#[test]
+fn what_another_creates_meanwhile_is_no_phantom() {
+    run(async {
+        let server = open(60, Limits::default()).await;
+        let lists = [
+            ("accesses all lead to", r#"where: { state: { eq: "open" }, owner: { eq: "ada" } }, first: 1000"#),
+            ("accesses all lead to", r#"where: { owner: { eq: "ada" }, tags: { has: "u3" } }, first: 1000"#),
+            ("accesses leads to", r#"where: { or: [{ kind: { eq: 3 } }, { tags: { has: "u3" } }] }, first: 1000"#),
+            (
+                "merged from 2 streams",
+                r#"where: { state: { in: ["open", "done"] } }, orderBy: [{ due: ASC }], first: 2"#,
+            ),
+            (
+                "merged from 2 streams",
+                r#"where: { state: { in: ["open", "done"] } }, orderBy: [{ due: DESC }], last: 2"#,
+            ),
+        ];
+        let mut number = 1_000;
+        for (path, list) in lists {
+            for _ in 0..5 {
+                number += 2;
+                let create = |number: i64| {
+                    format!(
+                        r#"mutation {{ createTask(data: {{ number: {number}, state: "open", owner: "ada", due: {}, tags: ["u3"] }}) {{
+                            query {{ tasks({list}) {{ nodes {{ number }} }} }} }} }}"#,
+                        -number
+                    )
+                };
+                let plan = server.explain(&create(number), json!({})).await;
+                assert!(plan.contains(path), "no {path}\n{plan}");
+                let (one, other) = (create(number), create(number + 1));
+                let (one, other) = tokio::join!(server.data(&one, json!({})), server.data(&other, json!({})));
+                let saw =
+                    |answer: &Value, other: i64| numbers(&answer["createTask"]["query"]["tasks"]).contains(&other);
+                let seen = [saw(&one, number + 1), saw(&other, number)];
+                assert!(seen[0] != seen[1], "{list}: {seen:?}\n{one}\n{other}");
+            }
+        }
+    });
+}
