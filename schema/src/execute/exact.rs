@@ -1,5 +1,7 @@
 //! Sums without rounding: the order in which values come never shows in what they add up to.
 
+use std::cmp::Ordering;
+use vivarium_storage::Value;
 use vivarium_storage::value::Decimal;
 
 /// Digits that a Decimal has behind the point at most.
@@ -78,12 +80,42 @@ impl DecimalSum {
         decimal(negative, mantissa, places).map(|average| average.normalize())
     }
 
-    /// The nearest double: for comparing with what no Decimal holds.
-    pub(super) fn nearly(&self) -> f64 {
+    /// The sum with as many digits as a Decimal has, the others left out; the nearest double where no Decimal is as large.
+    pub(super) fn nearly(&self) -> Value {
+        let Parts { negative, whole, digits } = self.parts();
+        let (mut mantissa, mut scale) = (whole, 0);
+        for digit in digits {
+            match mantissa.checked_mul(10).map(|longer| longer + u128::from(digit)) {
+                Some(longer) if longer < MANTISSA_PAST => (mantissa, scale) = (longer, scale + 1),
+                _ => break,
+            }
+        }
+        decimal(negative, mantissa, scale).map_or_else(|| Value::Float(self.double()), Value::Decimal)
+    }
+
+    /// The nearest double.
+    pub(super) fn double(&self) -> f64 {
         let Parts { negative, whole, digits } = self.parts();
         let fraction: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
         let size: f64 = format!("{whole}.{fraction}").parse().expect("digits are a number");
         if negative { -size } else { size }
+    }
+
+    /// Which of two sums is greater, to the last digit.
+    pub(super) fn compare(&self, other: &DecimalSum) -> Ordering {
+        let (one, other) = (self.parts(), other.parts());
+        let size = |parts: &Parts| (parts.whole, parts.digits);
+        match (one.negative, other.negative) {
+            (false, false) => size(&one).cmp(&size(&other)),
+            (true, true) => size(&other).cmp(&size(&one)),
+            (negative, _) => {
+                if negative {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+        }
     }
 
     fn parts(&self) -> Parts {
@@ -238,6 +270,33 @@ mod tests {
         let tiny = "0.0000000000000000000000000001";
         assert_eq!(total_of(&["7922816251426433759354395033", tiny]), None, "too many digits for a Decimal");
         assert_eq!(total_of(&["7922816251426433759354395033", tiny, "-7922816251426433759354395033"]).unwrap(), tiny);
+    }
+
+    #[test]
+    fn sums_that_no_decimal_holds_are_compared_to_the_last_digit() {
+        let sum = |digits: &[&str]| {
+            let mut sum = DecimalSum::new();
+            digits.iter().for_each(|digits| sum.add(digits.parse().unwrap()));
+            sum
+        };
+        let (large, tiny) = ("99999999999999999999999999.99", "0.0000000000000000000000000001");
+        let ascending: [&[&str]; 8] = [
+            &["-99999999999999999999999999.99", "-0.0000000000000000000000000001"],
+            &["-99999999999999999999999999.99"],
+            &["-0.1"],
+            &["0.1"],
+            &[large],
+            &[large, tiny],
+            &[large, tiny, tiny],
+            &["79228162514264337593543950335", "1", "0.01"],
+        ];
+        for (one, next) in ascending.iter().zip(&ascending[1..]) {
+            assert_eq!(sum(one).compare(&sum(next)), Ordering::Less, "{one:?} {next:?}");
+            assert_eq!(sum(next).compare(&sum(one)), Ordering::Greater, "{one:?} {next:?}");
+        }
+        assert_eq!(sum(&[large, tiny]).compare(&sum(&[tiny, large])), Ordering::Equal);
+        assert_eq!(sum(&[large, tiny]).nearly(), Value::Decimal(large.parse().unwrap()));
+        assert_eq!(sum(ascending[7]).nearly(), Value::Float(79_228_162_514_264_337_593_543_950_336.0));
     }
 
     #[test]

@@ -329,15 +329,18 @@ fn compared(order: &GroupOrder, one: &Row, other: &Row) -> Ordering {
             Ordered::Sum(measure) => row.part(measure, Part::Sum),
         }
     }
-    let (one, other) = (value(order, one), value(order, other));
+    let compare = |one: &Row, other: &Row| match order.by {
+        Ordered::Sum(measure) => one.measures[measure].sum.compare(&other.measures[measure].sum),
+        Ordered::Count | Ordered::Key(_) => value(order, one).compare(&value(order, other)),
+    };
     let nulls = if order.nulls_first { Ordering::Less } else { Ordering::Greater };
-    match (one.is_null(), other.is_null()) {
+    match (value(order, one).is_null(), value(order, other).is_null()) {
         (true, true) => Ordering::Equal,
         (true, false) => nulls,
         (false, true) => nulls.reverse(),
         (false, false) => match order.direction {
-            Direction::Ascending => one.compare(&other),
-            Direction::Descending => other.compare(&one),
+            Direction::Ascending => compare(one, other),
+            Direction::Descending => compare(other, one),
         },
     }
 }

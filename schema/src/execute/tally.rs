@@ -5,6 +5,7 @@ use crate::catalog::{Measure, Scalar};
 use crate::plan::fold::MeasurePlan;
 use crate::{Abort, Code, Failure};
 use sha2::{Digest, Sha256};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use vivarium_storage::key::{self, Direction};
 use vivarium_storage::value::Decimal;
@@ -90,8 +91,10 @@ pub(crate) enum Total {
     /// Of no values, or not asked for.
     Nothing,
     Value(Value),
-    /// The type has no such value; the nearest double compares like it.
+    /// The type has no such value; this one is near it.
     Beyond(Value),
+    /// No Decimal has so many digits: the first of them, and all.
+    BeyondDecimal(Value, Box<DecimalSum>),
 }
 
 impl Total {
@@ -99,8 +102,30 @@ impl Total {
     pub(crate) fn compared(&self) -> ValueRef<'_> {
         match self {
             Total::Nothing => ValueRef::Null,
-            Total::Value(value) | Total::Beyond(value) => value.scalar().expect("totals are numbers"),
+            Total::Value(value) | Total::Beyond(value) | Total::BeyondDecimal(value, _) => {
+                value.scalar().expect("totals are numbers")
+            }
         }
+    }
+
+    /// Which of two that are there is greater.
+    pub(super) fn compare(&self, other: &Total) -> Ordering {
+        match (self, other) {
+            (Total::BeyondDecimal(_, one), other) => one.compare(&other.digits()),
+            (one, Total::BeyondDecimal(_, other)) => one.digits().compare(other),
+            (one, other) => one.compared().compare(&other.compared()),
+        }
+    }
+
+    /// All digits of what is a Decimal, or has more of them.
+    fn digits(&self) -> DecimalSum {
+        let mut sum = DecimalSum::new();
+        match self {
+            Total::BeyondDecimal(_, digits) => return (**digits).clone(),
+            Total::Value(Value::Decimal(value)) => sum.add(*value),
+            other => unreachable!("{other:?} is no sum of Decimals"),
+        }
+        sum
     }
 }
 
@@ -225,7 +250,7 @@ impl Tally {
             },
             Sum::Decimal(sum) => match sum.total() {
                 Some(total) => Total::Value(typed(Scalar::Decimal, plan.scale, &Value::Decimal(total))),
-                None => Total::Beyond(Value::Float(sum.nearly())),
+                None => Total::BeyondDecimal(sum.nearly(), sum.clone()),
             },
             Sum::Float(sum) => finite(sum.total()),
         }
@@ -239,7 +264,7 @@ impl Tally {
             Sum::Whole(sum) => Total::Value(Value::Float(*sum as f64 / self.count as f64)),
             Sum::Decimal(sum) => match sum.average(self.count) {
                 Some(average) => Total::Value(Value::Decimal(average)),
-                None => Total::Beyond(Value::Float(sum.nearly() / self.count as f64)),
+                None => Total::Beyond(Value::Float(sum.double() / self.count as f64)),
             },
             Sum::Float(sum) => finite(sum.total() / self.count as f64),
         }

@@ -104,7 +104,7 @@ impl Writing<'_> {
         match total {
             Total::Nothing => self.null(),
             Total::Value(value) => self.scalar(scalar, Some(value)),
-            Total::Beyond(_) => {
+            Total::Beyond(_) | Total::BeyondDecimal(..) => {
                 let mut failure = beyond(what, scalar.map_or("number", Scalar::name));
                 failure.locations = vec![field.location];
                 self.answer.failures.push(failure);
