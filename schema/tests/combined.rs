@@ -227,6 +227,30 @@ fn plans_change_their_mind_when_they_gather_too_much() {
     });
 }
 
+/// A record has an entry for each of its lines: a few records may be more entries than are gathered.
+#[test]
+fn entries_of_one_record_do_not_hide_that_there_are_more() {
+    run(async {
+        let schema = r#"type Bill @collection @index(fields: ["lines.code"]) { id: ID! number: Int! lines: [Line!]! }
+            type Line { code: String! }"#;
+        for gather_max in [0, 1, 3, 7, 19, 20, 59, 60] {
+            let server = Server::with(schema, Limits { gather_max, ..Limits::default() }).await;
+            let line = |at: i64| json!({ "code": format!("c{}", at % 4) });
+            let bill =
+                |number: i64| json!({ "number": number, "lines": [line(number), line(number + 1), line(number + 2)] });
+            let bills: Vec<Value> = (0..20).map(bill).collect();
+            let create = "mutation($data: [BillCreate!]!) { createBills(data: $data) { affectedCount } }";
+            server.data(create, json!({ "data": bills })).await;
+            let query =
+                r#"{ bills(where: { lines: { some: { code: { gte: "c0" } } } }, first: 20) { nodes { number } } }"#;
+            let plan = server.explain(query, json!({})).await;
+            assert!(plan.contains(&format!("beyond {gather_max} entries instead")), "{plan}");
+            let found = server.data(query, json!({})).await;
+            assert_eq!(numbers(&found["bills"]).len(), 20, "gathered at most {gather_max}");
+        }
+    });
+}
+
 #[test]
 fn writes_of_several_and_relations_reach_the_same_records() {
     run(async {

@@ -84,7 +84,7 @@ impl Reader<'_> {
     }
 
     /// The ids that an access leads to, before any filter, ascending and each once. `None` when there are more
-    /// than `most`.
+    /// than `most`, or more entries of an index.
     pub(super) async fn reached(&mut self, choice: &Choice, most: usize) -> Result<Option<Reached>, Abort> {
         let mut followed = true;
         let mut ids = match &choice.access {
@@ -92,11 +92,17 @@ impl Reader<'_> {
             Access::Index { index, unique, elements, rest, .. } => {
                 let elements = self.resolved(elements).await?;
                 let ranges = spans(key::index(self.database, *index), &elements, None);
-                if *unique && rest.is_empty() {
+                let ids = if *unique && rest.is_empty() {
                     self.points_and_ranges(ranges, &elements, most).await?
                 } else {
                     self.entries(ranges, most).await?
+                };
+                // Not all were read, and a record may have several: how many records they are says nothing.
+                if ids.len() > most {
+                    self.came_to(choice, ids.len(), None);
+                    return Ok(None);
                 }
+                ids
             }
             Access::Back { relation, from } => {
                 let selected = Box::pin(self.select(from)).await?;
@@ -198,7 +204,7 @@ impl Reader<'_> {
         Ok(fetch::unique(self.transaction, &keys).await?.into_iter().flatten().collect())
     }
 
-    /// The ids that all entries in the ranges lead to; no further than to know that there are more than `most`.
+    /// The ids that all entries in the ranges lead to, one for each; no further than to know that there are more than `most`.
     async fn entries(&mut self, ranges: Vec<KeyRange>, most: usize) -> Result<Vec<DocumentId>, Abort> {
         let mut ids = Vec::new();
         let enough = most.saturating_add(1);
