@@ -1,6 +1,6 @@
 # Every command that a contributor needs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help check format lint test sim reality bench serve deny playground
+.PHONY: help check format lint test sim reality worlds bench serve deny playground
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,10 @@ sim: ## The simulation quick set: determinism, crash points, planted bugs
 REALITY_SECONDS ?= 600
 reality: ## Breaks real processes for REALITY_SECONDS=600: kill -9, SIGSTOP; as root full disks and cut cables too
 	VIVARIUM_REALITY_SECONDS=$(REALITY_SECONDS) cargo test --locked -p vivarium-server --test reality -- --ignored --nocapture
+
+ROUNDS ?= 500
+worlds: ## ROUNDS=500: over 100,000 random operations, answered by the database and by plain loops
+	VIVARIUM_DIFFERENTIAL_ROUNDS=$(ROUNDS) cargo test --release --locked -p vivarium-schema --test worlds -- --nocapture answers_are
 
 bench: ## What keys, documents, commits, folds and reads cost in process; reads need CHINOOK=folder
 	cargo test --release -p vivarium-storage --lib -- --ignored --nocapture costs

@@ -13,7 +13,7 @@ const AVERAGE_SCALE: u32 = 10;
 
 /// A sum of Decimals, as one whole number for each number of digits behind the point.
 #[derive(Clone, Debug)]
-pub(super) struct DecimalSum {
+pub(crate) struct DecimalSum {
     mantissas: [i128; SCALE_MAX + 1],
 }
 
